@@ -1,0 +1,1 @@
+"""What the parts share: data, layers, training, evaluation, checkpoints, options, reports."""
