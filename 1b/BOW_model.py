@@ -1,0 +1,42 @@
+"""Part 1b: bag of words on GloVe features."""
+
+from torch import nn
+from torch.nn import functional as F
+
+
+class BOW_model(nn.Module):
+    """Hidden layers on a review's mean GloVe vector, one logit (assignment, part 1b).
+
+    Args:
+        no_of_hidden_units: width of every hidden layer.
+        hidden_layers: number of hidden layers; the assignment has one.
+        dropout: probability that a hidden unit is dropped in training.
+        in_size: dimensions of the GloVe vectors.
+    """
+
+    def __init__(self, no_of_hidden_units, hidden_layers=1, dropout=0.5, in_size=300):
+        super().__init__()
+        self.hidden_layers = hidden_layers
+        for k in range(1, hidden_layers + 1):
+            self.add_module(f"fc_hidden{k}", nn.Linear(in_size if k == 1 else no_of_hidden_units, no_of_hidden_units))
+            self.add_module(f"bn_hidden{k}", nn.BatchNorm1d(no_of_hidden_units))
+            self.add_module(f"dropout{k}", nn.Dropout(dropout))
+        self.fc_output = nn.Linear(no_of_hidden_units, 1)
+        self.loss = nn.BCEWithLogitsLoss()
+
+    def forward(self, x, t):
+        """Sentiment of a batch of reviews.
+
+        Args:
+            x: (batch, in_size) float, mean GloVe vector of each review's known tokens.
+            t: (batch,) float, 1 for positive and 0 for negative reviews.
+
+        Returns:
+            (loss, logit): mean binary cross entropy in nats, (batch,) logits.
+        """
+        h = x
+        for k in range(1, self.hidden_layers + 1):
+            h = self.get_submodule(f"fc_hidden{k}")(h)                          # batch, hidden units
+            h = self.get_submodule(f"dropout{k}")(F.relu(self.get_submodule(f"bn_hidden{k}")(h)))
+        logit = self.fc_output(h)[:, 0].float()                                 # batch
+        return self.loss(logit, t), logit

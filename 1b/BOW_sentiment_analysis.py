@@ -1,0 +1,44 @@
+"""Part 1b: train a bag of words on the mean GloVe vector of each labelled review.
+
+    python 1b/BOW_sentiment_analysis.py
+    python 1b/BOW_sentiment_analysis.py --hidden-layers 2 --optimizer sgd --learning-rate 0.01
+
+Reads the preprocessed reviews and GloVe vectors from --data; writes BOW.model, data.npy and
+curves.png to --output. The assignment's test accuracy is 81 to 87 %.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from BOW_model import BOW_model
+from common.data import mean_vectors, read_glove_embeddings, read_splits
+from common.errors import run_script
+from common.evaluation import sentiment_score
+from common.options import parse_options
+from common.training import Training
+
+
+def main():
+    options = parse_options(
+        __doc__, __file__, epochs=6, batch_size=200, hidden_units=500, hidden_layers=1, dropout=0.5,
+        vocab_size=100_000, drop_stop_words=False, optimizer="adam", learning_rate=0.001, schedule="constant",
+        step_epochs=4, clip_norm=0.0, validation=0.0, patience=0, test_every=1, save_every=1)
+    reviews, vocabulary = read_splits(options, words="glove")
+    glove = read_glove_embeddings(options.data, len(vocabulary), options.device)
+    features = {split: mean_vectors(some, glove) for split, some in reviews.items()}    # reviews, dimensions
+
+    arguments = dict(no_of_hidden_units=options.hidden_units, hidden_layers=options.hidden_layers,
+                     dropout=options.dropout, in_size=glove.shape[1])
+    model = BOW_model(**arguments).to(options.device)
+
+    def score(split, indices):
+        t = reviews[split].labels[indices]                                      # batch
+        return sentiment_score(model(features[split][indices], t), t)
+
+    Training("1b", "BOW.model", model, arguments, model.parameters(), score, reviews, vocabulary, options).run()
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,45 @@
+"""Part 2a: train an LSTM on random crops of the labelled reviews.
+
+    python 2a/RNN_sentiment_analysis.py --hidden-units 300
+    python 2a/RNN_sentiment_analysis.py --lstm-layers 2 --sequence-length 50 --epochs 30
+
+Reads the preprocessed reviews from --data; writes rnn.model, data.npy and curves.png to --output.
+While training, crops of twice the training length are tested; RNN_test.py makes the whole table.
+The assignment's test accuracy is 76.14 % at 50 tokens and 87.25 % at 400.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from RNN_model import RNN_model
+from common.data import read_splits
+from common.errors import run_script
+from common.evaluation import sentiment_score
+from common.options import parse_options
+from common.training import Training
+
+
+def main():
+    options = parse_options(
+        __doc__, __file__, epochs=20, batch_size=200, sequence_length=100, hidden_units=500, lstm_layers=1, dropout=0.5,
+        pooling="max", vocab_size=8000, drop_stop_words=False, optimizer="adam", learning_rate=0.001,
+        schedule="constant", step_epochs=10, clip_norm=0.0, validation=0.0, patience=0, test_every=3, save_every=1)
+    reviews, vocabulary = read_splits(options)
+
+    arguments = dict(vocab_size=len(vocabulary) + 1, no_of_hidden_units=options.hidden_units,
+                     lstm_layers=options.lstm_layers, dropout=options.dropout, pooling=options.pooling)
+    model = RNN_model(**arguments).to(options.device)
+
+    def score(split, indices):
+        train = split == "train"
+        t = reviews[split].labels[indices]                                      # batch
+        x = reviews[split].crops(indices, options.sequence_length * (1 if train else 2))    # batch, time
+        return sentiment_score(model(x, t, train=train), t)
+
+    Training("2a", "rnn.model", model, arguments, model.parameters(), score, reviews, vocabulary, options).run()
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,22 @@
+"""Part 2b: LSTM on GloVe features."""
+
+from common.layers import LSTMClassifier
+
+
+class RNN_model(LSTMClassifier):
+    """LSTM layers on frozen GloVe vectors, pooling over time, one logit (assignment, part 2b).
+
+    Args:
+        no_of_hidden_units: width of every LSTM layer.
+        lstm_layers: number of LSTM layers, each with batch normalisation and locked dropout.
+        dropout: probability that a hidden unit is dropped in training.
+        pooling: "max" or "mean" over the timesteps.
+        in_size: dimensions of the GloVe vectors.
+    """
+
+    def __init__(self, no_of_hidden_units, lstm_layers=1, dropout=0.5, pooling="max", in_size=300):
+        super().__init__(in_size, no_of_hidden_units, lstm_layers, dropout, pooling)
+
+    def forward(self, x, t, train=True, lengths=None):
+        """x (batch, time, in_size) GloVe vectors, t (batch,) labels -> (loss, logit); see LSTMClassifier.classify."""
+        return self.classify(x, t, train, lengths)

@@ -1,0 +1,35 @@
+"""Part 2b: the trained LSTM's test accuracy by sequence length, the assignment's table.
+
+    python 2b/RNN_test.py
+
+Reads rnn.model from --output, the preprocessed reviews and GloVe vectors from --data; writes
+test_table.csv and test_table.png to --output: crops of 50 to 500 tokens, and whole reviews.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from RNN_model import RNN_model
+from common.data import read_glove_embeddings
+from common.errors import run_script
+from common.evaluation import sentiment_score
+from common.options import parse_options
+from common.testing import TestRun
+
+
+def main():
+    options = parse_options(__doc__, __file__, batch_size=200)
+    run = TestRun("2b", "rnn.model", RNN_model, options)
+    reviews = run.read_test_reviews("glove")
+    glove = read_glove_embeddings(options.data, len(run.vocabulary), options.device)    # words + 1, dimensions
+
+    def score(x, t, lengths=None):
+        return sentiment_score(run.model(glove[x], t, train=False, lengths=lengths), t)
+
+    run.test_by_length(reviews, score)
+
+
+if __name__ == "__main__":
+    run_script(main)

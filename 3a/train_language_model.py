@@ -1,0 +1,54 @@
+"""Part 3a: train a language model on all reviews, labelled or not.
+
+    python 3a/train_language_model.py
+    python 3a/train_language_model.py --epochs 2 --hidden-units 300
+
+Reads the preprocessed reviews from --data; writes language.model, data.npy, curves.png and
+test_table.csv to --output. Loss, perplexity and next-word accuracy are those of crops of twice the
+training length of the test reviews, without the padding. The assignment's 75 epochs took about a day.
+"""
+
+import math
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from RNN_language_model import RNN_language_model
+from common.data import read_splits
+from common.errors import run_script
+from common.options import parse_options
+from common.reports import save_table
+from common.training import Training
+
+
+def main():
+    options = parse_options(
+        __doc__, __file__, epochs=75, batch_size=200, sequence_length=50, hidden_units=500, lstm_layers=3, dropout=0.3,
+        vocab_size=8000, optimizer="adam", learning_rate=0.001, schedule="step", step_epochs=50, clip_norm=2.0,
+        validation=0.0, patience=0, test_every=2, save_every=2)
+    reviews, vocabulary = read_splits(options, unlabelled=True)
+
+    arguments = dict(vocab_size=len(vocabulary) + 1, no_of_hidden_units=options.hidden_units,
+                     dropout=options.dropout, lstm_layers=options.lstm_layers)
+    model = RNN_language_model(**arguments).to(options.device)
+
+    def score(split, indices):
+        if split == "train":
+            # The assignment trains on the padding of short reviews too.
+            return model.score(reviews[split].crops(indices, options.sequence_length))
+        x = reviews[split].crops(indices, 2 * options.sequence_length)          # batch, time
+        return model.score(x, reviews[split].lengths[indices], train=False)
+
+    training = Training("3a", "language.model", model, arguments, model.parameters(), score, reviews, vocabulary,
+                        options)
+    training.run()
+    loss, accuracy = training.curves["test_loss"][-1], training.curves["test_accuracy"][-1]
+    print(f"test reviews: loss {loss:.4f} nats, perplexity {math.exp(loss):.2f}, "
+          f"next-word accuracy {100 * accuracy:.2f} %")
+    save_table(options.output / "test_table.csv", [{
+        "test loss": f"{loss:.4f}", "perplexity": f"{math.exp(loss):.2f}", "test accuracy": f"{100 * accuracy:.2f}"}])
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,44 @@
+"""Part 3c: the language model's LSTM layers, fine-tuned to tell the sentiment."""
+
+from torch import nn
+
+from common.layers import LSTMClassifier
+
+
+class RNN_model(LSTMClassifier):
+    """Three LSTM layers that start from a language model's weights (assignment, part 3c).
+
+    Args:
+        vocab_size: number of embeddings, the unknown token's included.
+        no_of_hidden_units: width of the embedding and of every LSTM layer.
+        lstm_layers: number of LSTM layers; the assignment has three.
+        dropout: probability that a hidden unit is dropped in training.
+        pooling: "max" or "mean" over the timesteps.
+    """
+
+    def __init__(self, vocab_size, no_of_hidden_units, lstm_layers=3, dropout=0.5, pooling="max"):
+        super().__init__(no_of_hidden_units, no_of_hidden_units, lstm_layers, dropout, pooling)
+        self.embedding = nn.Embedding(vocab_size, no_of_hidden_units)
+
+    def load_language_model(self, state_dict):
+        """Take embedding, LSTM and batch-norm weights of an RNN_language_model's state_dict."""
+        own = {name: tensor for name, tensor in state_dict.items() if not name.startswith("decoder.")}
+        missing, unexpected = self.load_state_dict(own, strict=False)
+        assert not unexpected and set(missing) == {"fc_output.weight", "fc_output.bias"}
+
+    def layers_to_train(self, fine_tune):
+        """Modules that learn, from the first to the last.
+
+        Args:
+            fine_tune: "last" for the last LSTM layer, its batch normalisation and the output
+                (the assignment's choice), "lstm" for all LSTM layers, "all" for the embedding too.
+        """
+        first = {"last": self.lstm_layers, "lstm": 1, "all": 1}[fine_tune]
+        names = [f"{kind}{k}" for k in range(first, self.lstm_layers + 1) for kind in ("lstm", "bn_lstm")]
+        names = (["embedding"] if fine_tune == "all" else []) + names + ["fc_output"]
+        return [self.get_submodule(name) for name in names]
+
+    def forward(self, x, t, train=True, lengths=None):
+        """x (batch, time) token ids, t (batch,) labels -> (loss, logit); see LSTMClassifier.classify."""
+        embed = self.embedding(x)                                               # batch, time, features
+        return self.classify(embed, t, train, lengths)

@@ -1,0 +1,54 @@
+"""Part 3c: train a classifier that starts from the language model of part 3a.
+
+    python 3c/RNN_sentiment_analysis.py
+    python 3c/RNN_sentiment_analysis.py --fine-tune all --learning-rate 0.0003
+
+Reads the language model and the preprocessed reviews from --data; writes rnn.model, data.npy and
+curves.png to --output. While training, crops of twice the training length are tested; RNN_test.py
+makes the whole table. The assignment's test accuracy is 80.98 % at 50 tokens and 93.01 % at 500.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from RNN_model import RNN_model
+from common.checkpoints import check_vocabulary, load_checkpoint
+from common.data import read_splits
+from common.errors import run_script
+from common.evaluation import sentiment_score
+from common.options import ROOT, parse_options
+from common.training import Training
+
+
+def main():
+    options = parse_options(
+        __doc__, __file__, epochs=20, batch_size=200, sequence_length=100, dropout=0.5, pooling="max",
+        fine_tune="last", language_model=ROOT / "3a" / "language.model", optimizer="adam", learning_rate=0.001,
+        schedule="constant", step_epochs=10, clip_norm=0.0, validation=0.0, patience=0, test_every=3, save_every=1)
+    language_model = load_checkpoint(options.language_model, "3a", options.device)
+    options.vocab_size = language_model["arguments"]["vocab_size"] - 1
+    reviews, vocabulary = read_splits(options)
+    check_vocabulary(language_model, options.language_model, vocabulary)
+
+    arguments = dict(language_model["arguments"], dropout=options.dropout, pooling=options.pooling)
+    model = RNN_model(**arguments)
+    model.load_language_model(language_model["model"])
+    model.to(options.device).requires_grad_(False)
+    learning = model.layers_to_train(options.fine_tune)
+    for layer in learning:
+        layer.requires_grad_()
+    parameters = [parameter for layer in learning for parameter in layer.parameters()]
+
+    def score(split, indices):
+        train = split == "train"
+        t = reviews[split].labels[indices]                                      # batch
+        x = reviews[split].crops(indices, options.sequence_length * (1 if train else 2))    # batch, time
+        return sentiment_score(model(x, t, train=train), t)
+
+    Training("3c", "rnn.model", model, arguments, parameters, score, reviews, vocabulary, options).run()
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,62 @@
+"""Trained models on disk: tensors and plain values only, written whole or not at all."""
+
+import pickle
+from pathlib import Path
+
+import torch
+
+from common.errors import UserError
+from common.files import replace_file
+
+FORMAT = 1
+
+
+def save_checkpoint(path, part, model, arguments, vocabulary, options, curves):
+    """Write a model with all that is needed to use it again.
+
+    Args:
+        path: file such as 2a/rnn.model.
+        part: "1a" to "3c".
+        model: the module; its state_dict is written.
+        arguments: dict of the constructor's arguments.
+        vocabulary: list of the words whose token ids are 1, 2, ...
+        options: dict of the options of the run.
+        curves: dict of lists, a value an epoch.
+    """
+    checkpoint = {"format": FORMAT, "part": part, "model": model.state_dict(), "arguments": arguments,
+                  "vocabulary": vocabulary, "options": options, "curves": curves}
+    with replace_file(path, "wb") as file:
+        torch.save(checkpoint, file)
+
+
+def load_checkpoint(path, part, device="cpu"):
+    """Read what save_checkpoint wrote for this part; nothing in the file is executed.
+
+    Raises:
+        UserError: no such file, not a checkpoint, or one of another part.
+    """
+    path = Path(path)
+    try:
+        checkpoint = torch.load(path, map_location=device, weights_only=True)
+        found = checkpoint["part"] if checkpoint["format"] == FORMAT else "another version"
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; train part {part} first, or name the folder of its model") from None
+    except (OSError, pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: not a checkpoint of part {part} that this suite wrote; train it again") from error
+    if found != part:
+        raise UserError(f"{path}: a checkpoint of {found}, not of part {part}; name the right file or train part {part}")
+    return checkpoint
+
+
+def build_model(model_class, checkpoint, device):
+    """The trained model of a checkpoint, in evaluation mode."""
+    model = model_class(**checkpoint["arguments"])
+    model.load_state_dict(checkpoint["model"])
+    return model.to(device).eval()
+
+
+def check_vocabulary(checkpoint, path, vocabulary):
+    """Refuse data whose token ids mean other words than the checkpoint's."""
+    if checkpoint["vocabulary"] != vocabulary:
+        raise UserError(f"{path}: trained with another dictionary than the one in --data; "
+                        "train again, or name the data that it was trained on")

@@ -1,0 +1,300 @@
+"""Preprocessed reviews in memory, and the batches that are drawn from them."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from common.errors import UserError
+from common.stop_words import STOP_WORDS
+
+LABELS = {"pos": 1.0, "neg": 0.0, "unsup": float("nan")}
+
+
+@dataclasses.dataclass
+class Reviews:
+    """Token ids of many reviews in a row, on one device.
+
+    token_ids: (tokens,) int32, all reviews one after the other.
+    starts, lengths: (reviews,) int64, where each review lies in token_ids.
+    labels: (reviews,) float32, 1 positive, 0 negative, NaN unlabelled.
+    films: (reviews,) array of str, the film that each review is about.
+
+    A selection of reviews shares token_ids with the whole.
+    """
+
+    token_ids: torch.Tensor
+    starts: torch.Tensor
+    lengths: torch.Tensor
+    labels: torch.Tensor
+    films: np.ndarray
+
+    def __len__(self):
+        return len(self.starts)
+
+    def select(self, mask):
+        """Reviews at which the (reviews,) boolean array is true."""
+        indices = torch.as_tensor(np.flatnonzero(mask), device=self.starts.device)
+        return Reviews(self.token_ids, self.starts[indices], self.lengths[indices], self.labels[indices],
+                       self.films[mask])
+
+    def labelled(self):
+        return self.select(~np.isnan(self.labels.cpu().numpy()))
+
+    def crops(self, indices, sequence_length):
+        """A random stretch of sequence_length tokens of each review -> (batch, time) int64.
+
+        A shorter review stands at the start, with the unknown token 0 behind it:
+
+            long review     [ . . . x x x x x x . . ]   ->   x x x x x x
+            short review    [ x x x x ]                 ->   x x x x 0 0
+        """
+        lengths = self.lengths[indices]
+        slack = (lengths - sequence_length).clamp(min=0)
+        shift = (torch.rand(len(slack), device=slack.device) * (slack + 1)).long().minimum(slack)
+        return self._window(self.starts[indices] + shift, lengths, sequence_length)
+
+    def whole(self, indices):
+        """Whole reviews -> ((batch, longest) int64 padded with 0 at the end, (batch,) lengths)."""
+        lengths = self.lengths[indices]
+        return self._window(self.starts[indices], lengths, int(lengths.max())), lengths
+
+    def bags(self, indices):
+        """Whole reviews in a row -> ((tokens,) int32 token ids, (batch,) offsets of each review)."""
+        lengths = self.lengths[indices]
+        ends = lengths.cumsum(0)
+        offsets = ends - lengths                                                # batch
+        shift = (self.starts[indices] - offsets).repeat_interleave(lengths)     # tokens
+        return self.token_ids[torch.arange(len(shift), device=shift.device) + shift], offsets.int()
+
+    def _window(self, starts, lengths, time):
+        steps = torch.arange(time, device=starts.device)
+        positions = (starts[:, None] + steps).clamp(max=len(self.token_ids) - 1)
+        return self.token_ids[positions].long() * (steps < lengths[:, None])    # batch, time
+
+
+def read_reviews(folder, split, words="imdb", vocab_size=None, drop_stop_words=False, device="cpu"):
+    """Reviews of one split as preprocess_data.py wrote them.
+
+    Args:
+        folder: the preprocessed files.
+        split: "train" or "test".
+        words: "imdb" for ids in the IMDB dictionary, "glove" for ids in the GloVe dictionary.
+        vocab_size: ids above it become the unknown token 0; None keeps all.
+        drop_stop_words: whether stop words are left out of the reviews.
+        device: where the tensors lie.
+
+    Returns:
+        (reviews, vocabulary): Reviews, and the list of words whose ids are 1, 2, ...
+
+    Raises:
+        UserError: a file is missing or broken, or two files do not belong together.
+    """
+    folder = Path(folder)
+    vocabulary = read_dictionary(folder, words)
+    suffix = {"imdb": "", "glove": "_glove"}[words]
+    path = folder / f"imdb_{split}{suffix}.txt"
+    token_ids, lengths = read_token_ids(path, len(vocabulary))
+    labels, films = read_review_table(folder / f"imdb_{split}_reviews.tsv")
+    if len(labels) != len(lengths):
+        raise UserError(f"{path}: {len(lengths)} reviews, but imdb_{split}_reviews.tsv beside it has {len(labels)}; "
+                        "run preprocess_data.py again")
+    if vocab_size is not None:
+        vocabulary = vocabulary[:vocab_size]
+        token_ids[token_ids > vocab_size] = 0
+    if drop_stop_words:
+        token_ids, lengths = without_stop_words(token_ids, lengths, vocabulary)
+    lengths = torch.from_numpy(lengths).to(device)
+    reviews = Reviews(torch.from_numpy(token_ids).to(device), lengths.cumsum(0) - lengths, lengths,
+                      torch.tensor(labels, dtype=torch.float32, device=device), np.array(films))
+    return reviews, vocabulary
+
+
+def read_dictionary(folder, words):
+    """Words of the imdb or glove dictionary, a list of str; word k - 1 has id k."""
+    return load_array(Path(folder) / f"{words}_dictionary.npy", "U").tolist()
+
+
+def read_glove_embeddings(folder, vocab_size, device="cpu"):
+    """GloVe vectors -> (words + 1, dimensions) float32, row 0 zeros for the unknown token."""
+    embeddings = load_array(Path(folder) / "glove_embeddings.npy", "f")
+    return torch.from_numpy(embeddings[:vocab_size + 1]).to(device)
+
+
+def load_array(path, kind):
+    """A numpy array of the given dtype kind; pickled objects are never loaded."""
+    try:
+        array = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise UserError(missing(path)) from None
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{path}: not a readable .npy file ({error}); run preprocess_data.py again") from error
+    if array.dtype.kind != kind:
+        raise UserError(f"{path}: holds {array.dtype}, not what preprocess_data.py writes; run it again")
+    return array
+
+
+def missing(path):
+    option = " with --glove" if "glove" in Path(path).name else ""
+    return f"{path}: no such file; make it with preprocess_data.py{option}, or name its folder with --data"
+
+
+def read_token_ids(path, largest_id, block_size=1 << 24):
+    """Parse a token-id file: one review a line, ids separated by spaces.
+
+    Returns:
+        (token_ids, lengths): (tokens,) int32 and (reviews,) int64.
+
+    Raises:
+        UserError: missing file, empty line, or anything that is no id from 0 to largest_id.
+    """
+    token_ids, lengths, lines = [], [], 0
+    try:
+        with open(path, "rb") as file:
+            while block := file.read(block_size) + file.readline():
+                try:
+                    ids, counts = parse_lines(block, largest_id)
+                except BadLine as bad:
+                    raise UserError(f"{path}:{lines + bad.line}: {bad}; run preprocess_data.py again") from None
+                token_ids.append(ids)
+                lengths.append(counts)
+                lines += len(counts)
+    except OSError as error:
+        raise UserError(missing(path) if isinstance(error, FileNotFoundError)
+                        else f"{path}: cannot be read ({error.strerror})") from error
+    if not lines:
+        raise UserError(f"{path}: no reviews in it; run preprocess_data.py again")
+    return np.concatenate(token_ids), np.concatenate(lengths)
+
+
+def mean_vectors(reviews, embeddings, batch_size=1000):
+    """Mean vector of each review's known tokens.
+
+    Args:
+        embeddings: (words + 1, dimensions) float32; row 0, the unknown token, is left out of the mean.
+
+    Returns:
+        (reviews, dimensions) float32; zeros for a review without a known token.
+    """
+    means = []
+    for indices in torch.arange(len(reviews), device=embeddings.device).split(batch_size):
+        token_ids, offsets = reviews.bags(indices)
+        means.append(F.embedding_bag(token_ids, embeddings, offsets, mode="mean", padding_idx=0))
+    return torch.cat(means)
+
+
+class BadLine(ValueError):
+    """What is wrong in a block of lines, and in which line of it (from 1)."""
+
+    def __init__(self, text, line):
+        super().__init__(text)
+        self.line = line
+
+
+def parse_lines(block, largest_id):
+    """Whole lines as bytes -> (token_ids (tokens,) int32, tokens of each line (lines,) int64)."""
+    characters = np.frombuffer(block if block.endswith(b"\n") else block + b"\n", np.uint8)
+    digits = characters - ord("0")                                              # wraps round below "0"
+    is_digit = digits < 10
+    newlines = np.flatnonzero(characters == ord("\n"))
+
+    def bad_line(text, position):
+        return BadLine(text, int(np.searchsorted(newlines, position)) + 1)
+
+    odd = np.flatnonzero(~is_digit & ~np.isin(characters, np.frombuffer(b" \r\n", np.uint8)))
+    if len(odd):
+        raise bad_line(f"'{chr(characters[odd[0]])}' where only token ids and spaces belong", odd[0])
+    ends = np.flatnonzero(is_digit[:-1] & ~is_digit[1:])
+    starts = np.flatnonzero(is_digit & np.concatenate(([True], ~is_digit[:-1])))
+    width = ends - starts + 1
+    if len(width) and width.max() > 9:
+        raise bad_line("a token id of ten digits or more", starts[width.argmax()])
+    token_ids = digits[ends].astype(np.int32)
+    for place in range(1, width.max(initial=1)):
+        longer = width > place
+        token_ids[longer] += digits[ends[longer] - place] * np.int32(10 ** place)
+    if len(token_ids) and token_ids.max() > largest_id:
+        raise bad_line(f"token id {token_ids.max()}, but the dictionary has {largest_id} words",
+                       starts[token_ids.argmax()])
+    counts = np.diff(np.searchsorted(starts, newlines), prepend=0)
+    if not counts.all():
+        raise BadLine("an empty line", int(np.argmin(counts)) + 1)
+    return token_ids, counts
+
+
+def read_review_table(path):
+    """Read imdb_train_reviews.tsv or imdb_test_reviews.tsv.
+
+    Returns:
+        (labels, films): lists of 1.0, 0.0 or NaN, and of film ids.
+    """
+    labels, films = [], []
+    try:
+        with open(path, encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                fields = line.rstrip("\r\n").split("\t")
+                if len(fields) != 4 or fields[1] not in LABELS:
+                    raise UserError(f"{path}:{number}: not 'file name, label, rating, film' between tabs; "
+                                    "run preprocess_data.py again")
+                labels.append(LABELS[fields[1]])
+                films.append(fields[3])
+    except FileNotFoundError:
+        raise UserError(missing(path)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read ({error})") from error
+    return labels, films
+
+
+def without_stop_words(token_ids, lengths, vocabulary):
+    """Token ids and lengths of reviews without their stop words; nothing left becomes one unknown token."""
+    stop_ids = [k for k, word in enumerate(vocabulary, 1) if word in STOP_WORDS]
+    keep = ~np.isin(token_ids, stop_ids)
+    ends = lengths.cumsum()
+    starts = ends - lengths
+    kept_before = np.concatenate(([0], keep.cumsum()))
+    emptied = kept_before[ends] == kept_before[starts]
+    keep[starts[emptied]] = True
+    token_ids = token_ids.copy()
+    token_ids[starts[emptied]] = 0
+    return token_ids[keep], np.add.reduceat(keep, starts, dtype=np.int64)
+
+
+def split_by_film(reviews, fraction, seed):
+    """Hold out about `fraction` of the reviews for validation -> (train, validation).
+
+    Reviews of one film resemble each other, and the test films are others than the training
+    films; so no film has reviews on both sides. Reviews of no known film count as one film each.
+    """
+    names = np.where(reviews.films == "", [f"review {k}" for k in range(len(reviews))], reviews.films)
+    films, film_of_review, counts = np.unique(names, return_inverse=True, return_counts=True)
+    order = np.random.default_rng(seed).permutation(len(films))
+    reviews_before = counts[order].cumsum() - counts[order]
+    held_out = np.zeros(len(films), bool)
+    held_out[order[reviews_before < fraction * len(reviews)]] = True
+    mask = held_out[film_of_review]
+    if mask.all():
+        raise UserError(f"--validation {fraction}: leaves no training reviews; hold out less")
+    return reviews.select(~mask), reviews.select(mask)
+
+
+def read_splits(options, words="imdb", unlabelled=False):
+    """Training, validation and test reviews as the options ask for them.
+
+    Returns:
+        (reviews, vocabulary): dict of "train", "test" and, with --validation, "validation" Reviews,
+        and the list of words whose ids are 1, 2, ...
+    """
+    def read(split):
+        return read_reviews(options.data, split, words, options.vocab_size,
+                            getattr(options, "drop_stop_words", False), options.device)
+
+    train, vocabulary = read("train")
+    reviews = {"train": train if unlabelled else train.labelled(), "test": read("test")[0].labelled()}
+    if options.validation:
+        reviews["train"], reviews["validation"] = split_by_film(reviews["train"], options.validation, options.seed)
+    for split, some in reviews.items():
+        if len(some) < 2:
+            raise UserError(f"{options.data}: {len(some)} {split} reviews; at least two are needed")
+    return reviews, vocabulary

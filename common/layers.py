@@ -1,0 +1,176 @@
+"""Layers that take one timestep or a whole sequence and give the same answer.
+
+The recurrence of an LSTM never sees the batch normalisation or the dropout that follow it.
+So each layer here runs over the whole sequence in one call, and the numbers are those of the
+assignment's loop over timesteps.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class StatefulLSTM(nn.Module):
+    """An LSTM layer that keeps its state from call to call (assignment, part 2a).
+
+    The parameters live in an nn.LSTMCell under the name `lstm`, as in the assignment.
+    The state `h`, `c` (batch, out_size) is None after reset_state().
+    """
+
+    def __init__(self, in_size, out_size):
+        super().__init__()
+        self.lstm = nn.LSTMCell(in_size, out_size)
+        self.out_size = out_size
+        self.reset_state()
+
+    def reset_state(self):
+        self.h = None
+        self.c = None
+
+    def forward(self, x):
+        """x (batch, in_size) -> (batch, out_size); x (batch, time, in_size) -> (batch, time, out_size)."""
+        sequence = x if x.dim() == 3 else x.unsqueeze(1)                        # batch, time, in_size
+        device = x.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+        if self.h is None:
+            self.h = self.c = torch.zeros(len(x), self.out_size, dtype=dtype, device=x.device)
+        weights = [weight.to(dtype) for weight in self.lstm.parameters()]
+        # Under autocast CUDA would run the LSTM in float16 whatever was asked for.
+        with torch.autocast(device, enabled=False):
+            output, h, c = torch.lstm(
+                sequence.to(dtype), (self.h.unsqueeze(0), self.c.unsqueeze(0)), weights,
+                has_biases=True, num_layers=1, dropout=0.0, train=torch.is_grad_enabled(),
+                bidirectional=False, batch_first=True)                          # batch, time, out_size
+        self.h, self.c = h[0], c[0]
+        return output if x.dim() == 3 else output[:, 0]
+
+
+class LockedDropout(nn.Module):
+    """Dropout with one mask for all timesteps (Gal and Ghahramani 2016; assignment, part 2a).
+
+    The mask `m` (batch, features) is drawn at the first call and kept until reset_state().
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.reset_state()
+
+    def reset_state(self):
+        self.m = None
+
+    def forward(self, x, dropout=0.5, train=True):
+        """x (batch, features) or (batch, time, features) -> the same shape."""
+        if not train or dropout == 0:
+            return x
+        if self.m is None:
+            self.m = torch.empty(len(x), x.shape[-1], dtype=x.dtype, device=x.device)
+            self.m.bernoulli_(1 - dropout).div_(1 - dropout)                    # batch, features
+        return x * (self.m if x.dim() == 2 else self.m.unsqueeze(1))
+
+
+class TimestepBatchNorm(nn.BatchNorm1d):
+    """Batch normalisation of every timestep on its own (assignment, part 2a).
+
+    A sequence (batch, time, features) gives what nn.BatchNorm1d gives when it is called for one
+    timestep after the other: statistics over the batch at that timestep, running statistics
+    updated once a timestep.
+
+    Raises:
+        ValueError: a training batch of one review, which has no variance.
+    """
+
+    def forward(self, x):
+        if x.dim() == 2:
+            return super().forward(x)
+        if not self.training:
+            return F.batch_norm(x.transpose(1, 2), self.running_mean, self.running_var, self.weight, self.bias,
+                                eps=self.eps).transpose(1, 2)
+        time = x.shape[1]
+        # (timestep, feature) pairs are the channels of one batch normalisation. With momentum 1
+        # its running statistics are the statistics of the batch itself.
+        mean = torch.zeros(time * self.num_features, device=x.device)
+        variance = torch.ones_like(mean)
+        output = F.batch_norm(x.flatten(1), mean, variance, self.weight.repeat(time), self.bias.repeat(time),
+                              training=True, momentum=1.0, eps=self.eps).view(x.shape)
+        # `time` updates r <- (1 - m) r + m s, in closed form.
+        age = torch.arange(time - 1, -1, -1, device=x.device)
+        share = self.momentum * (1 - self.momentum) ** age                      # time
+        with torch.no_grad():
+            for running, statistic in (self.running_mean, mean), (self.running_var, variance):
+                running.mul_((1 - self.momentum) ** time).add_(share @ statistic.view(time, -1))
+            self.num_batches_tracked += time
+        return output
+
+
+class LSTMStack(nn.Module):
+    """LSTM layers, each followed by batch normalisation and locked dropout.
+
+    Adds `lstm1`, `bn_lstm1`, `dropout1`, `lstm2`, ... to the model, the assignment's names.
+
+    Args:
+        in_size: features of the input.
+        no_of_hidden_units: features of every layer's output.
+        lstm_layers: number of layers.
+        dropout: probability that a hidden unit is dropped in training.
+    """
+
+    def __init__(self, in_size, no_of_hidden_units, lstm_layers, dropout):
+        super().__init__()
+        self.lstm_layers = lstm_layers
+        self.dropout = dropout
+        for k in range(1, lstm_layers + 1):
+            self.add_module(f"lstm{k}", StatefulLSTM(in_size if k == 1 else no_of_hidden_units, no_of_hidden_units))
+            self.add_module(f"bn_lstm{k}", TimestepBatchNorm(no_of_hidden_units))
+            self.add_module(f"dropout{k}", LockedDropout())
+
+    def reset_state(self):
+        """Forget the LSTM state and the dropout masks: the next call starts new reviews."""
+        for k in range(1, self.lstm_layers + 1):
+            self.get_submodule(f"lstm{k}").reset_state()
+            self.get_submodule(f"dropout{k}").reset_state()
+
+    def run_layers(self, h, train):
+        """h (batch, in_size) or (batch, time, in_size) -> the same with no_of_hidden_units features."""
+        for k in range(1, self.lstm_layers + 1):
+            h = self.get_submodule(f"lstm{k}")(h)
+            h = self.get_submodule(f"bn_lstm{k}")(h)
+            h = self.get_submodule(f"dropout{k}")(h, dropout=self.dropout, train=train)
+        return h
+
+
+class LSTMClassifier(LSTMStack):
+    """LSTM layers, pooling over time and one output: what 2a, 2b and 3c have in common.
+
+    Args:
+        pooling: "max" or "mean" over the timesteps.
+    """
+
+    def __init__(self, in_size, no_of_hidden_units, lstm_layers, dropout, pooling):
+        super().__init__(in_size, no_of_hidden_units, lstm_layers, dropout)
+        self.pooling = pooling
+        self.fc_output = nn.Linear(no_of_hidden_units, 1)
+        self.loss = nn.BCEWithLogitsLoss()
+
+    def classify(self, features, t, train, lengths=None):
+        """Sentiment of a batch of reviews.
+
+        Args:
+            features: (batch, time, in_size) float, word vectors.
+            t: (batch,) float, 1 for positive and 0 for negative reviews.
+            train: whether dropout is applied; batch normalisation follows train() and eval().
+            lengths: (batch,) int or None; timesteps from a review's length on are left out of the pooling.
+
+        Returns:
+            (loss, logit): mean binary cross entropy in nats, (batch,) logits.
+        """
+        self.reset_state()
+        h = self.run_layers(features, train)                                    # batch, time, hidden units
+        if lengths is not None:
+            beyond = torch.arange(h.shape[1], device=h.device) >= lengths[:, None]
+            h = h.masked_fill(beyond[:, :, None], -torch.inf if self.pooling == "max" else 0)
+        if self.pooling == "max":
+            h = h.max(dim=1).values                                             # batch, hidden units
+        else:
+            h = h.sum(dim=1) / (h.shape[1] if lengths is None else lengths[:, None])
+        logit = self.fc_output(h)[:, 0].float()                                 # batch
+        return self.loss(logit, t), logit

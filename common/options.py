@@ -1,0 +1,147 @@
+"""The options of all scripts: one definition each, the same meaning everywhere."""
+
+import argparse
+import math
+import random
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from common.errors import UserError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def number(kind, low, high=math.inf, open_low=False):
+    """An argparse type: an int or float from `low` (left out if open_low) to `high`."""
+    def parse(text):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not (low < value if open_low else low <= value) or not value <= high or math.isinf(value):
+            sort = "a whole number" if kind is int else "a number"
+            bounds = (f"above {low}" if open_low else f"from {low}") + ("" if math.isinf(high) else f" to {high}")
+            raise argparse.ArgumentTypeError(f"'{text}' is not {sort} {bounds}")
+        return value
+    return parse
+
+
+positive_int = number(int, 1)
+
+OPTIONS = {
+    "epochs": dict(type=positive_int, help="times that every training review is seen"),
+    "batch_size": dict(type=number(int, 2), help="reviews a batch"),
+    "hidden_units": dict(type=positive_int, help="width of the embedding and of the hidden layers"),
+    "hidden_layers": dict(type=positive_int, help="hidden layers between the mean word vector and the output"),
+    "lstm_layers": dict(type=positive_int, help="LSTM layers, each with batch normalisation and locked dropout"),
+    "pooling": dict(choices=["max", "mean"], help="pooling of the hidden units over time"),
+    "dropout": dict(type=number(float, 0, 0.99), help="probability that a hidden unit is dropped in training"),
+    "vocab_size": dict(type=positive_int, help="most frequent words that are known; all others are the unknown token"),
+    "sequence_length": dict(type=number(int, 2), help="tokens of the random crops in training"),
+    "optimizer": dict(choices=["adam", "sgd"], help="adam, or sgd with momentum 0.9"),
+    "learning_rate": dict(type=number(float, 0, open_low=True), help="learning rate at the start"),
+    "schedule": dict(choices=["constant", "step", "plateau"],
+                     help="step: the learning rate is divided by ten every --step-epochs; plateau: whenever the "
+                          "validation loss (training loss without --validation) has not fallen for two epochs"),
+    "step_epochs": dict(type=positive_int, help="epochs between two steps of --schedule step"),
+    "clip_norm": dict(type=number(float, 0), help="largest norm of all gradients together; 0 does not clip"),
+    "drop_stop_words": dict(action="store_true", help="leave function words (the, of, was, ...) out of the reviews"),
+    "validation": dict(type=number(float, 0, 0.9),
+                       help="share of the training reviews held out for validation, by film; 0 holds none out"),
+    "patience": dict(type=number(int, 0),
+                     help="stop after so many epochs without a lower validation loss, and keep the best epoch's "
+                          "weights; needs --validation; 0 never stops early"),
+    "test_every": dict(type=positive_int, help="epochs between two looks at the test reviews"),
+    "save_every": dict(type=positive_int, help="epochs between two checkpoints"),
+    "fine_tune": dict(choices=["last", "lstm", "all"],
+                      help="what learns beside the output: the last LSTM layer, all LSTM layers, or all with the "
+                           "embedding"),
+    "language_model": dict(type=Path, metavar="FILE", help="language model that part 3a trained"),
+}
+
+
+def parse_options(description, script, argv=None, **defaults):
+    """Options of a part's script.
+
+    Args:
+        description: the script's docstring, shown by --help.
+        script: the script's __file__; --output defaults to its folder.
+        argv: arguments; None takes those of the command line.
+        defaults: the options of OPTIONS that this script has, with their default values.
+
+    Returns:
+        argparse.Namespace with data, output, seed, device (torch.device), precision and the
+        script's own options. All random number generators are seeded.
+
+    Raises:
+        UserError: an option that this machine cannot follow.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=HelpFormatter)
+    for name, default in defaults.items():
+        parser.add_argument("--" + name.replace("_", "-"), default=default, **OPTIONS[name])
+    parser.add_argument("--data", type=Path, metavar="DIR", default=ROOT / "preprocessed_data",
+                        help="folder of the preprocessed files")
+    parser.add_argument("--output", type=Path, metavar="DIR", default=Path(script).resolve().parent,
+                        help="folder that results are written to")
+    parser.add_argument("--seed", type=number(int, 0, 2 ** 32 - 1), default=0, help="seed of all randomness")
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto",
+                        help="auto takes the GPU where there is one")
+    parser.add_argument("--precision", choices=["auto", "float32", "tf32", "bfloat16"], default="auto",
+                        help="of the matrix products; auto takes bfloat16 where the hardware multiplies it")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    options = parser.parse_args(argv)
+    if getattr(options, "patience", 0) and not options.validation:
+        raise UserError("--patience: needs validation reviews; hold some out with --validation 0.1")
+    options.device = choose_device(options.device)
+    options.precision = choose_precision(options.precision, options.device)
+    random.seed(options.seed)
+    np.random.seed(options.seed)
+    torch.manual_seed(options.seed)
+    return options
+
+
+class HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
+    """The docstring as it is written, and every option with its default."""
+
+
+def choose_device(device):
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UserError("--device cuda: torch finds no CUDA GPU here; use --device cpu, or a node with a GPU")
+    return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def choose_precision(precision, device):
+    """Resolve "auto", refuse what the device lacks, and set torch's matrix products to it."""
+    if device.type == "cuda":
+        has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        # Without matrix instructions for it (AMX) a CPU only emulates bfloat16, slower than float32.
+        has_bfloat16 = torch.cpu._is_amx_tile_supported()
+    if precision == "auto":
+        precision = "bfloat16" if has_bfloat16 else "tf32" if device.type == "cuda" else "float32"
+    if precision == "tf32" and device.type == "cpu":
+        raise UserError("--precision tf32: a CPU has none; use --precision float32")
+    if precision == "bfloat16" and device.type == "cuda" and not has_bfloat16:
+        raise UserError("--precision bfloat16: this GPU has none; use --precision tf32 or float32")
+    # cuDNN leaves the tensor cores altogether where tf32 is forbidden, bfloat16 included.
+    float32_products = "ieee" if precision == "float32" else "tf32"
+    torch.backends.cuda.matmul.fp32_precision = float32_products
+    torch.backends.cudnn.rnn.fp32_precision = float32_products
+    return precision
+
+
+def describe_run(options):
+    """One line that says where and how a run computes."""
+    if options.device.type == "cuda":
+        place = torch.cuda.get_device_name()
+    else:
+        place = f"CPU, {torch.get_num_threads()} threads"
+    return f"{place} | {options.precision} | torch {torch.__version__} | seed {options.seed}"
+
+
+def plain_options(options):
+    """The options as a dict of plain values, for records and checkpoints."""
+    return {name: value if isinstance(value, (int, float, str)) else str(value)
+            for name, value in vars(options).items()}
