@@ -54,13 +54,13 @@ def metrics(totals, started):
 
 
 def in_order(count, batch_size, device):
-    """Indices 0 to count - 1 in batches of nearly equal size, as small as needed."""
+    """Indices 0 to count - 1 in batches of nearly equal size, at most batch_size each."""
     return torch.arange(count, device=device).tensor_split(-(-count // batch_size))
 
 
 def shuffled(count, batch_size, device):
-    """The same in random order: one epoch. No batch of one review remains, which could not be normalised."""
-    return torch.randperm(count, device=device).tensor_split(-(-count // batch_size))
+    """The same in random order: one epoch. No batch has only one review, which could not be normalised."""
+    return torch.randperm(count, device=device).tensor_split(min(-(-count // batch_size), count // 2))
 
 
 def by_length(lengths, batch_tokens):

@@ -88,7 +88,7 @@ class TimestepBatchNorm(nn.BatchNorm1d):
         time = x.shape[1]
         # (timestep, feature) pairs are the channels of one batch normalisation. With momentum 1
         # its running statistics are the statistics of the batch itself.
-        mean = torch.zeros(time * self.num_features, device=x.device)
+        mean = self.running_mean.new_zeros(time * self.num_features)
         variance = torch.ones_like(mean)
         output = F.batch_norm(x.flatten(1), mean, variance, self.weight.repeat(time), self.bias.repeat(time),
                               training=True, momentum=1.0, eps=self.eps).view(x.shape)
@@ -166,6 +166,7 @@ class LSTMClassifier(LSTMStack):
         self.reset_state()
         h = self.run_layers(features, train)                                    # batch, time, hidden units
         if lengths is not None:
+            lengths = lengths.clamp(1, h.shape[1])
             beyond = torch.arange(h.shape[1], device=h.device) >= lengths[:, None]
             h = h.masked_fill(beyond[:, :, None], -torch.inf if self.pooling == "max" else 0)
         if self.pooling == "max":

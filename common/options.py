@@ -58,6 +58,14 @@ OPTIONS = {
     "fine_tune": dict(choices=["last", "lstm", "all"],
                       help="what learns beside the output: the last LSTM layer, all LSTM layers, or all with the "
                            "embedding"),
+    "prime": dict(nargs="+", metavar="WORDS", help="beginnings of the reviews, one review each"),
+    "temperature": dict(nargs="+", type=number(float, 0, open_low=True), metavar="T",
+                        help="what the logits are divided by; each value gives a review of every prime"),
+    "length": dict(type=positive_int, help="words of a review, the prime's included"),
+    "top_k": dict(type=number(int, 0), help="sample from so many likeliest words; 0 samples from all"),
+    "top_p": dict(type=number(float, 0, 1, open_low=True),
+                  help="sample from the likeliest words that together have this probability"),
+    "raw": dict(action="store_true", help="print the tokens as they are"),
     "language_model": dict(type=Path, metavar="FILE", help="language model that part 3a trained"),
 }
 

@@ -1,0 +1,128 @@
+"""Part 3b: let the language model write reviews.
+
+    python 3b/generate_review.py
+    python 3b/generate_review.py --prime "i love this movie ." "i hate" --temperature 0.5 1.0 1.3 --length 100
+
+Reads the language model of part 3a, nothing else; prints the reviews and writes generated_reviews.txt
+to --output. A prime's words are separated by spaces; a lower temperature makes the words likelier and duller.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(1, str(Path(__file__).resolve().parent.parent / "3a"))
+
+import torch
+
+from RNN_language_model import RNN_language_model
+from common.checkpoints import build_model, load_checkpoint
+from common.errors import UserError, run_script
+from common.files import replace_file
+from common.options import ROOT, describe_run, parse_options
+
+
+def sampling_probabilities(logits, temperature, top_k=0, top_p=1.0):
+    """Probabilities of the next word.
+
+    Args:
+        logits: (batch, vocab) float; word 0, the unknown token, is never sampled.
+        temperature: above 0; the logits are divided by it.
+        top_k: only the k likeliest words are kept; 0 keeps all.
+        top_p: only the likeliest words that together reach this probability are kept (nucleus
+            sampling, Holtzman et al. 2020); 1 keeps all.
+
+    Returns:
+        (batch, vocab) float, rows that sum to 1.
+    """
+    logits = logits / temperature
+    logits[:, 0] = -torch.inf
+    if top_k:
+        least = logits.topk(min(top_k, logits.shape[1] - 1)).values[:, -1:]
+        logits = logits.masked_fill(logits < least, -torch.inf)
+    probabilities = logits.softmax(dim=1)
+    if top_p < 1:
+        ordered, words = probabilities.sort(dim=1, descending=True)
+        beyond = ordered.cumsum(dim=1) - ordered >= top_p
+        probabilities = probabilities.scatter(1, words, ordered.masked_fill(beyond, 0))
+        probabilities = probabilities / probabilities.sum(dim=1, keepdim=True)
+    return probabilities
+
+
+@torch.inference_mode()
+def generate(model, primes, length, temperature, top_k=0, top_p=1.0):
+    """Continue each prime to a review of `length` words, all at once.
+
+    Args:
+        model: RNN_language_model in evaluation mode.
+        primes: list of lists of token ids, of any lengths from 1 on.
+
+    Returns:
+        (reviews, length) int64 token ids, the primes' own at the start.
+    """
+    device = model.embedding.weight.device
+    token_ids = torch.zeros(len(primes), max(length, *map(len, primes), 1), dtype=torch.long, device=device)
+    lengths = torch.tensor([len(prime) for prime in primes], device=device)
+    for row, prime in zip(token_ids, primes):
+        row[:len(prime)] = torch.tensor(prime, device=device)
+    model.reset_state()
+    for step in range(1, token_ids.shape[1]):
+        logits = model.next_word_logits(token_ids[:, step - 1:step])[:, -1]     # reviews, vocab
+        sampled = torch.multinomial(sampling_probabilities(logits, temperature, top_k, top_p), 1)[:, 0]
+        token_ids[:, step] = torch.where(step < lengths, token_ids[:, step], sampled)
+    return token_ids[:, :length]
+
+
+def readable(words):
+    """Tokens as a person would write them: `did n't` becomes `didn't`, and no space stands before a full stop."""
+    text = " ".join(words)
+    text = re.sub(r" (n't|'s|'re|'ve|'ll|'d|'m)\b", r"\1", text)
+    text = re.sub(r"\b(can|got|gim|lem|gon|wan) (not|ta|me|na)\b", r"\1\2", text)
+    text = re.sub(r" ([.,;:!?%)\]}]|\.\.\.)", r"\1", text)
+    text = re.sub(r"([(\[{$#]) ", r"\1", text)
+    text = re.sub(r"`` ?| ?''", '"', text)
+    text = re.sub(r"\bi\b", "I", text)
+    return re.sub(r"(^|[.!?]\"? )([a-z])", lambda match: match[1] + match[2].upper(), text)
+
+
+def encode_prime(prime, vocabulary):
+    """Token ids of a prime's words.
+
+    Raises:
+        UserError: the prime has no word that the model knows.
+    """
+    word_ids = {word: k for k, word in enumerate(vocabulary, 1)}
+    words = prime.lower().split()
+    unknown = [word for word in words if word not in word_ids]
+    if len(unknown) == len(words):
+        raise UserError(f"--prime '{prime}': no word that the model knows; give one, such as 'the'")
+    if unknown:
+        print(f"not among the model's words, so read as the unknown token: {' '.join(unknown)}", file=sys.stderr)
+    return [word_ids.get(word, 0) for word in words]
+
+
+def main():
+    options = parse_options(__doc__, __file__, language_model=ROOT / "3a" / "language.model", prime=["a", "i"],
+                            temperature=[0.5, 1.0], length=150, top_k=0, top_p=1.0, raw=False)
+    checkpoint = load_checkpoint(options.language_model, "3a", options.device)
+    vocabulary = checkpoint["vocabulary"]
+    model = build_model(RNN_language_model, checkpoint, options.device)
+    print(f"part 3b | {describe_run(options)}")
+    primes = [encode_prime(prime, vocabulary) for prime in options.prime]
+    sys.stdout.reconfigure(errors="backslashreplace")
+
+    lines = []
+    for temperature in options.temperature:
+        token_ids = generate(model, primes, options.length, temperature, options.top_k, options.top_p)
+        for prime, review in zip(options.prime, token_ids.tolist()):
+            words = [vocabulary[k - 1] if k else "<unk>" for k in review]
+            text = " ".join(words) if options.raw else readable(words)
+            lines += [f"temperature {temperature:g}, prime '{prime}'", text, ""]
+    print("\n" + "\n".join(lines), end="")
+    with replace_file(options.output / "generated_reviews.txt") as file:
+        file.write("\n".join(lines))
+
+
+if __name__ == "__main__":
+    run_script(main)
