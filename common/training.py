@@ -22,10 +22,9 @@ CURVES = ["train_loss", "train_accuracy", "validation_loss", "validation_accurac
 
 def build_optimizer(parameters, options):
     """Adam, or SGD with momentum 0.9, as the options ask for."""
-    fused = options.device.type == "cuda"
     if options.optimizer == "adam":
-        return torch.optim.Adam(parameters, lr=options.learning_rate, fused=fused)
-    return torch.optim.SGD(parameters, lr=options.learning_rate, momentum=0.9, fused=fused)
+        return torch.optim.Adam(parameters, lr=options.learning_rate, fused=True)
+    return torch.optim.SGD(parameters, lr=options.learning_rate, momentum=0.9, fused=True)
 
 
 def build_scheduler(optimizer, options):

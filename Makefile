@@ -1,0 +1,82 @@
+# The pipeline: what is made from what.
+#
+#   make                                  the whole ladder on the embedded sample, in minutes on a CPU
+#   make test                             the tests
+#   make all IMDB=aclImdb_v1.tar.gz GLOVE=glove.840B.300d.zip
+#                                         the real thing at the assignment's settings, on a GPU node;
+#                                         without IMDB it is downloaded, without GLOVE vectors are learned
+#   make ... VENV= PYTHON=python          with a Python of your own instead of a virtual environment
+#
+# A part counts as trained when its stamp .trained is there, so that a killed run is trained again.
+
+VENV   ?= .venv
+PYTHON ?= $(VENV)/bin/python
+IMDB   ?=
+GLOVE  ?= train
+
+# The recursive calls below set these for the sample or for the real reviews.
+DATA    ?= preprocessed_data
+RESULTS ?= .
+SOURCE  ?= $(if $(IMDB),--imdb $(IMDB),--download) --glove $(GLOVE)
+
+SMALL := --batch-size 50 --learning-rate 0.003
+SAMPLE := DATA=preprocessed_data/sample RESULTS=results/sample SOURCE='--sample --glove train' \
+	OPTIONS_1a='--hidden-units 100' OPTIONS_1b='--hidden-units 100' \
+	OPTIONS_2a='--hidden-units 64 --sequence-length 30 --epochs 12 $(SMALL)' \
+	OPTIONS_2b='--hidden-units 64 --sequence-length 30 --epochs 12 $(SMALL)' \
+	OPTIONS_3a='--hidden-units 64 --sequence-length 20 --epochs 12 --step-epochs 10 $(SMALL)' \
+	OPTIONS_3b='--length 40' \
+	OPTIONS_3c='--fine-tune all --sequence-length 30 --epochs 8 $(SMALL)'
+
+.PHONY: sample all test ladder
+.DELETE_ON_ERROR:
+
+sample: $(if $(VENV),$(VENV)/installed)
+	@$(MAKE) --no-print-directory ladder $(SAMPLE)
+
+all: $(if $(VENV),$(VENV)/installed)
+	@$(MAKE) --no-print-directory ladder
+
+test: $(if $(VENV),$(VENV)/installed-for-tests)
+	$(PYTHON) -m pytest
+
+ladder: $(foreach part,1a 1b 2a 2b 3a 3c,$(RESULTS)/$(part)/test_table.csv) $(RESULTS)/3b/generated_reviews.txt
+	@cat $(RESULTS)/3b/generated_reviews.txt
+	@echo
+	@$(PYTHON) -m common.reports $(RESULTS)
+
+$(VENV)/installed: requirements.txt
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+$(VENV)/installed-for-tests: tests/requirements.txt $(VENV)/installed
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+# The last file that preprocess_data.py writes stands for all of them.
+READY := $(DATA)/imdb_test_glove.txt
+$(READY):
+	$(PYTHON) preprocess_data.py $(SOURCE) --output $(DATA)
+
+define train_and_test
+$(RESULTS)/$(1)/.trained: $(READY)
+	$(PYTHON) $(1)/$(2)_sentiment_analysis.py --data $(DATA) --output $(RESULTS)/$(1) $(3) $$(OPTIONS_$(1))
+	touch $$@
+
+$(RESULTS)/$(1)/test_table.csv: $(RESULTS)/$(1)/.trained
+	$(PYTHON) $(1)/$(2)_test.py --data $(DATA) --output $(RESULTS)/$(1)
+endef
+LANGUAGE_MODEL := --language-model $(RESULTS)/3a/language.model
+$(eval $(call train_and_test,1a,BOW))
+$(eval $(call train_and_test,1b,BOW))
+$(eval $(call train_and_test,2a,RNN))
+$(eval $(call train_and_test,2b,RNN))
+$(eval $(call train_and_test,3c,RNN,$(LANGUAGE_MODEL)))
+$(RESULTS)/3c/.trained: $(RESULTS)/3a/test_table.csv
+
+$(RESULTS)/3a/test_table.csv: $(READY)
+	$(PYTHON) 3a/train_language_model.py --data $(DATA) --output $(RESULTS)/3a $(OPTIONS_3a)
+
+$(RESULTS)/3b/generated_reviews.txt: $(RESULTS)/3a/test_table.csv
+	$(PYTHON) 3b/generate_review.py $(LANGUAGE_MODEL) --output $(RESULTS)/3b $(OPTIONS_3b)

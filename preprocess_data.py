@@ -1,0 +1,153 @@
+"""Turn film reviews and word vectors into the files that every part reads.
+
+    python preprocess_data.py --sample --glove train                      # no download, seconds
+    python preprocess_data.py --download --glove glove.840B.300d.zip      # the real reviews
+    python preprocess_data.py --imdb aclImdb_v1.tar.gz --glove train      # the same, from a file
+
+Reads the Large Movie Review Dataset as it is published, tokenises it with NLTK on all cores and
+writes to --output: the dictionary, one line of token ids a review, a table of what each line is,
+statistics with a figure and, with --glove, word vectors and the same reviews in their ids
+(preprocessed_data/README.md describes each file). The 100,000 reviews take about five minutes on
+two cores and 1 GiB of memory.
+"""
+
+import argparse
+import collections
+import sys
+import time
+from pathlib import Path
+
+import nltk
+import numpy as np
+
+from common.corpus_statistics import corpus_statistics, plot_statistics, print_statistics, write_statistics
+from common.download import IMDB_SHA256, IMDB_URL, download
+from common.errors import UserError, run_script
+from common.raw_reviews import SPLITS, read_reviews, sort_reviews
+from common.token_files import write_array, write_dictionary, write_reviews, write_token_ids
+from common.tokenizer import learn_punkt, load_punkt, tokenize_reviews, usable_cores
+from common.vocabulary import build_dictionary, count_tokens, token_ids
+
+# Which files mean nothing beside another dictionary.
+GLOVE_FILES = ("glove_embeddings.npy", "imdb_train_glove.txt", "imdb_test_glove.txt")
+IMDB_FILES = ("imdb_train.txt", "imdb_test.txt", "imdb_train_reviews.tsv", "imdb_test_reviews.tsv",
+              "glove_dictionary.npy", *GLOVE_FILES)
+
+
+def parse_options():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--imdb", metavar="PATH", type=Path,
+                        help="aclImdb_v1.tar.gz (read without unpacking it) or an unpacked aclImdb folder")
+    source.add_argument("--download", action="store_true",
+                        help="fetch aclImdb_v1.tar.gz (84 MB) into the output folder first, unless it is there")
+    source.add_argument("--sample", action="store_true",
+                        help="some hundreds of reviews that the code composes itself; needs no download")
+    parser.add_argument("--glove", metavar="PATH",
+                        help="word vectors: glove.840B.300d.txt or its .zip, or the word `train` to learn "
+                             "them from the training reviews (default: none; 1b and 2b need them)")
+    parser.add_argument("--glove-words", metavar="N", type=int, default=100_000,
+                        help="keep the first N word vectors (default: %(default)s)")
+    parser.add_argument("--output", metavar="DIR", type=Path,
+                        default=Path(__file__).resolve().parent / "preprocessed_data",
+                        help="folder for the files (default: preprocessed_data/ beside this script)")
+    parser.add_argument("--workers", metavar="N", type=int, default=usable_cores(),
+                        help="tokenising processes (default: all usable cores, here %(default)s)")
+    parser.add_argument("--seed", type=int, default=0,
+                        help="seed of the sample and of trained vectors (default: %(default)s)")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    options = parser.parse_args()
+    for option, value, least in (("--glove-words", options.glove_words, 1),
+                                 ("--workers", options.workers, 1), ("--seed", options.seed, 0)):
+        if value < least:
+            raise UserError(f"{option} {value}: must be at least {least}")
+    return options
+
+
+def load_reviews(options):
+    """Return the raw reviews in file order, and the tokenizer of their sentences with its name."""
+    if options.sample:
+        from common.sample_corpus import sample_reviews
+        reviews = sort_reviews(sample_reviews(options.seed))
+        punkt = learn_punkt([review.text for review in reviews if review.split == "train"])
+        return reviews, punkt, "learned from the sample"
+    punkt = load_punkt()  # before the reviews, so that a missing punkt_tab is said at once
+    if options.download:
+        options.imdb = options.output / "aclImdb_v1.tar.gz"
+        print(f"fetching {IMDB_URL}", flush=True)
+        download(IMDB_URL, options.imdb, IMDB_SHA256)
+    print(f"reading {options.imdb}", flush=True)
+    return read_reviews(options.imdb), punkt, "punkt_tab english"
+
+
+def describe(reviews, tokenized, words, counts, punkt_name, output):
+    """Print what the reviews look like; write it to statistics.json and statistics.png."""
+    review_counts = collections.Counter((review.split, review.label) for review in reviews)
+    lengths = np.diff(tokenized.offsets)[:sum(review.split == "train" for review in reviews)]
+    first = tokenized.indices[:tokenized.offsets[1]]
+    statistics = {
+        "reviews": {split: {label: review_counts[split, label] for label in labels}
+                    for split, labels in SPLITS.items()},
+        "tokenizer": {"name": "nltk.word_tokenize, lower case", "sentences": punkt_name,
+                      "nltk_version": nltk.__version__},
+        **corpus_statistics(lengths, words, counts),
+        "example": {"before": reviews[0].text,
+                    "after": " ".join(tokenized.tokens[index] for index in first)},
+    }
+    print_statistics(statistics)
+    write_statistics(output / "statistics.json", statistics)
+    plot_statistics(output / "statistics.png", lengths, counts)
+
+
+def main():
+    options = parse_options()
+    # A terminal or log that knows only ASCII should not end the run at the first accented letter.
+    sys.stdout.reconfigure(errors="backslashreplace")
+    output = options.output
+
+    reviews, punkt, punkt_name = load_reviews(options)
+    glove = None
+    if options.glove not in (None, "train"):
+        from common.glove import read_glove
+        print(f"reading {options.glove}", flush=True)
+        glove = read_glove(options.glove, options.glove_words)
+
+    start = time.perf_counter()
+    tokenized = tokenize_reviews([review.text for review in reviews], punkt, options.workers)
+    print(f"tokenised {len(reviews):,} reviews in {time.perf_counter() - start:.1f} s "
+          f"with {options.workers} processes")
+    tokens, indices, offsets = tokenized.tokens, tokenized.indices, tokenized.offsets
+    train_count = sum(review.split == "train" for review in reviews)
+    train, test = offsets[:train_count + 1], offsets[train_count:]
+
+    words, counts = count_tokens(tokens, indices[:train[-1]])
+    if not words:
+        raise UserError(f"{options.imdb}: the training reviews hold no tokens; give other reviews")
+    describe(reviews, tokenized, words, counts, punkt_name, output)
+
+    dictionary = build_dictionary(words)
+    ids = token_ids(tokens, dictionary)[indices]
+    write_dictionary(output / "imdb_dictionary.npy", dictionary, IMDB_FILES)
+    write_token_ids(output / "imdb_train.txt", ids, train)
+    write_token_ids(output / "imdb_test.txt", ids, test)
+    write_reviews(output / "imdb_train_reviews.tsv", reviews[:train_count])
+    write_reviews(output / "imdb_test_reviews.tsv", reviews[train_count:])
+    print(f"written to {output}: the reviews, with {len(dictionary):,} words", flush=True)
+
+    if options.glove == "train":
+        from common.glove import train_glove
+        glove = train_glove(ids[:train[-1]], train, dictionary, options.glove_words, seed=options.seed)
+    if glove:
+        glove_words, vectors = glove
+        ids = token_ids(tokens, glove_words)[indices]
+        write_dictionary(output / "glove_dictionary.npy", glove_words, GLOVE_FILES)
+        write_array(output / "glove_embeddings.npy", np.vstack([np.zeros_like(vectors[:1]), vectors]))
+        write_token_ids(output / "imdb_train_glove.txt", ids, train)
+        write_token_ids(output / "imdb_test_glove.txt", ids, test)
+        print(f"written to {output}: {len(glove_words):,} word vectors of width {vectors.shape[1]}; "
+              f"{np.mean(ids[:train[-1]] > 0):.2%} of the training tokens have one")
+
+
+if __name__ == "__main__":
+    run_script(main)
