@@ -41,7 +41,7 @@ def parse_options():
     source.add_argument("--imdb", metavar="PATH", type=Path,
                         help="aclImdb_v1.tar.gz (read without unpacking it) or an unpacked aclImdb folder")
     source.add_argument("--download", action="store_true",
-                        help="fetch aclImdb_v1.tar.gz (84 MB) into the output folder first, unless it is there")
+                        help="fetch aclImdb_v1.tar.gz (84 MB) into the output folder, unless it is there")
     source.add_argument("--sample", action="store_true",
                         help="some hundreds of reviews that the code composes itself; needs no download")
     parser.add_argument("--glove", metavar="PATH",
