@@ -11,7 +11,6 @@ statistics with a figure and, with --glove, word vectors and the same reviews in
 two cores and 1 GiB of memory.
 """
 
-import argparse
 import collections
 import sys
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 import nltk
 import numpy as np
 
+from common.arguments import Parser, number, positive_int
 from common.corpus_statistics import corpus_statistics, plot_statistics, print_statistics, write_statistics
 from common.download import IMDB_SHA256, IMDB_URL, download
 from common.errors import UserError, run_script
@@ -35,34 +35,27 @@ IMDB_FILES = ("imdb_train.txt", "imdb_test.txt", "imdb_train_reviews.tsv", "imdb
 
 
 def parse_options():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--imdb", metavar="PATH", type=Path,
                         help="aclImdb_v1.tar.gz (read without unpacking it) or an unpacked aclImdb folder")
     source.add_argument("--download", action="store_true",
-                        help="fetch aclImdb_v1.tar.gz (84 MB) into the output folder, unless it is there")
+                        help="fetch aclImdb_v1.tar.gz (84 MB) into the output folder first, unless it is there")
     source.add_argument("--sample", action="store_true",
                         help="some hundreds of reviews that the code composes itself; needs no download")
     parser.add_argument("--glove", metavar="PATH",
-                        help="word vectors: glove.840B.300d.txt or its .zip, or the word `train` to learn "
-                             "them from the training reviews (default: none; 1b and 2b need them)")
-    parser.add_argument("--glove-words", metavar="N", type=int, default=100_000,
-                        help="keep the first N word vectors (default: %(default)s)")
+                        help="word vectors, for 1b and 2b: glove.840B.300d.txt or its .zip, or the word `train` "
+                             "to learn them from the training reviews")
+    parser.add_argument("--glove-words", metavar="N", type=positive_int, default=100_000,
+                        help="word vectors to keep, the first in the file")
     parser.add_argument("--output", metavar="DIR", type=Path,
                         default=Path(__file__).resolve().parent / "preprocessed_data",
-                        help="folder for the files (default: preprocessed_data/ beside this script)")
-    parser.add_argument("--workers", metavar="N", type=int, default=usable_cores(),
-                        help="tokenising processes (default: all usable cores, here %(default)s)")
-    parser.add_argument("--seed", type=int, default=0,
-                        help="seed of the sample and of trained vectors (default: %(default)s)")
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    options = parser.parse_args()
-    for option, value, least in (("--glove-words", options.glove_words, 1),
-                                 ("--workers", options.workers, 1), ("--seed", options.seed, 0)):
-        if value < least:
-            raise UserError(f"{option} {value}: must be at least {least}")
-    return options
+                        help="folder that the files are written to")
+    parser.add_argument("--workers", metavar="N", type=positive_int, default=usable_cores(),
+                        help="tokenising processes")
+    parser.add_argument("--seed", type=number(int, 0, 2 ** 32 - 1), default=0,
+                        help="seed of the sample and of trained vectors")
+    return parser.parse_args()
 
 
 def load_reviews(options):

@@ -44,7 +44,7 @@ def load_checkpoint(path, part, device="cpu"):
     except (OSError, pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path}: not a checkpoint of part {part} that this suite wrote; train it again") from error
     if found != part:
-        raise UserError(f"{path}: a checkpoint of {found}, not of part {part}; name the right file or train part {part}")
+        raise UserError(f"{path}: a checkpoint of {found}, not of part {part}; name the right file or train it again")
     return checkpoint
 
 

@@ -12,6 +12,7 @@ def run_script(main):
     """Run a script's main() and turn a UserError into one line and exit status 2.
 
     With --debug on the command line the traceback is shown instead.
+    An interrupt (Ctrl-C) ends with status 130 and one line, as a shell expects.
     A reader that closes the pipe early (`| head`) ends the script quietly.
     """
     try:
@@ -22,6 +23,9 @@ def run_script(main):
             raise
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
     except BrokenPipeError:
         # Python flushes standard output once more at exit; give it somewhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

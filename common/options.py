@@ -1,34 +1,16 @@
 """The options of all scripts: one definition each, the same meaning everywhere."""
 
-import argparse
-import math
 import random
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from common.arguments import Parser, number, positive_int
 from common.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
 
-
-def number(kind, low, high=math.inf, open_low=False):
-    """An argparse type: an int or float from `low` (left out if open_low) to `high`."""
-    def parse(text):
-        try:
-            value = kind(text)
-        except ValueError:
-            value = math.nan
-        if not (low < value if open_low else low <= value) or not value <= high or math.isinf(value):
-            sort = "a whole number" if kind is int else "a number"
-            bounds = (f"above {low}" if open_low else f"from {low}") + ("" if math.isinf(high) else f" to {high}")
-            raise argparse.ArgumentTypeError(f"'{text}' is not {sort} {bounds}")
-        return value
-    return parse
-
-
-positive_int = number(int, 1)
 
 OPTIONS = {
     "epochs": dict(type=positive_int, help="times that every training review is seen"),
@@ -86,7 +68,7 @@ def parse_options(description, script, argv=None, **defaults):
     Raises:
         UserError: an option that this machine cannot follow.
     """
-    parser = argparse.ArgumentParser(description=description, formatter_class=HelpFormatter)
+    parser = Parser(description)
     for name, default in defaults.items():
         parser.add_argument("--" + name.replace("_", "-"), default=default, **OPTIONS[name])
     parser.add_argument("--data", type=Path, metavar="DIR", default=ROOT / "preprocessed_data",
@@ -98,7 +80,6 @@ def parse_options(description, script, argv=None, **defaults):
                         help="auto takes the GPU where there is one")
     parser.add_argument("--precision", choices=["auto", "float32", "tf32", "bfloat16"], default="auto",
                         help="of the matrix products; auto takes bfloat16 where the hardware multiplies it")
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     options = parser.parse_args(argv)
     if getattr(options, "patience", 0) and not options.validation:
         raise UserError("--patience: needs validation reviews; hold some out with --validation 0.1")
@@ -108,10 +89,6 @@ def parse_options(description, script, argv=None, **defaults):
     np.random.seed(options.seed)
     torch.manual_seed(options.seed)
     return options
-
-
-class HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
-    """The docstring as it is written, and every option with its default."""
 
 
 def choose_device(device):

@@ -5,7 +5,6 @@
 prints one table of all parts whose results lie in the folders RESULTS/1a to RESULTS/3c.
 """
 
-import argparse
 import csv
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
+from common.arguments import Parser
 from common.errors import UserError, run_script
 from common.files import replace_file
 
@@ -41,7 +41,8 @@ def save_curves(path, title, curves):
             validation and test; NaN where an epoch has no value.
     """
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
-    for axis, metric, label, scale in zip(axes, ("loss", "accuracy"), ("cross entropy (nats)", "accuracy (%)"), (1, 100)):
+    metrics = ("loss", "cross entropy (nats)", 1), ("accuracy", "accuracy (%)", 100)
+    for axis, (metric, label, scale) in zip(axes, metrics):
         for split, style in ("train", "k-"), ("validation", "k:"), ("test", "ks--"):
             points = [(epoch, scale * value) for epoch, value in enumerate(curves[f"{split}_{metric}"], 1)
                       if value == value]
@@ -107,9 +108,8 @@ def summarise(results):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("results", type=Path, help="folder with a folder of results for each part")
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     print(summarise(parser.parse_args().results))
 
 
