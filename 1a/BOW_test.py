@@ -20,7 +20,7 @@ from common.testing import TestRun
 def main():
     options = parse_options(__doc__, __file__, batch_size=1000)
     run = TestRun("1a", "BOW.model", BOW_model, options)
-    reviews = run.read_test_reviews("imdb")
+    reviews, _ = run.read_test_reviews("imdb")
 
     def score(indices):
         t = reviews.labels[indices]                                             # batch

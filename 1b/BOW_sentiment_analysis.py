@@ -37,7 +37,8 @@ def main():
         t = reviews[split].labels[indices]                                      # batch
         return sentiment_score(model(features[split][indices], t), t)
 
-    Training("1b", "BOW.model", model, arguments, model.parameters(), score, reviews, vocabulary, options).run()
+    Training("1b", "BOW.model", model, arguments, model.parameters(), score, reviews, vocabulary, options,
+             glove).run()
 
 
 if __name__ == "__main__":

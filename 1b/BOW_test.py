@@ -12,7 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from BOW_model import BOW_model
-from common.data import mean_vectors, read_glove_embeddings
+from common.data import mean_vectors
 from common.errors import run_script
 from common.evaluation import sentiment_score
 from common.options import parse_options
@@ -22,8 +22,7 @@ from common.testing import TestRun
 def main():
     options = parse_options(__doc__, __file__, batch_size=1000)
     run = TestRun("1b", "BOW.model", BOW_model, options)
-    reviews = run.read_test_reviews("glove")
-    glove = read_glove_embeddings(options.data, len(run.vocabulary), options.device)
+    reviews, glove = run.read_test_reviews("glove")
     features = mean_vectors(reviews, glove)                                     # reviews, dimensions
 
     def score(indices):

@@ -21,12 +21,12 @@ from common.testing import TestRun
 def main():
     options = parse_options(__doc__, __file__, batch_size=200)
     run = TestRun("2a", "rnn.model", RNN_model, options)
-    reviews = run.read_test_reviews("imdb")
+    run.read_test_reviews("imdb")
 
     def score(x, t, lengths=None):
         return sentiment_score(run.model(x, t, train=False, lengths=lengths), t)
 
-    run.test_by_length(reviews, score)
+    run.test_by_length(score)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,8 @@ def main():
         x = reviews[split].crops(indices, options.sequence_length * (1 if train else 2))    # batch, time
         return sentiment_score(model(glove[x], t, train=train), t)
 
-    Training("2b", "rnn.model", model, arguments, model.parameters(), score, reviews, vocabulary, options).run()
+    Training("2b", "rnn.model", model, arguments, model.parameters(), score, reviews, vocabulary, options,
+             glove).run()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from RNN_model import RNN_model
-from common.data import read_glove_embeddings
 from common.errors import run_script
 from common.evaluation import sentiment_score
 from common.options import parse_options
@@ -22,13 +21,12 @@ from common.testing import TestRun
 def main():
     options = parse_options(__doc__, __file__, batch_size=200)
     run = TestRun("2b", "rnn.model", RNN_model, options)
-    reviews = run.read_test_reviews("glove")
-    glove = read_glove_embeddings(options.data, len(run.vocabulary), options.device)    # words + 1, dimensions
+    _, glove = run.read_test_reviews("glove")                                   # words + 1, dimensions
 
     def score(x, t, lengths=None):
         return sentiment_score(run.model(glove[x], t, train=False, lengths=lengths), t)
 
-    run.test_by_length(reviews, score)
+    run.test_by_length(score)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,12 @@ test_table.csv to --output. Loss, perplexity and next-word accuracy are those of
 training length of the test reviews, without the padding. The assignment's 75 epochs took about a day.
 """
 
-import math
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import numpy as np
 
 from RNN_language_model import RNN_language_model
 from common.data import read_splits
@@ -40,14 +41,12 @@ def main():
         x = reviews[split].crops(indices, 2 * options.sequence_length)          # batch, time
         return model.score(x, reviews[split].lengths[indices], train=False)
 
-    training = Training("3a", "language.model", model, arguments, model.parameters(), score, reviews, vocabulary,
-                        options)
-    training.run()
-    loss, accuracy = training.curves["test_loss"][-1], training.curves["test_accuracy"][-1]
-    print(f"test reviews: loss {loss:.4f} nats, perplexity {math.exp(loss):.2f}, "
-          f"next-word accuracy {100 * accuracy:.2f} %")
-    save_table(options.output / "test_table.csv", [{
-        "test loss": f"{loss:.4f}", "perplexity": f"{math.exp(loss):.2f}", "test accuracy": f"{100 * accuracy:.2f}"}])
+    test = Training("3a", "language.model", model, arguments, model.parameters(), score, reviews, vocabulary,
+                    options).run()
+    row = {"test loss": f"{test.loss:.4f}", "perplexity": f"{np.exp(test.loss):.2f}",
+           "test accuracy": f"{100 * test.accuracy:.2f}"}
+    print("next word of the test reviews | " + " | ".join(f"{name} {value}" for name, value in row.items()))
+    save_table(options.output / "test_table.csv", [row])
 
 
 if __name__ == "__main__":

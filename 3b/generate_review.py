@@ -19,6 +19,7 @@ import torch
 from RNN_language_model import RNN_language_model
 from common.checkpoints import build_model, load_checkpoint
 from common.errors import UserError, run_script
+from common.evaluation import autocast
 from common.files import replace_file
 from common.options import ROOT, describe_run, parse_options
 
@@ -68,7 +69,7 @@ def generate(model, primes, length, temperature, top_k=0, top_p=1.0):
         row[:len(prime)] = torch.tensor(prime, device=device)
     model.reset_state()
     for step in range(1, token_ids.shape[1]):
-        logits = model.next_word_logits(token_ids[:, step - 1:step])[:, -1]     # reviews, vocab
+        logits = model.next_word_logits(token_ids[:, step - 1:step])[:, -1].float()     # reviews, vocab
         sampled = torch.multinomial(sampling_probabilities(logits, temperature, top_k, top_p), 1)[:, 0]
         token_ids[:, step] = torch.where(step < lengths, token_ids[:, step], sampled)
     return token_ids[:, :length]
@@ -78,7 +79,7 @@ def readable(words):
     """Tokens as a person would write them: `did n't` becomes `didn't`, and no space stands before a full stop."""
     text = " ".join(words)
     text = re.sub(r" (n't|'s|'re|'ve|'ll|'d|'m)\b", r"\1", text)
-    text = re.sub(r"\b(can|got|gim|lem|gon|wan) (not|ta|me|na)\b", r"\1\2", text)
+    text = re.sub(r"\b(can(?= not\b)|got(?= ta\b)|(?:gim|lem)(?= me\b)|(?:gon|wan)(?= na\b)) ", r"\1", text)
     text = re.sub(r" ([.,;:!?%)\]}]|\.\.\.)", r"\1", text)
     text = re.sub(r"([(\[{$#]) ", r"\1", text)
     text = re.sub(r"`` ?| ?''", '"', text)
@@ -114,7 +115,8 @@ def main():
 
     lines = []
     for temperature in options.temperature:
-        token_ids = generate(model, primes, options.length, temperature, options.top_k, options.top_p)
+        with autocast(options):
+            token_ids = generate(model, primes, options.length, temperature, options.top_k, options.top_p)
         for prime, review in zip(options.prime, token_ids.tolist()):
             words = [vocabulary[k - 1] if k else "<unk>" for k in review]
             text = " ".join(words) if options.raw else readable(words)

@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from RNN_model import RNN_model
-from common.checkpoints import check_vocabulary, load_checkpoint
+from common.checkpoints import check_words, load_checkpoint
 from common.data import read_splits
 from common.errors import run_script
 from common.evaluation import sentiment_score
@@ -30,7 +30,7 @@ def main():
     language_model = load_checkpoint(options.language_model, "3a", options.device)
     options.vocab_size = language_model["arguments"]["vocab_size"] - 1
     reviews, vocabulary = read_splits(options)
-    check_vocabulary(language_model, options.language_model, vocabulary)
+    check_words(language_model, options.language_model, vocabulary)
 
     arguments = dict(language_model["arguments"], dropout=options.dropout, pooling=options.pooling)
     model = RNN_model(**arguments)

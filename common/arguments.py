@@ -28,7 +28,7 @@ def number(kind, low, high=math.inf, open_low=False):
             value = kind(text)
         except ValueError:
             value = math.nan
-        if not (low < value if open_low else low <= value) or not value <= high or math.isinf(value):
+        if not (low < value if open_low else low <= value) or not value <= high or value == math.inf:
             sort = "a whole number" if kind is int else "a number"
             bounds = (f"above {low}" if open_low else f"from {low}") + ("" if math.isinf(high) else f" to {high}")
             raise argparse.ArgumentTypeError(f"'{text}' is not {sort} {bounds}")

@@ -1,6 +1,8 @@
 """Trained models on disk: tensors and plain values only, written whole or not at all."""
 
 import pickle
+import warnings
+import zlib
 from pathlib import Path
 
 import torch
@@ -11,7 +13,7 @@ from common.files import replace_file
 FORMAT = 1
 
 
-def save_checkpoint(path, part, model, arguments, vocabulary, options, curves):
+def save_checkpoint(path, part, model, arguments, vocabulary, glove, options, curves):
     """Write a model with all that is needed to use it again.
 
     Args:
@@ -20,11 +22,12 @@ def save_checkpoint(path, part, model, arguments, vocabulary, options, curves):
         model: the module; its state_dict is written.
         arguments: dict of the constructor's arguments.
         vocabulary: list of the words whose token ids are 1, 2, ...
+        glove: the word vectors that the model reads, (words + 1, dimensions), or None.
         options: dict of the options of the run.
         curves: dict of lists, a value an epoch.
     """
     checkpoint = {"format": FORMAT, "part": part, "model": model.state_dict(), "arguments": arguments,
-                  "vocabulary": vocabulary, "options": options, "curves": curves}
+                  "vocabulary": vocabulary, "glove": checksum(glove), "options": options, "curves": curves}
     with replace_file(path, "wb") as file:
         torch.save(checkpoint, file)
 
@@ -37,11 +40,15 @@ def load_checkpoint(path, part, device="cpu"):
     """
     path = Path(path)
     try:
-        checkpoint = torch.load(path, map_location=device, weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")                                     # about foreign pickles
+            checkpoint = torch.load(path, map_location=device, weights_only=True)
+        if not isinstance(checkpoint, dict):
+            raise ValueError("no dict")
         found = checkpoint["part"] if checkpoint["format"] == FORMAT else "another version"
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; train part {part} first, or name the folder of its model") from None
-    except (OSError, pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError, ValueError) as error:
+    except (OSError, pickle.UnpicklingError, RuntimeError, EOFError, LookupError, TypeError, ValueError) as error:
         raise UserError(f"{path}: not a checkpoint of part {part} that this suite wrote; train it again") from error
     if found != part:
         raise UserError(f"{path}: a checkpoint of {found}, not of part {part}; name the right file or train it again")
@@ -55,8 +62,13 @@ def build_model(model_class, checkpoint, device):
     return model.to(device).eval()
 
 
-def check_vocabulary(checkpoint, path, vocabulary):
-    """Refuse data whose token ids mean other words than the checkpoint's."""
-    if checkpoint["vocabulary"] != vocabulary:
-        raise UserError(f"{path}: trained with another dictionary than the one in --data; "
+def checksum(tensor):
+    """CRC-32 of a tensor's numbers; 0 for None."""
+    return 0 if tensor is None else zlib.crc32(tensor.cpu().contiguous().numpy())
+
+
+def check_words(checkpoint, path, vocabulary, glove=None):
+    """Refuse data whose token ids mean other words, or other word vectors, than the checkpoint's."""
+    if checkpoint["vocabulary"] != vocabulary or checkpoint["glove"] != checksum(glove):
+        raise UserError(f"{path}: trained with another dictionary or other word vectors than those in --data; "
                         "train again, or name the data that it was trained on")

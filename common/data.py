@@ -1,6 +1,8 @@
 """Preprocessed reviews in memory, and the batches that are drawn from them."""
 
+import contextlib
 import dataclasses
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +10,10 @@ import torch
 from torch.nn import functional as F
 
 from common.errors import UserError
+from common.files import replace_file
 from common.stop_words import STOP_WORDS
 
+MAX_ID = np.iinfo(np.int32).max
 LABELS = {"pos": 1.0, "neg": 0.0, "unsup": float("nan")}
 
 
@@ -119,7 +123,10 @@ def read_dictionary(folder, words):
 
 def read_glove_embeddings(folder, vocab_size, device="cpu"):
     """GloVe vectors -> (words + 1, dimensions) float32, row 0 zeros for the unknown token."""
-    embeddings = load_array(Path(folder) / "glove_embeddings.npy", "f")
+    path = Path(folder) / "glove_embeddings.npy"
+    embeddings = load_array(path, "f")
+    if len(embeddings) <= vocab_size:
+        raise UserError(f"{path}: {len(embeddings)} rows for {vocab_size} words; run preprocess_data.py again")
     return torch.from_numpy(embeddings[:vocab_size + 1]).to(device)
 
 
@@ -131,8 +138,9 @@ def load_array(path, kind):
         raise UserError(missing(path)) from None
     except (OSError, ValueError, EOFError) as error:
         raise UserError(f"{path}: not a readable .npy file ({error}); run preprocess_data.py again") from error
-    if array.dtype.kind != kind:
-        raise UserError(f"{path}: holds {array.dtype}, not what preprocess_data.py writes; run it again")
+    if not isinstance(array, np.ndarray) or array.dtype.kind != kind:
+        found = getattr(array, "dtype", "an archive of arrays")
+        raise UserError(f"{path}: holds {found}, not what preprocess_data.py writes; run it again")
     return array
 
 
@@ -141,8 +149,11 @@ def missing(path):
     return f"{path}: no such file; make it with preprocess_data.py{option}, or name its folder with --data"
 
 
-def read_token_ids(path, largest_id, block_size=1 << 24):
-    """Parse a token-id file: one review a line, ids separated by spaces.
+def read_token_ids(path, largest_id):
+    """Read a token-id file: one review a line, ids separated by spaces.
+
+    The numbers are kept in a .cache.npz file beside it, which is read instead as long as the
+    text keeps its size and time of change.
 
     Returns:
         (token_ids, lengths): (tokens,) int32 and (reviews,) int64.
@@ -150,39 +161,53 @@ def read_token_ids(path, largest_id, block_size=1 << 24):
     Raises:
         UserError: missing file, empty line, or anything that is no id from 0 to largest_id.
     """
-    token_ids, lengths, lines = [], [], 0
+    path = Path(path)
     try:
-        with open(path, "rb") as file:
-            while block := file.read(block_size) + file.readline():
-                try:
-                    ids, counts = parse_lines(block, largest_id)
-                except BadLine as bad:
-                    raise UserError(f"{path}:{lines + bad.line}: {bad}; run preprocess_data.py again") from None
-                token_ids.append(ids)
-                lengths.append(counts)
-                lines += len(counts)
+        status = path.stat()
+        stamp = [status.st_size, status.st_mtime_ns]
+        token_ids, lengths = read_cache(path, stamp) or parse_token_ids(path, stamp)
     except OSError as error:
         raise UserError(missing(path) if isinstance(error, FileNotFoundError)
                         else f"{path}: cannot be read ({error.strerror})") from error
+    if token_ids.max() > largest_id:
+        line = int(np.searchsorted(lengths.cumsum(), token_ids.argmax(), side="right")) + 1
+        raise UserError(f"{path}:{line}: token id {token_ids.max()}, but the dictionary has {largest_id} words; "
+                        "run preprocess_data.py again")
+    return token_ids, lengths
+
+
+def cache_path(path):
+    return path.with_suffix(".cache.npz")
+
+
+def read_cache(path, stamp):
+    """(token_ids, lengths) of the cache beside a token-id file, or None if it is not of this text."""
+    try:
+        with np.load(cache_path(path), allow_pickle=False) as cache:
+            return (cache["token_ids"], cache["lengths"]) if cache["stamp"].tolist() == stamp else None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def parse_token_ids(path, stamp, block_size=1 << 24):
+    """Parse a token-id file and write its cache -> (token_ids, lengths)."""
+    token_ids, lengths, lines = [], [], 0
+    with open(path, "rb") as file:
+        while block := file.read(block_size) + file.readline():
+            try:
+                ids, counts = parse_lines(block)
+            except BadLine as bad:
+                raise UserError(f"{path}:{lines + bad.line}: {bad}; run preprocess_data.py again") from None
+            token_ids.append(ids)
+            lengths.append(counts)
+            lines += len(counts)
     if not lines:
         raise UserError(f"{path}: no reviews in it; run preprocess_data.py again")
-    return np.concatenate(token_ids), np.concatenate(lengths)
-
-
-def mean_vectors(reviews, embeddings, batch_size=1000):
-    """Mean vector of each review's known tokens.
-
-    Args:
-        embeddings: (words + 1, dimensions) float32; row 0, the unknown token, is left out of the mean.
-
-    Returns:
-        (reviews, dimensions) float32; zeros for a review without a known token.
-    """
-    means = []
-    for indices in torch.arange(len(reviews), device=embeddings.device).split(batch_size):
-        token_ids, offsets = reviews.bags(indices)
-        means.append(F.embedding_bag(token_ids, embeddings, offsets, mode="mean", padding_idx=0))
-    return torch.cat(means)
+    token_ids, lengths = np.concatenate(token_ids), np.concatenate(lengths)
+    with contextlib.suppress(UserError):                # a read-only folder only means no cache
+        with replace_file(cache_path(path), "wb") as file:
+            np.savez(file, stamp=stamp, token_ids=token_ids, lengths=lengths)
+    return token_ids, lengths
 
 
 class BadLine(ValueError):
@@ -193,35 +218,25 @@ class BadLine(ValueError):
         self.line = line
 
 
-def parse_lines(block, largest_id):
+def parse_lines(block):
     """Whole lines as bytes -> (token_ids (tokens,) int32, tokens of each line (lines,) int64)."""
-    characters = np.frombuffer(block if block.endswith(b"\n") else block + b"\n", np.uint8)
-    digits = characters - ord("0")                                              # wraps round below "0"
-    is_digit = digits < 10
-    newlines = np.flatnonzero(characters == ord("\n"))
-
-    def bad_line(text, position):
-        return BadLine(text, int(np.searchsorted(newlines, position)) + 1)
-
-    odd = np.flatnonzero(~is_digit & ~np.isin(characters, np.frombuffer(b" \r\n", np.uint8)))
-    if len(odd):
-        raise bad_line(f"'{chr(characters[odd[0]])}' where only token ids and spaces belong", odd[0])
-    ends = np.flatnonzero(is_digit[:-1] & ~is_digit[1:])
-    starts = np.flatnonzero(is_digit & np.concatenate(([True], ~is_digit[:-1])))
-    width = ends - starts + 1
-    if len(width) and width.max() > 9:
-        raise bad_line("a token id of ten digits or more", starts[width.argmax()])
-    token_ids = digits[ends].astype(np.int32)
-    for place in range(1, width.max(initial=1)):
-        longer = width > place
-        token_ids[longer] += digits[ends[longer] - place] * np.int32(10 ** place)
-    if len(token_ids) and token_ids.max() > largest_id:
-        raise bad_line(f"token id {token_ids.max()}, but the dictionary has {largest_id} words",
-                       starts[token_ids.argmax()])
-    counts = np.diff(np.searchsorted(starts, newlines), prepend=0)
-    if not counts.all():
-        raise BadLine("an empty line", int(np.argmin(counts)) + 1)
-    return token_ids, counts
+    block = block.replace(b"\r\n", b"\n")
+    lines = block.removesuffix(b"\n").split(b"\n")
+    odd = block.translate(None, b"0123456789 \n")
+    if odd:
+        character = odd[:1]
+        line = next(number for number, line in enumerate(lines, 1) if character in line)
+        raise BadLine(f"{character.decode('latin-1')!r} where only token ids and spaces belong", line)
+    token_ids = np.fromstring(block, dtype=np.int64, sep=" ")                   # any white space separates
+    counts = [line.count(b" ") + 1 for line in lines]
+    if sum(counts) != len(token_ids):                                           # other spaces than ours
+        counts = [len(line.split()) for line in lines]
+    if 0 in counts:
+        raise BadLine("an empty line", counts.index(0) + 1)
+    if token_ids.max() > MAX_ID:
+        line = int(np.searchsorted(np.cumsum(counts), token_ids.argmax(), side="right")) + 1
+        raise BadLine(f"token id {token_ids.max()} is too large", line)
+    return token_ids.astype(np.int32), np.array(counts)
 
 
 def read_review_table(path):
@@ -245,6 +260,22 @@ def read_review_table(path):
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from error
     return labels, films
+
+
+def mean_vectors(reviews, embeddings, batch_size=1000):
+    """Mean vector of each review's known tokens.
+
+    Args:
+        embeddings: (words + 1, dimensions) float32; row 0, the unknown token, is left out of the mean.
+
+    Returns:
+        (reviews, dimensions) float32; zeros for a review without a known token.
+    """
+    means = []
+    for indices in torch.arange(len(reviews), device=embeddings.device).split(batch_size):
+        token_ids, offsets = reviews.bags(indices)
+        means.append(F.embedding_bag(token_ids, embeddings, offsets, mode="mean", padding_idx=0))
+    return torch.cat(means)
 
 
 def without_stop_words(token_ids, lengths, vocabulary):

@@ -41,7 +41,7 @@ OPTIONS = {
                       help="what learns beside the output: the last LSTM layer, all LSTM layers, or all with the "
                            "embedding"),
     "prime": dict(nargs="+", metavar="WORDS", help="beginnings of the reviews, one review each"),
-    "temperature": dict(nargs="+", type=number(float, 0, open_low=True), metavar="T",
+    "temperature": dict(nargs="+", type=number(float, 0.01), metavar="T",
                         help="what the logits are divided by; each value gives a review of every prime"),
     "length": dict(type=positive_int, help="words of a review, the prime's included"),
     "top_k": dict(type=number(int, 0), help="sample from so many likeliest words; 0 samples from all"),

@@ -1,7 +1,7 @@
 """The parts' test scripts: a trained model, the test reviews, and a table."""
 
-from common.checkpoints import build_model, check_vocabulary, load_checkpoint
-from common.data import read_reviews
+from common.checkpoints import build_model, check_words, load_checkpoint
+from common.data import read_glove_embeddings, read_reviews
 from common.evaluation import by_length, evaluate, in_order
 from common.options import describe_run
 from common.reports import save_length_figure, save_table
@@ -28,25 +28,33 @@ class TestRun:
         print(f"part {part} | {describe_run(options)}")
 
     def read_test_reviews(self, words):
-        """The labelled test reviews, with ids in the "imdb" or "glove" dictionary that the model was trained with."""
+        """The labelled test reviews, with ids in the "imdb" or "glove" dictionary that the model was trained with.
+
+        Returns:
+            (reviews, glove): Reviews, and the GloVe vectors (words + 1, dimensions) or None.
+        """
         drop_stop_words = self.checkpoint["options"].get("drop_stop_words", False)
         reviews, vocabulary = read_reviews(self.options.data, "test", words, len(self.vocabulary), drop_stop_words,
                                            self.options.device)
-        check_vocabulary(self.checkpoint, self.path, vocabulary)
+        glove = None
+        if words == "glove":
+            glove = read_glove_embeddings(self.options.data, len(vocabulary), self.options.device)
+        check_words(self.checkpoint, self.path, vocabulary, glove)
         self.reviews = reviews.labelled()
-        return self.reviews
+        return self.reviews, glove
 
     def test_once(self, score):
         """Test all reviews with score(indices), print and save the result."""
         batches = in_order(len(self.reviews), self.options.batch_size, self.options.device)
         self.report([self.row(score, batches)])
 
-    def test_by_length(self, reviews, score):
+    def test_by_length(self, score):
         """The assignment's table: crops of each sequence length, then whole reviews.
 
         Args:
             score: (x (batch, time), t (batch,), lengths) -> (summed loss, right answers, reviews).
         """
+        reviews = self.reviews
         batches = in_order(len(reviews), self.options.batch_size, self.options.device)
         rows = []
         for length in SEQUENCE_LENGTHS:

@@ -30,7 +30,7 @@ def build_optimizer(parameters, options):
 def build_scheduler(optimizer, options):
     """Learning-rate schedule; its step() takes the loss that a plateau is judged by."""
     if options.schedule == "plateau":
-        return torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=2)
+        return torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=1)
     step_size = options.step_epochs if options.schedule == "step" else options.epochs
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=step_size, gamma=0.1)
     scheduler.step = lambda loss, step=scheduler.step: step()
@@ -51,11 +51,13 @@ class Training:
         reviews: dict of Reviews by split.
         vocabulary: words whose token ids are 1, 2, ...
         options: of parse_options.
+        glove: the word vectors that the model reads, (words + 1, dimensions), if it does.
     """
 
-    def __init__(self, part, file_name, model, arguments, parameters, score, reviews, vocabulary, options):
+    def __init__(self, part, file_name, model, arguments, parameters, score, reviews, vocabulary, options,
+                 glove=None):
         self.part, self.file_name = part, file_name
-        self.model, self.arguments, self.vocabulary = model, arguments, vocabulary
+        self.model, self.arguments, self.vocabulary, self.glove = model, arguments, vocabulary, glove
         self.score, self.reviews, self.options = score, reviews, options
         self.parameters = list(parameters)
         self.optimizer = build_optimizer(self.parameters, options)
@@ -63,7 +65,11 @@ class Training:
         self.curves = {name: [] for name in CURVES}
 
     def run(self):
-        """Train for options.epochs, report every epoch, and save checkpoint, data.npy and curves.png."""
+        """Train for options.epochs, report every epoch, and save checkpoint, data.npy and curves.png.
+
+        Returns:
+            Metrics of the final weights on the test reviews.
+        """
         options = self.options
         print(f"part {self.part} | {describe_run(options)}")
         print(f"{len(self.reviews['train']):,} training reviews, {len(self.vocabulary):,} words, "
@@ -78,24 +84,27 @@ class Training:
             validation = test = None
             if options.validation:
                 validation = self.evaluate("validation")
-            if epoch % options.test_every == 0 or epoch == options.epochs:
+                if validation.loss < best_loss:
+                    best_loss, best_epoch = validation.loss, epoch
+                    best_weights = copy.deepcopy(self.model.state_dict()) if options.patience else None
+            last = epoch == options.epochs or (options.patience and epoch - best_epoch >= options.patience)
+            if last or epoch % options.test_every == 0:
                 test = self.evaluate("test")
             self.record(train, validation, test, time.perf_counter() - started)
             self.scheduler.step((validation or train).loss)
-            if validation and validation.loss < best_loss:
-                best_loss, best_epoch = validation.loss, epoch
-                best_weights = copy.deepcopy(self.model.state_dict()) if options.patience else None
-            stop_early = options.patience and epoch - best_epoch >= options.patience
-            if epoch % options.save_every == 0 and epoch < options.epochs and not stop_early:
-                self.save()
-            if stop_early:
-                print(f"no lower validation loss since epoch {best_epoch}: stopped early")
+            if last:
                 break
-        if best_weights is not None:
+            if epoch % options.save_every == 0:
+                self.save()
+        if best_weights is not None and best_epoch < epoch:
             self.model.load_state_dict(best_weights)
-            print(f"kept the weights of epoch {best_epoch}, the lowest validation loss")
+            test = self.evaluate("test")
+            print(f"kept the weights of epoch {best_epoch}, the lowest validation loss | "
+                  f"test loss {test.loss:.4f} accuracy {100 * test.accuracy:.2f} %")
         self.save()
+        save_curves(options.output / "curves.png", f"Part {self.part}", self.curves)
         print(f"wrote {options.output / self.file_name}, data.npy and curves.png")
+        return test
 
     def train_epoch(self, epoch):
         """See every training review once -> Metrics, averaged over the epoch."""
@@ -132,10 +141,9 @@ class Training:
         print(" | ".join(parts + [f"{elapsed_s:.1f} s"]), flush=True)
 
     def save(self):
-        """Write the checkpoint, data.npy (train loss, train accuracy, test accuracy by epoch) and the figure."""
+        """Write the checkpoint and data.npy: train loss, train accuracy and test accuracy by epoch."""
         output = self.options.output
-        save_checkpoint(output / self.file_name, self.part, self.model, self.arguments, self.vocabulary,
+        save_checkpoint(output / self.file_name, self.part, self.model, self.arguments, self.vocabulary, self.glove,
                         plain_options(self.options), self.curves)
         with replace_file(output / "data.npy", "wb") as file:
             np.save(file, np.array([self.curves[name] for name in ("train_loss", "train_accuracy", "test_accuracy")]))
-        save_curves(output / "curves.png", f"Part {self.part}", self.curves)

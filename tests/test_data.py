@@ -1,0 +1,387 @@
+"""Preprocessed files to reviews in memory, and the batches drawn from them."""
+
+import numpy as np
+import pytest
+import torch
+from parts import device  # noqa: F401  (a fixture)
+
+import common.data
+from common.data import (Reviews, load_array, mean_vectors, read_dictionary, read_glove_embeddings, read_review_table,
+                         read_reviews, read_splits, read_token_ids, split_by_film, without_stop_words)
+from common.errors import UserError
+from common.options import parse_options
+
+WORDS = ["the", "film", "was", "great", "bad"]
+TRAIN = {"0_9.txt\tpos\t9\ttt01": "1 2 3 4", "0_1.txt\tneg\t1\ttt02": "5 2", "0_0.txt\tunsup\t0\ttt03": "0 1 2"}
+TEST = {"0_8.txt\tpos\t8\ttt11": "4", "0_2.txt\tneg\t2\ttt12": "1 2 3 0 5"}
+
+
+def write_folder(folder, train=TRAIN, test=TEST, words=WORDS):
+    """Preprocessed files of reviews given as {line of the review table: line of token ids}."""
+    np.save(folder / "imdb_dictionary.npy", np.array(words))
+    for split, reviews in ("train", train), ("test", test):
+        (folder / f"imdb_{split}.txt").write_text("".join(line + "\n" for line in reviews.values()))
+        (folder / f"imdb_{split}_reviews.tsv").write_text("".join(line + "\n" for line in reviews))
+    return folder
+
+
+def make_reviews(token_ids, films=None, device="cpu"):  # noqa: F811
+    lengths = torch.tensor([len(review) for review in token_ids], device=device)
+    return Reviews(torch.tensor(sum(token_ids, []), dtype=torch.int32, device=device), lengths.cumsum(0) - lengths,
+                   lengths, torch.zeros(len(lengths), device=device),
+                   np.array(films or [f"tt{k}" for k in range(len(lengths))]))
+
+
+def rows(reviews):
+    """Token ids of each review, as lists."""
+    x, lengths = reviews.whole(torch.arange(len(reviews)))
+    return [review[:length].tolist() for review, length in zip(x, lengths)]
+
+
+def parse(text, tmp_path, largest_id=999_999_999, block_size=1 << 24):
+    path = tmp_path / "imdb_train.txt"
+    path.write_bytes(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(common.data.parse_token_ids, "__defaults__", (block_size,))
+        token_ids, lengths = read_token_ids(path, largest_id)
+    return [part.tolist() for part in np.split(token_ids, lengths.cumsum()[:-1])]
+
+
+@pytest.mark.parametrize("text", [
+    b"1 20 300\n0\n45678 9\n", b"1 20 300\r\n0\r\n45678 9\r\n", b"1 20 300\n0\n45678 9", b" 1  20 300 \n0\n45678 9 \n"],
+    ids=["newlines", "carriage returns", "no last newline", "more spaces"])
+def test_a_line_is_a_review(text, tmp_path):
+    assert parse(text, tmp_path) == [[1, 20, 300], [0], [45678, 9]]
+
+
+def test_ids_of_every_width_are_read(tmp_path):
+    ids = [int("987654321"[:width]) for width in range(1, 10)] + [10 ** place for place in range(9)]
+    assert parse(" ".join(map(str, ids)).encode(), tmp_path) == [ids]
+
+
+@pytest.mark.parametrize("block_size", range(1, 16))
+def test_a_review_may_lie_across_two_blocks(block_size, tmp_path):
+    assert parse(b"1 2\n34 5\n 6\n789", tmp_path, block_size=block_size) == [[1, 2], [34, 5], [6], [789]]
+
+
+def test_many_reviews_are_those_that_were_written(tmp_path):
+    random = np.random.default_rng(0)
+    reviews = [random.integers(0, 200_000, random.integers(1, 60)).tolist() for _ in range(500)]
+    text = "\n".join(" ".join(map(str, review)) for review in reviews).encode()
+    assert parse(text, tmp_path, block_size=1000) == reviews
+
+
+@pytest.mark.parametrize("block_size", [1, 1 << 20])
+@pytest.mark.parametrize("text, line, what", [
+    (b"1 2\n3 x 4\n5\n", 2, "'x'"),
+    (b"1 2\n3\n-4\n", 3, "'-'"),
+    (b"1 2\n3 4.5\n", 2, "'.'"),
+    (b"1 2\n3 11\n", 2, "token id 11, but the dictionary has 10 words"),
+    (b"1\n2\n1234567890123\n", 3, "token id 1234567890123 is too large"),
+    (b"1 2\n\n3\n", 2, "empty line"),
+    (b"1 2\n3\n \r\n", 3, "empty line"),
+    (b"\n1\n", 1, "empty line"),
+], ids=["letter", "minus", "point", "too large", "too long", "empty", "spaces only", "first"])
+def test_what_is_no_token_id_is_refused_with_its_line(text, line, what, block_size, tmp_path):
+    with pytest.raises(UserError, match=rf"imdb_train\.txt:{line}: .*{what}.*; run preprocess_data.py again"):
+        parse(text, tmp_path, largest_id=10, block_size=block_size)
+
+
+def read(path):
+    token_ids, lengths = read_token_ids(path, 10)
+    return token_ids.tolist(), lengths.tolist()
+
+
+def test_a_token_file_is_parsed_once(tmp_path, monkeypatch):
+    path = tmp_path / "imdb_train.txt"
+    path.write_text("1 2\n3\n")
+    first = read(path)
+    monkeypatch.setattr(common.data, "parse_token_ids", None)
+    assert read(path) == first == ([1, 2, 3], [2, 1])
+
+
+def test_a_changed_token_file_is_parsed_anew(tmp_path):
+    path = tmp_path / "imdb_train.txt"
+    for text, expected in ("1 2\n3\n", ([1, 2, 3], [2, 1])), ("1 2\n3 4\n", ([1, 2, 3, 4], [2, 2])):
+        path.write_text(text)
+        assert read(path) == expected
+
+
+@pytest.mark.parametrize("share", [0, 0.5])
+def test_half_a_cache_is_not_read(share, tmp_path):
+    path = tmp_path / "imdb_train.txt"
+    path.write_text("1 2\n3\n")
+    first = read(path)
+    [cache] = tmp_path.glob("*.npz")
+    cache.write_bytes(cache.read_bytes()[:int(share * cache.stat().st_size)])
+    assert read(path) == first
+
+
+def test_a_file_without_reviews_is_refused(tmp_path):
+    with pytest.raises(UserError, match="imdb_train.txt: no reviews"):
+        parse(b"", tmp_path)
+
+
+def test_a_missing_token_file_is_refused_with_the_way_to_make_it(tmp_path):
+    with pytest.raises(UserError, match="imdb_train.txt: no such file; make it with preprocess_data.py, or .*--data"):
+        read_token_ids(tmp_path / "imdb_train.txt", 10)
+    with pytest.raises(UserError, match="imdb_train_glove.txt: no such file; .*preprocess_data.py with --glove"):
+        read_token_ids(tmp_path / "imdb_train_glove.txt", 10)
+
+
+def test_reviews_have_token_ids_labels_and_films(tmp_path):
+    reviews, vocabulary = read_reviews(write_folder(tmp_path), "train")
+    assert vocabulary == WORDS
+    assert rows(reviews) == [[1, 2, 3, 4], [5, 2], [0, 1, 2]]
+    np.testing.assert_array_equal(reviews.labels, [1, 0, np.nan])
+    assert reviews.films.tolist() == ["tt01", "tt02", "tt03"]
+
+
+def test_the_glove_files_are_read_for_words_glove(tmp_path):
+    write_folder(tmp_path)
+    np.save(tmp_path / "glove_dictionary.npy", np.array(["great", "film"]))
+    (tmp_path / "imdb_test_glove.txt").write_text("1\n0 2 0 0 0\n")
+    reviews, vocabulary = read_reviews(tmp_path, "test", "glove")
+    assert vocabulary == ["great", "film"]
+    assert rows(reviews) == [[1], [0, 2, 0, 0, 0]]
+
+
+def test_labelled_reviews_are_the_positive_and_negative_ones(tmp_path):
+    reviews = read_reviews(write_folder(tmp_path), "train")[0].labelled()
+    assert reviews.labels.tolist() == [1, 0]
+    assert rows(reviews) == [[1, 2, 3, 4], [5, 2]]
+
+
+def test_words_beyond_the_vocabulary_are_the_unknown_token(tmp_path):
+    reviews, vocabulary = read_reviews(write_folder(tmp_path), "train", vocab_size=2)
+    assert vocabulary == ["the", "film"]
+    assert rows(reviews) == [[1, 2, 0, 0], [0, 2], [0, 1, 2]]
+
+
+def test_a_larger_vocabulary_than_the_dictionary_keeps_all_words(tmp_path):
+    reviews, vocabulary = read_reviews(write_folder(tmp_path), "train", vocab_size=8000)
+    assert vocabulary == WORDS
+    assert rows(reviews) == [[1, 2, 3, 4], [5, 2], [0, 1, 2]]
+
+
+def test_stop_words_are_left_out_of_the_reviews(tmp_path):
+    reviews, vocabulary = read_reviews(write_folder(tmp_path), "train", drop_stop_words=True)
+    assert vocabulary == WORDS
+    assert rows(reviews) == [[2, 4], [5, 2], [0, 2]]
+
+
+def test_a_review_of_stop_words_alone_becomes_one_unknown_token():
+    token_ids, lengths = without_stop_words(np.array([1, 3, 4, 1, 3, 1], np.int32), np.array([1, 2, 3]), WORDS)
+    assert token_ids.tolist() == [0, 4, 0]
+    assert lengths.tolist() == [1, 1, 1]
+
+
+def test_negations_are_no_stop_words():
+    words = ["not", "n't", "no", "never", "the"]
+    token_ids, _ = without_stop_words(np.array([1, 2, 3, 4, 5], np.int32), np.array([5]), words)
+    assert token_ids.tolist() == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("line", ["0_9.txt\tpos\t9", "0_9.txt\tgood\t9\ttt01", "", "0_9.txt pos 9 tt01"],
+                         ids=["three fields", "another label", "empty", "spaces"])
+def test_a_broken_review_table_is_refused_with_its_line(line, tmp_path):
+    path = tmp_path / "imdb_train_reviews.tsv"
+    path.write_text(f"0_1.txt\tneg\t1\ttt02\n{line}\n")
+    with pytest.raises(UserError, match=r"imdb_train_reviews\.tsv:2: .*; run preprocess_data.py again"):
+        read_review_table(path)
+
+
+def test_a_film_may_be_unknown(tmp_path):
+    path = tmp_path / "imdb_train_reviews.tsv"
+    path.write_bytes(b"0_1.txt\tneg\t1\t\r\n")
+    assert read_review_table(path) == ([0.0], [""])
+
+
+def test_token_and_table_files_that_do_not_belong_together_are_refused(tmp_path):
+    write_folder(tmp_path)
+    (tmp_path / "imdb_train.txt").write_text("1\n2\n")
+    with pytest.raises(UserError, match="imdb_train.txt: 2 reviews, but imdb_train_reviews.tsv beside it has 3"):
+        read_reviews(tmp_path, "train")
+
+
+@pytest.mark.parametrize("name", ["imdb_dictionary.npy", "imdb_test.txt", "imdb_test_reviews.tsv"])
+def test_each_missing_file_is_named(name, tmp_path):
+    write_folder(tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(UserError, match=f"{name}: no such file"):
+        read_reviews(tmp_path, "test")
+
+
+def test_an_array_with_a_pickle_in_it_is_refused(tmp_path):
+    path = tmp_path / "imdb_dictionary.npy"
+    np.save(path, np.array(["a", None], dtype=object), allow_pickle=True)
+    with pytest.raises(UserError, match=r"imdb_dictionary.npy: not a readable .npy file"):
+        read_dictionary(tmp_path, "imdb")
+
+
+@pytest.mark.parametrize("content", [b"", b"not an array", b"\x93NUMPY\x01\x00"], ids=["empty", "text", "cut off"])
+def test_a_file_that_is_no_array_is_refused(content, tmp_path):
+    path = tmp_path / "imdb_dictionary.npy"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"imdb_dictionary.npy: not a readable .npy file"):
+        load_array(path, "U")
+
+
+def test_an_archive_of_arrays_is_refused(tmp_path):
+    with open(tmp_path / "imdb_dictionary.npy", "wb") as file:
+        np.savez(file, np.array(WORDS))
+    with pytest.raises(UserError, match="imdb_dictionary.npy: "):
+        read_dictionary(tmp_path, "imdb")
+
+
+def test_an_array_of_another_kind_is_refused(tmp_path):
+    np.save(tmp_path / "imdb_dictionary.npy", np.arange(3))
+    with pytest.raises(UserError, match="imdb_dictionary.npy: holds int64"):
+        read_dictionary(tmp_path, "imdb")
+
+
+def test_embeddings_are_those_of_the_unknown_token_and_the_first_words(tmp_path):
+    embeddings = np.arange(12, dtype=np.float32).reshape(4, 3)
+    np.save(tmp_path / "glove_embeddings.npy", embeddings)
+    np.testing.assert_array_equal(read_glove_embeddings(tmp_path, 2), embeddings[:3])
+
+
+def test_fewer_embeddings_than_words_are_refused(tmp_path):
+    np.save(tmp_path / "glove_embeddings.npy", np.zeros((3, 2), np.float32))
+    with pytest.raises(UserError, match="glove_embeddings.npy: "):
+        read_glove_embeddings(tmp_path, 5)
+
+
+def test_a_crop_is_a_stretch_of_its_review(device):  # noqa: F811
+    reviews = make_reviews([list(range(100 * k, 100 * k + 30)) for k in range(1, 6)], device=device)
+    indices = torch.tensor([4, 0, 2], device=device)
+    x = reviews.crops(indices, 10)
+    assert x.shape == (3, 10) and x.dtype == torch.int64
+    assert (x.diff(dim=1) == 1).all()
+    assert (x // 100).tolist() == [[5] * 10, [1] * 10, [3] * 10]
+    assert (x % 100 < 30).all()
+
+
+def test_every_start_of_a_crop_is_drawn():
+    torch.manual_seed(0)
+    reviews = make_reviews([[9, 9], [0, 1, 2, 3, 4, 5], [9, 9]])
+    starts = reviews.crops(torch.ones(2000, dtype=torch.long), 3)[:, 0]
+    counts = starts.bincount()
+    assert len(counts) == 4
+    assert (counts > 400).all()     # 500 each are expected
+
+
+def test_a_short_review_stands_at_the_start_and_is_padded_with_0():
+    reviews = make_reviews([[7, 8], [1, 2, 3], [9]])
+    x = reviews.crops(torch.tensor([0, 2, 1]), 5)
+    assert x.tolist() == [[7, 8, 0, 0, 0], [9, 0, 0, 0, 0], [1, 2, 3, 0, 0]]
+
+
+def test_a_review_of_the_crops_length_is_taken_whole():
+    reviews = make_reviews([[5, 6, 7], [1, 2, 3]])
+    assert reviews.crops(torch.tensor([1, 0]), 3).tolist() == [[1, 2, 3], [5, 6, 7]]
+
+
+def test_crops_of_two_draws_differ_and_a_seed_repeats_them():
+    reviews = make_reviews([list(range(1000))] * 4)
+    torch.manual_seed(1)
+    first, second = (reviews.crops(torch.arange(4), 10) for _ in range(2))
+    torch.manual_seed(1)
+    assert not torch.equal(first, second)
+    assert torch.equal(first, reviews.crops(torch.arange(4), 10))
+
+
+def test_whole_reviews_are_padded_to_the_longest_of_the_batch():
+    reviews = make_reviews([[7, 8], [1, 2, 3, 4], [9]])
+    x, lengths = reviews.whole(torch.tensor([2, 0]))
+    assert x.tolist() == [[9, 0], [7, 8]]
+    assert lengths.tolist() == [1, 2]
+
+
+def test_bags_are_whole_reviews_in_a_row(device):  # noqa: F811
+    reviews = make_reviews([[7, 8], [1, 2, 3], [9]], device=device)
+    token_ids, offsets = reviews.bags(torch.tensor([1, 2, 0, 1], device=device))
+    assert token_ids.tolist() == [1, 2, 3, 9, 7, 8, 1, 2, 3]
+    assert offsets.tolist() == [0, 3, 4, 6]
+
+
+def test_bags_of_a_selection_are_its_own_reviews():
+    reviews = make_reviews([[7, 8], [1, 2, 3], [9]]).select(np.array([False, True, True]))
+    token_ids, offsets = reviews.bags(torch.tensor([0, 1]))
+    assert token_ids.tolist() == [1, 2, 3, 9]
+    assert offsets.tolist() == [0, 3]
+
+
+def test_mean_vectors_are_plain_means_of_the_known_tokens(device):  # noqa: F811
+    embeddings = torch.randn(6, 4, device=device)
+    embeddings[0] = 0
+    token_ids = [[1, 0, 5, 5], [2], [0, 0, 3], [4, 1, 2]]
+    expected = [torch.stack([embeddings[k] for k in review if k]).mean(dim=0) for review in token_ids]
+    found = mean_vectors(make_reviews(token_ids, device=device), embeddings, batch_size=3)
+    torch.testing.assert_close(found, torch.stack(expected))
+
+
+def test_the_mean_vector_of_a_review_without_known_tokens_is_zero():
+    embeddings = torch.ones(3, 4)
+    embeddings[0] = 0
+    assert mean_vectors(make_reviews([[0, 0], [1]]), embeddings).tolist() == [[0.0] * 4, [1.0] * 4]
+
+
+def films_of_sizes(sizes):
+    """Reviews in shuffled order, sizes[k] of them about film k."""
+    films = np.random.default_rng(0).permutation(np.repeat([f"tt{k}" for k in range(len(sizes))], sizes))
+    return make_reviews([[k + 1] for k in range(sum(sizes))], films.tolist())
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.2, 0.5])
+def test_validation_holds_about_the_share_and_no_film_of_the_training_reviews(fraction):
+    reviews = films_of_sizes([1 + k % 7 for k in range(100)])
+    train, validation = split_by_film(reviews, fraction, seed=3)
+    assert not set(train.films) & set(validation.films)
+    assert 0 <= len(validation) - fraction * len(reviews) < 7
+    assert sorted(sum(rows(train) + rows(validation), [])) == list(range(1, len(reviews) + 1))
+
+
+def test_the_seed_decides_the_validation_reviews():
+    reviews = films_of_sizes([3] * 40)
+    first, again, other = (rows(split_by_film(reviews, 0.25, seed)[1]) for seed in (0, 0, 1))
+    assert first == again != other
+
+
+def test_reviews_of_no_known_film_are_split_one_by_one():
+    train, validation = split_by_film(make_reviews([[k] for k in range(20)], [""] * 20), 0.25, seed=0)
+    assert (len(train), len(validation)) == (15, 5)
+
+
+def test_a_validation_share_that_leaves_nothing_to_train_on_is_refused():
+    with pytest.raises(UserError, match="--validation 0.5: leaves no training reviews"):
+        split_by_film(films_of_sizes([10]), 0.5, seed=0)
+
+
+def splits(folder, *argv, **keywords):
+    options = parse_options("", __file__, ["--data", str(folder), *argv], vocab_size=100, drop_stop_words=False,
+                            validation=0.0)
+    return read_splits(options, **keywords)[0]
+
+
+def test_splits_are_the_labelled_reviews(tmp_path):
+    reviews = splits(write_folder(tmp_path))
+    assert {split: rows(some) for split, some in reviews.items()} == {
+        "train": [[1, 2, 3, 4], [5, 2]], "test": [[4], [1, 2, 3, 0, 5]]}
+
+
+def test_splits_of_a_language_model_train_on_the_unlabelled_reviews_too(tmp_path):
+    reviews = splits(write_folder(tmp_path), unlabelled=True)
+    assert rows(reviews["train"]) == [[1, 2, 3, 4], [5, 2], [0, 1, 2]]
+
+
+def test_splits_follow_the_options(tmp_path):
+    train = {f"{k}_9.txt\tpos\t9\ttt{k}": f"1 {k % 5 + 1}" for k in range(40)}
+    reviews = splits(write_folder(tmp_path, train), "--validation", "0.25", "--vocab-size", "3", "--drop-stop-words")
+    assert (len(reviews["train"]), len(reviews["validation"])) == (30, 10)
+    assert {k for some in reviews.values() for review in rows(some) for k in review} == {0, 2}
+
+
+def test_too_few_reviews_are_refused(tmp_path):
+    with pytest.raises(UserError, match="1 test reviews; at least two are needed"):
+        splits(write_folder(tmp_path, test={"0_8.txt\tpos\t8\ttt11": "4"}))

@@ -1,0 +1,217 @@
+"""Options: what is refused, what is taken by default, and what --help says."""
+
+import argparse
+import random
+import re
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from common.errors import UserError, run_script
+from common.options import OPTIONS, ROOT, choose_precision, describe_run, parse_options, plain_options
+from common.training import build_optimizer
+
+DEFAULTS = dict(
+    epochs=6, batch_size=200, hidden_units=500, hidden_layers=1, lstm_layers=1, pooling="max", dropout=0.5,
+    vocab_size=8000, sequence_length=100, optimizer="adam", learning_rate=0.001, schedule="constant", step_epochs=4,
+    clip_norm=0.0, drop_stop_words=False, validation=0.0, patience=0, test_every=1, save_every=1, fine_tune="last",
+    prime=["a", "i"], temperature=[0.5, 1.0], length=150, top_k=0, top_p=1.0, raw=False,
+    language_model=ROOT / "3a" / "language.model")
+
+
+@pytest.fixture(autouse=True)
+def cpu_without_bfloat16(monkeypatch):
+    """The same machine for every test, and torch's settings put back."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    backends = torch.backends.cuda.matmul, torch.backends.cudnn.rnn
+    before = [backend.fp32_precision for backend in backends]
+    yield
+    for backend, precision in zip(backends, before):
+        backend.fp32_precision = precision
+
+
+def give_gpu(monkeypatch, bfloat16):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: bfloat16)
+
+
+def parse(*argv, **defaults):
+    return parse_options("What it does.", __file__, argv, **(defaults or DEFAULTS))
+
+
+def test_every_option_is_tried_here():
+    assert set(DEFAULTS) == set(OPTIONS)
+
+
+@pytest.mark.parametrize("argv", [
+    "--epochs 0", "--epochs -1", "--epochs 1.5", "--epochs many", "--epochs nan",
+    "--batch-size 1", "--hidden-units 0", "--hidden-layers 0", "--lstm-layers 0", "--pooling sum",
+    "--dropout 1", "--dropout -0.1", "--dropout nan", "--vocab-size 0", "--sequence-length 1",
+    "--optimizer rmsprop", "--learning-rate 0", "--learning-rate inf", "--learning-rate nan", "--learning-rate -1",
+    "--schedule cosine", "--step-epochs 0", "--clip-norm -1", "--clip-norm inf", "--validation 1", "--validation -0.1",
+    "--patience -1", "--patience 2", "--test-every 0", "--save-every 0", "--fine-tune none",
+    "--temperature 1 0",
+    "--temperature -1", "--temperature 1e-300", "--temperature inf", "--length 0", "--top-k -1", "--top-p 0",
+    "--top-p 1.1", "--seed -1", "--seed 4294967296", "--seed 0.5", "--device tpu", "--device cuda",
+    "--precision float16", "--precision tf32", "--epochs", "--prime", "--no-such-option"])
+def test_a_wrong_option_ends_with_status_2_and_one_line_that_names_it(argv, capsys):
+    with pytest.raises(SystemExit) as end:
+        run_script(lambda: parse(*argv.split()))
+    lines = capsys.readouterr().err.splitlines()
+    assert end.value.code == 2
+    assert len(lines) == 1, lines
+    assert argv.split()[0] in lines[0]
+
+
+def test_the_bounds_themselves_are_taken():
+    options = parse("--dropout", "0", "--validation", "0.9", "--patience", "0", "--top-p", "1", "--batch-size", "2",
+                    "--seed", "4294967295", "--clip-norm", "0", "--sequence-length", "2")
+    assert (options.dropout, options.validation, options.top_p) == (0, 0.9, 1)
+    assert (options.patience, options.batch_size, options.seed) == (0, 2, 4294967295)
+
+
+def test_an_option_that_a_script_does_not_have_is_refused():
+    with pytest.raises((SystemExit, UserError)):
+        parse("--hidden-layers", "2", epochs=6)
+
+
+def test_patience_goes_with_validation():
+    assert parse("--patience", "2", "--validation", "0.1").patience == 2
+    with pytest.raises(UserError, match="--patience: needs validation reviews; .*--validation 0.1"):
+        parse("--patience", "2")
+
+
+def test_defaults_are_those_of_the_script():
+    options = parse()
+    assert {name: getattr(options, name) for name in DEFAULTS} == DEFAULTS
+    assert options.data == ROOT / "preprocessed_data"
+    assert str(options.output) == str(ROOT / "tests")
+    assert options.seed == 0
+
+
+def test_several_values_are_taken_by_prime_and_temperature():
+    options = parse("--prime", "i love it", "the", "--temperature", "0.7", "1", "1.3")
+    assert options.prime == ["i love it", "the"]
+    assert options.temperature == [0.7, 1, 1.3]
+
+
+def test_help_lists_every_option_with_its_default(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "500")
+    with pytest.raises(SystemExit) as end:
+        parse("--help")
+    entries = [" ".join(entry.split()) for entry in capsys.readouterr().out.split("\n  --")]
+    assert end.value.code == 0
+    defaults = DEFAULTS | dict(data=ROOT / "preprocessed_data", output=ROOT / "tests", seed=0, device="auto",
+                               precision="auto", debug=False)
+    assert len(entries) == len(defaults) + 1
+    for name, default in defaults.items():
+        option = name.replace("_", "-")
+        assert any(re.fullmatch(re.escape(option) + r" .*[a-z]{3} .*" + re.escape(f"(default: {default})"), entry)
+                   for entry in entries), option
+
+
+def test_help_shows_the_docstring_as_it_is_written(capsys):
+    with pytest.raises(SystemExit):
+        parse_options("Part 9.\n\n    python 9/train.py\n", __file__, ["--help"])
+    assert "Part 9.\n\n    python 9/train.py\n" in capsys.readouterr().out
+
+
+def test_a_percent_sign_in_the_docstring_is_shown(capsys):
+    with pytest.raises(SystemExit):
+        parse_options("The test accuracy is 86 to 88 %.", __file__, ["--help"])
+    assert "86 to 88 %." in capsys.readouterr().out
+
+
+def test_a_cpu_computes_in_float32():
+    options = parse()
+    assert (options.device.type, options.precision) == ("cpu", "float32")
+
+
+def test_a_cpu_with_bfloat16_products_computes_in_bfloat16(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    assert parse().precision == "bfloat16"
+    assert parse("--precision", "float32").precision == "float32"
+
+
+@pytest.mark.parametrize("bfloat16, precision", [(True, "bfloat16"), (False, "tf32")])
+def test_a_gpu_is_taken_where_there_is_one_in_the_precision_it_has(bfloat16, precision, monkeypatch):
+    give_gpu(monkeypatch, bfloat16)
+    options = parse()
+    assert (options.device.type, options.precision) == ("cuda", precision)
+
+
+def test_a_gpu_is_left_alone_with_device_cpu(monkeypatch):
+    give_gpu(monkeypatch, bfloat16=True)
+    options = parse("--device", "cpu")
+    assert (options.device.type, options.precision) == ("cpu", "float32")
+
+
+def test_bfloat16_is_refused_on_a_gpu_without_it(monkeypatch):
+    give_gpu(monkeypatch, bfloat16=False)
+    with pytest.raises(UserError, match="--precision bfloat16: this GPU has none"):
+        parse("--precision", "bfloat16")
+
+
+@pytest.mark.parametrize("precision, products", [("float32", "ieee"), ("tf32", "tf32"), ("bfloat16", "tf32")])
+def test_the_precision_governs_torchs_products(precision, products, monkeypatch):
+    give_gpu(monkeypatch, bfloat16=True)
+    assert choose_precision(precision, torch.device("cuda")) == precision
+    assert torch.backends.cuda.matmul.fp32_precision == products
+    assert torch.backends.cudnn.rnn.fp32_precision == products
+
+
+def test_the_seed_decides_all_random_numbers():
+    def draw(seed):
+        parse("--seed", seed)
+        return random.random(), np.random.rand(), torch.rand(()).item()
+    first, again, other = draw("7"), draw("7"), draw("8")
+    assert first == again
+    assert all(a != b for a, b in zip(first, other))
+
+
+def test_a_run_says_where_and_how_it_computes():
+    assert describe_run(parse("--seed", "3")) == (
+        f"CPU, {torch.get_num_threads()} threads | float32 | torch {torch.__version__} | seed 3")
+
+
+def test_plain_options_hold_only_plain_values():
+    plain = plain_options(parse("--drop-stop-words"))
+    assert set(plain) == set(DEFAULTS) | {"data", "output", "seed", "device", "precision", "debug"}
+    assert all(type(value) in (int, float, str, bool) for value in plain.values())
+    assert (plain["drop_stop_words"], plain["epochs"], plain["dropout"], plain["device"]) == (True, 6, 0.5, "cpu")
+
+
+@pytest.mark.parametrize("name, kind, defaults", [
+    ("adam", torch.optim.Adam, {"lr": 0.01}), ("sgd", torch.optim.SGD, {"lr": 0.01, "momentum": 0.9})])
+def test_the_optimizer_is_the_one_asked_for(name, kind, defaults):
+    optimizer = build_optimizer([torch.zeros(2, requires_grad=True)],
+                                parse("--optimizer", name, "--learning-rate", "0.01"))
+    assert type(optimizer) is kind
+    assert defaults.items() <= optimizer.defaults.items()
+
+
+def test_debug_shows_the_traceback(monkeypatch):
+    def main():
+        raise UserError("imdb_train.txt:3: an empty line")
+    monkeypatch.setattr(sys, "argv", ["script.py", "--debug"])
+    with pytest.raises(UserError):
+        run_script(main)
+
+
+def test_an_error_of_several_lines_becomes_one(capsys, monkeypatch):
+    def main():
+        raise UserError("a file: wrong\n  in two ways")
+    monkeypatch.setattr(sys, "argv", ["script.py"])
+    with pytest.raises(SystemExit) as end:
+        run_script(main)
+    assert end.value.code == 2
+    assert capsys.readouterr().err == "error: a file: wrong in two ways\n"
+
+
+def test_options_without_a_default_here_do_not_exist():
+    options = parse(epochs=3)
+    assert isinstance(options, argparse.Namespace)
+    assert not hasattr(options, "batch_size")

@@ -1,0 +1,214 @@
+"""Every script as its user runs it: on the sample, at a tiny size, in a process of its own."""
+
+import functools
+import math
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from parts import ROOT
+
+from common.checkpoints import load_checkpoint
+from common.reports import read_table
+
+TINY = ["--epochs", "1", "--batch-size", "100"]
+RECURRENT = ["--hidden-units", "16", "--sequence-length", "20"]
+TRAIN = {"1a": ("BOW_sentiment_analysis.py", "BOW.model", ["--hidden-units", "16"]),
+         "1b": ("BOW_sentiment_analysis.py", "BOW.model", ["--hidden-units", "16"]),
+         "2a": ("RNN_sentiment_analysis.py", "rnn.model", RECURRENT),
+         "2b": ("RNN_sentiment_analysis.py", "rnn.model", RECURRENT),
+         "3a": ("train_language_model.py", "language.model", RECURRENT),
+         "3c": ("RNN_sentiment_analysis.py", "rnn.model", ["--sequence-length", "20"])}
+TEST = {"1a": "BOW_test.py", "1b": "BOW_test.py", "2a": "RNN_test.py", "2b": "RNN_test.py", "3c": "RNN_test.py"}
+LENGTHS = [str(length) for length in range(50, 501, 50)] + ["whole"]
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory):
+    """Runs a part's script where no NLTK can be imported -> the finished process."""
+    blocked = tmp_path_factory.mktemp("blocked")
+    (blocked / "nltk.py").write_text("raise ImportError('only preprocessing needs NLTK')\n")
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(blocked)}
+
+    def run(script, *options, cwd=blocked):
+        command = [sys.executable, str(script), *map(str, options)]
+        return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
+    return run
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory):
+    """The preprocessed sample, with a sixth of its test reviews."""
+    folder = tmp_path_factory.mktemp("preprocessed")
+    done = subprocess.run([sys.executable, ROOT / "preprocess_data.py", "--sample", "--glove", "train",
+                           "--output", folder, "--workers", "1"],
+                          env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    for name in "imdb_test.txt", "imdb_test_glove.txt", "imdb_test_reviews.tsv":
+        lines = (folder / name).read_text().splitlines(keepends=True)
+        (folder / name).write_text("".join(lines[::6]))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained(run, data, tmp_path_factory):
+    """Trains a part, once in all tests -> (the folder of its results, what it printed)."""
+    results = tmp_path_factory.mktemp("results")
+
+    @functools.cache
+    def train(part):
+        script, _, options = TRAIN[part]
+        if part == "3c":
+            options = [*options, "--language-model", trained_model(part="3a")]
+        done = run(ROOT / part / script, "--data", data, "--output", results / part, *TINY, *options)
+        assert done.returncode == 0, done.stderr
+        return results / part, done.stdout
+
+    def trained_model(part):
+        return train(part)[0] / TRAIN[part][1]
+    return train
+
+
+@pytest.fixture(scope="session")
+def language_model(trained):
+    return trained("3a")[0] / "language.model"
+
+
+def refusal(done):
+    """The one line of a script that refuses."""
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    return line
+
+
+def is_png(path):
+    return path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+
+
+def test_no_script_here_can_import_nltk(run, tmp_path):
+    (tmp_path / "script.py").write_text("import nltk\n")
+    assert "only preprocessing needs NLTK" in run(tmp_path / "script.py").stderr
+
+
+@pytest.mark.parametrize("part", TRAIN)
+def test_training_leaves_model_curves_and_figure(part, trained):
+    folder, printed = trained(part)
+    _, model, _ = TRAIN[part]
+    assert {model, "data.npy", "curves.png"} <= {path.name for path in folder.iterdir()}
+    assert is_png(folder / "curves.png")
+    data = np.load(folder / "data.npy")
+    assert data.shape == (3, 1)
+    assert np.isfinite(data).all() and 0 < data[0, 0] < 8
+    assert (0 <= data[1:]).all() and (data[1:] <= 1).all()
+    assert printed.startswith(f"part {part} | ") and "epoch  1/1 | train loss" in printed
+
+
+@pytest.mark.parametrize("part", TRAIN)
+def test_a_trained_model_knows_its_options_and_words(part, trained, data):
+    checkpoint = load_checkpoint(trained(part)[0] / TRAIN[part][1], part)
+    words = np.load(data / ("glove_dictionary.npy" if part in ("1b", "2b") else "imdb_dictionary.npy")).tolist()
+    assert checkpoint["vocabulary"] == words
+    assert checkpoint["arguments"]["no_of_hidden_units"] == 16
+    assert (checkpoint["options"]["epochs"], checkpoint["options"]["batch_size"]) == (1, 100)
+    assert all(tensor.isfinite().all() for tensor in checkpoint["model"].values())
+
+
+@pytest.mark.parametrize("part", ["1a", "1b"])
+def test_a_bag_of_words_is_tested_on_all_reviews(part, trained, data, run):
+    folder, _ = trained(part)
+    done = run(TEST[part], "--data", data, "--output", folder, cwd=ROOT / part)
+    assert done.returncode == 0, done.stderr
+    [row] = read_table(folder / "test_table.csv")
+    assert 40 < float(row["test accuracy"]) <= 100
+    # The weights are those of the last epoch, which was tested on the same reviews.
+    assert float(row["test accuracy"]) == pytest.approx(100 * np.load(folder / "data.npy")[2, -1], abs=0.2)
+    assert f"test accuracy {row['test accuracy']}" in done.stdout
+
+
+@pytest.mark.parametrize("part", ["2a", "2b", "3c"])
+def test_an_lstm_is_tested_at_every_length(part, trained, data, run):
+    folder, _ = trained(part)
+    done = run(TEST[part], "--data", data, "--output", folder, "--batch-size", 300, cwd=ROOT / part)
+    assert done.returncode == 0, done.stderr
+    rows = read_table(folder / "test_table.csv")
+    assert [row["sequence length"] for row in rows] == LENGTHS
+    assert list(rows[0]) == ["sequence length", "test accuracy", "test loss", "elapsed_s"]
+    for row in rows:
+        assert 30 < float(row["test accuracy"]) <= 100
+        assert 0 < float(row["test loss"]) < 5
+        assert f"sequence length {row['sequence length']}  test accuracy {row['test accuracy']}" in done.stdout
+    assert is_png(folder / "test_table.png")
+
+
+def test_the_language_model_reports_its_perplexity(trained):
+    folder, printed = trained("3a")
+    [row] = read_table(folder / "test_table.csv")
+    perplexity = float(row["perplexity"])
+    assert perplexity == pytest.approx(math.exp(float(row["test loss"])), rel=1e-3)
+    assert 2 < perplexity < 375     # a uniform guess among the sample's words
+    assert f"perplexity {row['perplexity']}, next-word accuracy {row['test accuracy']} %" in printed
+
+
+def test_3c_trains_the_last_layer_and_the_output_of_the_language_model(trained, language_model):
+    before = load_checkpoint(language_model, "3a")["model"]
+    after = load_checkpoint(trained("3c")[0] / "rnn.model", "3c")["model"]
+    changed = {name for name, tensor in before.items()
+               if not name.startswith("decoder") and "running" not in name and "num_batches" not in name
+               and not torch.equal(tensor, after[name])}
+    assert changed == {name for name in before if name.startswith(("lstm3.", "bn_lstm3."))
+                       and "running" not in name and "num_batches" not in name}
+
+
+def test_reviews_are_generated_from_every_prime_at_every_temperature(run, language_model, tmp_path):
+    done = run(ROOT / "3b" / "generate_review.py", "--language-model", language_model, "--output", tmp_path, "--raw",
+               "--prime", "i", "the film was", "--temperature", "0.5", "1", "--length", "12", "--top-k", "50")
+    assert done.returncode == 0, done.stderr
+    lines = (tmp_path / "generated_reviews.txt").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line.startswith("temperature")] == [
+        f"temperature {temperature}, prime '{prime}'" for temperature in ("0.5", "1") for prime in ("i", "the film was")]
+    reviews = lines[1::3]
+    assert [len(review.split()) for review in reviews] == [12] * 4
+    assert [review.startswith(prime) for review, prime in zip(reviews, ["i ", "the film was "] * 2)] == [True] * 4
+    assert "<unk>" not in " ".join(reviews)
+    assert all(review in done.stdout for review in reviews)
+    assert "temperature 0.5, prime 'i'\n" in done.stdout
+
+
+def test_missing_data_is_refused_with_the_way_to_make_it(run, tmp_path):
+    done = run(ROOT / "1b" / "BOW_sentiment_analysis.py", "--data", tmp_path / "nowhere", "--output", tmp_path / "new")
+    assert "nowhere/glove_dictionary.npy: no such file; make it with preprocess_data.py with --glove" in refusal(done)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_test_before_the_training_is_refused(run, data, tmp_path):
+    done = run(ROOT / "2b" / "RNN_test.py", "--data", data, "--output", tmp_path)
+    assert "rnn.model: no such file; train part 2b first" in refusal(done)
+    assert not list(tmp_path.iterdir())
+
+
+def test_generating_before_the_training_is_refused(run, tmp_path):
+    model = tmp_path / "language.model"
+    done = run(ROOT / "3b" / "generate_review.py", "--language-model", model, "--output", tmp_path)
+    assert "language.model: no such file; train part 3a first" in refusal(done)
+
+
+def test_a_model_of_another_part_is_refused(run, data, trained):
+    done = run(ROOT / "3c" / "RNN_test.py", "--data", data, "--output", trained("2a")[0])
+    assert "rnn.model: a checkpoint of 2a, not of part 3c" in refusal(done)
+
+
+def test_a_wrong_option_is_refused_with_one_line(run):
+    assert "--epochs" in refusal(run(ROOT / "2a" / "RNN_sentiment_analysis.py", "--epochs", "0"))
+
+
+def test_plain_pytest_collects_only_the_tests():
+    done = subprocess.run([sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"], cwd=ROOT,
+                          env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout
+    collected = [line for line in done.stdout.splitlines() if "::" in line]
+    assert len(collected) > 100
+    assert all(line.startswith("tests/") for line in collected)
