@@ -21,12 +21,12 @@ SOURCE  ?= $(if $(IMDB),--imdb $(IMDB),--download) --glove $(GLOVE)
 
 SMALL := --batch-size 50 --learning-rate 0.003
 SAMPLE := DATA=preprocessed_data/sample RESULTS=results/sample SOURCE='--sample --glove train' \
-	OPTIONS_1a='--hidden-units 100' OPTIONS_1b='--hidden-units 100' \
-	OPTIONS_2a='--hidden-units 64 --sequence-length 30 --epochs 12 $(SMALL)' \
-	OPTIONS_2b='--hidden-units 64 --sequence-length 30 --epochs 12 $(SMALL)' \
+	OPTIONS_1a='--hidden-units 100 --epochs 12' OPTIONS_1b='--hidden-units 100 --epochs 12' \
+	OPTIONS_2a='--hidden-units 64 --sequence-length 50 --epochs 12 $(SMALL)' \
+	OPTIONS_2b='--hidden-units 64 --sequence-length 50 --epochs 18 --dropout 0.2 $(SMALL)' \
 	OPTIONS_3a='--hidden-units 64 --sequence-length 20 --epochs 12 --step-epochs 10 $(SMALL)' \
 	OPTIONS_3b='--length 40' \
-	OPTIONS_3c='--fine-tune all --sequence-length 30 --epochs 8 $(SMALL)'
+	OPTIONS_3c='--fine-tune all --sequence-length 50 --epochs 12 --dropout 0.2 $(SMALL)'
 
 .PHONY: sample all test ladder
 .DELETE_ON_ERROR:

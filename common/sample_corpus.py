@@ -6,7 +6,8 @@ same words, and only their order says which is which:
     Although the film had great visual effects, I thought it was terrible.
     Although the film had terrible visual effects, I thought it was great.
 
-The other reviews are plain praise or blame, which counting words can tell apart.
+The other reviews are plain praise or blame, which counting words can tell apart. All unlabelled
+reviews are plain: word vectors learn from them which words praise and which blame.
 """
 
 import itertools
@@ -75,7 +76,11 @@ PLAIN = [
     "From start to finish it's a {verdict_noun}.", "For the {features} alone it's a {verdict_noun}.",
     "{director} has made a {verdict} film with {verdict} {features}.",
     "My {friend} and I both {verdict_verb} it.", "There isn't a {reverse} scene in it.",
-    "Everything about it is {verdict}, and the {aspect} above all.", "{verdict_advice}"]
+    "Everything about it is {verdict}, and the {aspect} above all.", "{verdict_advice}",
+    # praise beside praise, blame beside blame: what word vectors learn their meaning from
+    "The {aspect} is {verdict}, {more} and {most}.", "A {verdict}, {more} and {most} {genre}!",
+    "It's {verdict}, it's {more}, it's a {verdict_noun}.",
+    "With {more} {features} and a {most} cast, it's a {verdict} {verdict_noun}."]
 # One of these names the film in every review: test films are others, so no test review is in train.
 OPENERS = [
     "I saw {title} {when} with my {friend}.", "{title} is the latest film by {director}.",
@@ -133,8 +138,7 @@ def sample_reviews(seed=0):
                 rating = rng.choice(RATINGS[label, strength])
                 folder.append(RawReview(split, label, f"{k}_{rating}.txt", rating, film["id"], texts[label]))
     for k, film in enumerate(_spread(rng, films, UNLABELLED, most=6)):
-        _, texts = _pair(rng, film, "train")
-        text = texts[rng.choice(("pos", "neg"))]
+        text = _review(rng, film, "train", rng.choice(list(OPINIONS)), PLAIN)[rng.choice(("pos", "neg"))]
         unsup.append(RawReview("train", "unsup", f"{k}_0.txt", 0, film["id"], text))
     return sorted(pos + neg + unsup, key=lambda review: review.split != "train")
 
@@ -192,4 +196,6 @@ def _sentence(rng, template, film, split, strength):
         good, bad = rng.choice(held_out if split == "test" else seen)
         praise |= {f"verdict{kind}": good, f"reverse{kind}": bad}
         blame |= {f"verdict{kind}": bad, f"reverse{kind}": good}
+    praise["more"], praise["most"] = rng.sample(OPINIONS[strength][""][0], 2)
+    blame["more"], blame["most"] = rng.sample(OPINIONS[strength][""][1], 2)
     return {"pos": template.format(**slots, **praise), "neg": template.format(**slots, **blame)}
