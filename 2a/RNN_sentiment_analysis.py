@@ -25,7 +25,8 @@ def main():
     options = parse_options(
         __doc__, __file__, epochs=20, batch_size=200, sequence_length=100, hidden_units=500, lstm_layers=1, dropout=0.5,
         pooling="max", vocab_size=8000, drop_stop_words=False, optimizer="adam", learning_rate=0.001,
-        schedule="constant", step_epochs=10, clip_norm=0.0, validation=0.0, patience=0, test_every=3, save_every=1)
+        schedule="constant", step_epochs=10, clip_norm=0.0, validation=0.0, patience=0, test_every=3, save_every=1,
+        restart=False)
     reviews, vocabulary = read_splits(options)
 
     arguments = dict(vocab_size=len(vocabulary) + 1, no_of_hidden_units=options.hidden_units,

@@ -27,7 +27,7 @@ def main():
     options = parse_options(
         __doc__, __file__, epochs=75, batch_size=200, sequence_length=50, hidden_units=500, lstm_layers=3, dropout=0.3,
         vocab_size=8000, optimizer="adam", learning_rate=0.001, schedule="step", step_epochs=50, clip_norm=2.0,
-        validation=0.0, patience=0, test_every=2, save_every=2)
+        validation=0.0, patience=0, test_every=2, save_every=2, restart=False)
     reviews, vocabulary = read_splits(options, unlabelled=True)
 
     arguments = dict(vocab_size=len(vocabulary) + 1, no_of_hidden_units=options.hidden_units,

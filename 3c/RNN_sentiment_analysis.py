@@ -26,7 +26,8 @@ def main():
     options = parse_options(
         __doc__, __file__, epochs=20, batch_size=200, sequence_length=100, dropout=0.5, pooling="max",
         fine_tune="last", language_model=ROOT / "3a" / "language.model", optimizer="adam", learning_rate=0.001,
-        schedule="constant", step_epochs=10, clip_norm=0.0, validation=0.0, patience=0, test_every=3, save_every=1)
+        schedule="constant", step_epochs=10, clip_norm=0.0, validation=0.0, patience=0, test_every=3, save_every=1,
+        restart=False)
     language_model = load_checkpoint(options.language_model, "3a", options.device)
     options.vocab_size = language_model["arguments"]["vocab_size"] - 1
     reviews, vocabulary = read_splits(options)

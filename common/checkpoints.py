@@ -13,7 +13,7 @@ from common.files import replace_file
 FORMAT = 1
 
 
-def save_checkpoint(path, part, model, arguments, vocabulary, glove, options, curves):
+def save_checkpoint(path, part, model, arguments, vocabulary, glove, options, curves, finished):
     """Write a model with all that is needed to use it again.
 
     Args:
@@ -25,9 +25,11 @@ def save_checkpoint(path, part, model, arguments, vocabulary, glove, options, cu
         glove: the word vectors that the model reads, (words + 1, dimensions), or None.
         options: dict of the options of the run.
         curves: dict of lists, a value an epoch.
+        finished: whether the run that made it came to its end.
     """
     checkpoint = {"format": FORMAT, "part": part, "model": model.state_dict(), "arguments": arguments,
-                  "vocabulary": vocabulary, "glove": checksum(glove), "options": options, "curves": curves}
+                  "vocabulary": vocabulary, "glove": checksum(glove), "options": options, "curves": curves,
+                  "finished": finished}
     with replace_file(path, "wb") as file:
         torch.save(checkpoint, file)
 

@@ -58,9 +58,13 @@ def in_order(count, batch_size, device):
     return torch.arange(count, device=device).tensor_split(-(-count // batch_size))
 
 
-def shuffled(count, batch_size, device):
-    """The same in random order: one epoch. No batch has only one review, which could not be normalised."""
-    return torch.randperm(count, device=device).tensor_split(min(-(-count // batch_size), count // 2))
+def nearly_equal(order, batch_size):
+    """Split (reviews,) into batches of nearly equal size, at most batch_size each.
+
+    None has only one review, which batch normalisation could not take: three reviews are one
+    batch, even where batch_size is 2.
+    """
+    return order.tensor_split(min(-(-len(order) // batch_size), len(order) // 2))
 
 
 def by_length(lengths, batch_tokens):

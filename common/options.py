@@ -37,6 +37,7 @@ OPTIONS = {
                           "weights; needs --validation; 0 never stops early"),
     "test_every": dict(type=positive_int, help="epochs between two looks at the test reviews"),
     "save_every": dict(type=positive_int, help="epochs between two checkpoints"),
+    "restart": dict(action="store_true", help="train anew, whatever an earlier run left in --output"),
     "fine_tune": dict(choices=["last", "lstm", "all"],
                       help="what learns beside the output: the last LSTM layer, all LSTM layers, or all with the "
                            "embedding"),

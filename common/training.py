@@ -2,6 +2,8 @@
 
 import copy
 import math
+import pickle
+import sys
 import time
 
 import numpy as np
@@ -9,15 +11,18 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from common.checkpoints import save_checkpoint
+from common.checkpoints import load_checkpoint, save_checkpoint
 from common.errors import UserError
-from common.evaluation import autocast, evaluate, in_order, metrics, shuffled
+from common.evaluation import autocast, evaluate, in_order, metrics, nearly_equal
 from common.files import replace_file
 from common.options import describe_run, plain_options
 from common.reports import save_curves
+from common.stopping import EXIT_STOPPED, Stopped, StopSignals
 
-CURVES = ["train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "test_loss", "test_accuracy",
-          "elapsed_s"]
+CURVES = ["train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "test_loss", "test_accuracy"]
+SAVE_INTERVAL_S = 600
+# Options that may differ between a stopped run and the one that goes on.
+PLACES = {"data", "output", "language_model", "restart", "debug"}
 
 
 def build_optimizer(parameters, options):
@@ -27,18 +32,26 @@ def build_optimizer(parameters, options):
     return torch.optim.SGD(parameters, lr=options.learning_rate, momentum=0.9, fused=True)
 
 
-def build_scheduler(optimizer, options):
-    """Learning-rate schedule; its step() takes the loss that a plateau is judged by."""
-    if options.schedule == "plateau":
-        return torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=1)
-    step_size = options.step_epochs if options.schedule == "step" else options.epochs
-    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=step_size, gamma=0.1)
-    scheduler.step = lambda loss, step=scheduler.step: step()
-    return scheduler
+def build_plateau(optimizer):
+    """The schedule that divides the learning rate by ten after two epochs without a lower loss."""
+    return torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=1)
+
+
+def random_states():
+    """States of torch's random number generators; nothing else draws while training."""
+    return {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}
+
+
+def set_random_states(states):
+    torch.set_rng_state(states["cpu"].cpu())
+    torch.cuda.set_rng_state_all([state.cpu() for state in states["cuda"]])
 
 
 class Training:
     """A run of one part: trains a model, follows its curves, and writes what comes of it.
+
+    A run that was stopped or killed goes on when it is started again with the same options, and
+    ends with the same bytes as one that was not (on one machine's CPU).
 
     Args:
         part: "1a" to "3c".
@@ -56,65 +69,92 @@ class Training:
 
     def __init__(self, part, file_name, model, arguments, parameters, score, reviews, vocabulary, options,
                  glove=None):
-        self.part, self.file_name = part, file_name
+        self.part, self.model_path = part, options.output / file_name
         self.model, self.arguments, self.vocabulary, self.glove = model, arguments, vocabulary, glove
         self.score, self.reviews, self.options = score, reviews, options
-        self.parameters = list(parameters)
-        self.optimizer = build_optimizer(self.parameters, options)
-        self.scheduler = build_scheduler(self.optimizer, options)
+        self.optimizer = build_optimizer(parameters, options)
+        self.plateau = build_plateau(self.optimizer)
+        self.signals = StopSignals()
+        self.state_path = options.output / "training.state"
+        self.saved_at = time.monotonic()
         self.curves = {name: [] for name in CURVES}
+        self.epoch = 0                      # epochs done
+        self.order = None                   # reviews of the epoch at hand (reviews,), None between two epochs
+        self.batches_done = 0
+        self.totals = None                  # summed loss, right answers, answers of the epoch at hand
+        self.best_loss, self.best_epoch, self.best_weights = math.inf, 0, None
 
     def run(self):
         """Train for options.epochs, report every epoch, and save checkpoint, data.npy and curves.png.
 
+        Ends the script with EXIT_STOPPED when a signal asks to stop, after saving all that is
+        needed to go on.
+
         Returns:
             Metrics of the final weights on the test reviews.
         """
-        options = self.options
-        print(f"part {self.part} | {describe_run(options)}")
+        print(f"part {self.part} | {describe_run(self.options)}")
         print(f"{len(self.reviews['train']):,} training reviews, {len(self.vocabulary):,} words, "
               f"{sum(p.numel() for p in self.model.parameters()):,} parameters", flush=True)
-        best_loss, best_epoch, best_weights = math.inf, 0, None
-        for epoch in range(1, options.epochs + 1):
-            started = time.perf_counter()
-            train = self.train_epoch(epoch)
-            if not math.isfinite(train.loss):
-                raise UserError(f"--learning-rate {options.learning_rate:g}: the training loss became {train.loss} "
-                                f"in epoch {epoch}; use a smaller one")
-            validation = test = None
-            if options.validation:
-                validation = self.evaluate("validation")
-                if validation.loss < best_loss:
-                    best_loss, best_epoch = validation.loss, epoch
-                    best_weights = copy.deepcopy(self.model.state_dict()) if options.patience else None
-            last = epoch == options.epochs or (options.patience and epoch - best_epoch >= options.patience)
-            if last or epoch % options.test_every == 0:
+        if self.already_trained():
+            return self.evaluate("test")
+        self.resume()
+        with self.signals:
+            try:
+                test = self.train()
+            except Stopped:
+                self.save_state()
+                print(f"stopped by {self.signals.received} in epoch {self.epoch + 1}; "
+                      "start again with the same options to go on", flush=True)
+                sys.exit(EXIT_STOPPED)
+            # From here on it is quicker to end than to stop.
+            if self.best_weights is not None and self.best_epoch < self.epoch:
+                self.model.load_state_dict(self.best_weights)
                 test = self.evaluate("test")
-            self.record(train, validation, test, time.perf_counter() - started)
-            self.scheduler.step((validation or train).loss)
-            if last:
-                break
-            if epoch % options.save_every == 0:
-                self.save()
-        if best_weights is not None and best_epoch < epoch:
-            self.model.load_state_dict(best_weights)
-            test = self.evaluate("test")
-            print(f"kept the weights of epoch {best_epoch}, the lowest validation loss | "
-                  f"test loss {test.loss:.4f} accuracy {100 * test.accuracy:.2f} %")
-        self.save()
-        save_curves(options.output / "curves.png", f"Part {self.part}", self.curves)
-        print(f"wrote {options.output / self.file_name}, data.npy and curves.png")
+                print(f"kept the weights of epoch {self.best_epoch}, the lowest validation loss | "
+                      f"test loss {test.loss:.4f} accuracy {100 * test.accuracy:.2f} %")
+            self.save(finished=True)
+            save_curves(self.options.output / "curves.png", f"Part {self.part}", self.curves)
+            self.state_path.unlink(missing_ok=True)
+        print(f"wrote {self.model_path}, data.npy and curves.png")
         return test
 
-    def train_epoch(self, epoch):
+    def train(self):
+        """Train for the epochs that are left -> Metrics on the test reviews after the last."""
+        options = self.options
+        last = False
+        while not last:
+            started = time.perf_counter()
+            train = self.train_epoch()
+            states = random_states()
+            try:
+                validation, test, last = self.evaluate_epoch()
+            except Stopped:
+                set_random_states(states)   # the evaluation is made anew
+                raise
+            self.order = None
+            self.epoch += 1
+            self.record(train, validation, test, time.perf_counter() - started)
+            self.follow_schedule((validation or train).loss)
+            if not last and self.epoch % options.save_every == 0:
+                self.save_state()
+                self.save()
+        return test
+
+    def train_epoch(self):
         """See every training review once -> Metrics, averaged over the epoch."""
         options = self.options
         self.model.train()
         started = time.perf_counter()
-        # Summed on the device: asking for a number would make the loop wait for the GPU.
-        totals = torch.zeros(3, dtype=torch.float64, device=options.device)
-        batches = shuffled(len(self.reviews["train"]), options.batch_size, options.device)
-        for indices in tqdm(batches, desc=f"epoch {epoch}", leave=False, disable=None):
+        if self.order is None:
+            self.order = torch.randperm(len(self.reviews["train"]), device=options.device)
+            self.batches_done = 0
+            # Summed on the device: asking for a number would make the loop wait for the GPU.
+            self.totals = torch.zeros(3, dtype=torch.float64, device=options.device)
+        batches = nearly_equal(self.order, options.batch_size)
+        progress = tqdm(batches[self.batches_done:], desc=f"epoch {self.epoch + 1}", initial=self.batches_done,
+                        total=len(batches), leave=False, disable=None)
+        for indices in self.signals.watch(progress):
             self.optimizer.zero_grad()
             with autocast(options):
                 loss, correct, count = self.score("train", indices)
@@ -122,28 +162,121 @@ class Training:
             if options.clip_norm:
                 nn.utils.clip_grad_norm_(self.model.parameters(), options.clip_norm)
             self.optimizer.step()
-            totals += torch.stack([loss.detach().double(), correct.double(), count.double()])
-        return metrics(totals, started)
+            self.totals += torch.stack([loss.detach().double(), correct.double(), count.double()])
+            self.batches_done += 1
+            if time.monotonic() - self.saved_at > SAVE_INTERVAL_S:
+                self.save_state()
+        train = metrics(self.totals, started)
+        if not math.isfinite(train.loss):
+            raise UserError(f"--learning-rate {options.learning_rate:g}: the training loss became {train.loss} "
+                            f"in epoch {self.epoch + 1}; use a smaller one")
+        return train
 
-    def evaluate(self, split):
+    def evaluate_epoch(self):
+        """Look at the held-out reviews after an epoch -> (validation Metrics, test Metrics, whether it was the last).
+
+        Metrics are None where the options do not ask for them in this epoch.
+        """
+        options, epoch = self.options, self.epoch + 1
+        validation = self.evaluate("validation", self.signals.watch) if options.validation else None
+        improved = validation and validation.loss < self.best_loss
+        since_best = 0 if improved else epoch - self.best_epoch
+        last = epoch == options.epochs or bool(options.patience and since_best >= options.patience)
+        test = self.evaluate("test", self.signals.watch) if last or epoch % options.test_every == 0 else None
+        if improved:
+            self.best_loss, self.best_epoch = validation.loss, epoch
+            self.best_weights = copy.deepcopy(self.model.state_dict()) if options.patience else None
+        return validation, test, last
+
+    def evaluate(self, split, watch=iter):
         batches = in_order(len(self.reviews[split]), self.options.batch_size, self.options.device)
-        return evaluate(self.model, lambda indices: self.score(split, indices), batches, self.options)
+        return evaluate(self.model, lambda indices: self.score(split, indices), watch(batches), self.options)
+
+    def follow_schedule(self, loss):
+        """Set the learning rate of the next epoch."""
+        if self.options.schedule == "plateau":
+            self.plateau.step(loss)
+        elif self.options.schedule == "step" and self.epoch % self.options.step_epochs == 0:
+            for group in self.optimizer.param_groups:
+                group["lr"] /= 10
 
     def record(self, train, validation, test, elapsed_s):
         """Add an epoch to the curves and print its line."""
         for split, found in ("train", train), ("validation", validation), ("test", test):
             self.curves[split + "_loss"].append(found.loss if found else math.nan)
             self.curves[split + "_accuracy"].append(found.accuracy if found else math.nan)
-        self.curves["elapsed_s"].append(elapsed_s)
-        parts = [f"epoch {len(self.curves['elapsed_s']):2d}/{self.options.epochs}"]
+        parts = [f"epoch {self.epoch:2d}/{self.options.epochs}"]
         parts += [f"{split} loss {found.loss:.4f} accuracy {100 * found.accuracy:.2f} %"
                   for split, found in (("train", train), ("validation", validation), ("test", test)) if found]
         print(" | ".join(parts + [f"{elapsed_s:.1f} s"]), flush=True)
 
-    def save(self):
+    def save(self, finished=False):
         """Write the checkpoint and data.npy: train loss, train accuracy and test accuracy by epoch."""
-        output = self.options.output
-        save_checkpoint(output / self.file_name, self.part, self.model, self.arguments, self.vocabulary, self.glove,
-                        plain_options(self.options), self.curves)
-        with replace_file(output / "data.npy", "wb") as file:
+        save_checkpoint(self.model_path, self.part, self.model, self.arguments, self.vocabulary, self.glove,
+                        self.fixed_options(), self.curves, finished)
+        with replace_file(self.options.output / "data.npy", "wb") as file:
             np.save(file, np.array([self.curves[name] for name in ("train_loss", "train_accuracy", "test_accuracy")]))
+
+    def fixed_options(self):
+        """The options that a run that goes on must share, as plain values."""
+        return {name: value for name, value in plain_options(self.options).items() if name not in PLACES}
+
+    def already_trained(self):
+        """Whether an earlier run finished with these options; then its weights are taken.
+
+        Raises:
+            UserError: it had other options.
+        """
+        if self.options.restart or self.state_path.exists() or not self.model_path.exists():
+            return False
+        checkpoint = load_checkpoint(self.model_path, self.part, self.options.device)
+        if not checkpoint["finished"]:
+            return False
+        self.refuse_other_options(self.model_path, checkpoint["options"])
+        self.model.load_state_dict(checkpoint["model"])
+        print(f"{self.model_path} is trained already; --restart trains it anew")
+        return True
+
+    def refuse_other_options(self, path, before):
+        for name, value in self.fixed_options().items():
+            if before.get(name) != value:
+                option = "--" + name.replace("_", "-")
+                raise UserError(f"{option} {value}: the run in {path} has {option} {before.get(name)}; start again "
+                                "with that, or anew with --restart, or elsewhere with --output")
+
+    def save_state(self):
+        """Write all that a later run needs to go on from here."""
+        state = {"options": self.fixed_options(), "reviews": len(self.reviews["train"]),
+                 "vocabulary": self.vocabulary, "model": self.model.state_dict(),
+                 "optimizer": self.optimizer.state_dict(), "plateau": self.plateau.state_dict(),
+                 "random": random_states(), "curves": self.curves, "epoch": self.epoch, "order": self.order,
+                 "batches_done": self.batches_done, "totals": self.totals, "best_loss": self.best_loss,
+                 "best_epoch": self.best_epoch, "best_weights": self.best_weights}
+        with replace_file(self.state_path, "wb") as file:
+            torch.save(state, file)
+        self.saved_at = time.monotonic()
+
+    def resume(self):
+        """Go on from the state that an earlier run left, if it left one.
+
+        Raises:
+            UserError: the state is unreadable, or of other options or reviews.
+        """
+        if self.options.restart or not self.state_path.exists():
+            return
+        try:
+            state = torch.load(self.state_path, map_location=self.options.device, weights_only=True)
+            before = state["options"]
+        except (OSError, pickle.UnpicklingError, RuntimeError, EOFError, LookupError, TypeError, ValueError) as error:
+            raise UserError(f"{self.state_path}: not the state of a run; start anew with --restart") from error
+        self.refuse_other_options(self.state_path, before)
+        if (state["reviews"], state["vocabulary"]) != (len(self.reviews["train"]), self.vocabulary):
+            raise UserError(f"{self.state_path}: a run on other reviews than those in --data; "
+                            "name the data that it was started on, or start anew with --restart")
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.plateau.load_state_dict(state["plateau"])
+        for name in ("curves", "epoch", "order", "batches_done", "totals", "best_loss", "best_epoch", "best_weights"):
+            setattr(self, name, state[name])
+        set_random_states(state["random"])
+        print(f"going on in epoch {self.epoch + 1} of a run that was stopped", flush=True)

@@ -16,7 +16,8 @@ from common.training import build_optimizer
 DEFAULTS = dict(
     epochs=6, batch_size=200, hidden_units=500, hidden_layers=1, lstm_layers=1, pooling="max", dropout=0.5,
     vocab_size=8000, sequence_length=100, optimizer="adam", learning_rate=0.001, schedule="constant", step_epochs=4,
-    clip_norm=0.0, drop_stop_words=False, validation=0.0, patience=0, test_every=1, save_every=1, fine_tune="last",
+    clip_norm=0.0, drop_stop_words=False, validation=0.0, patience=0, test_every=1, save_every=1, restart=False,
+    fine_tune="last",
     prime=["a", "i"], temperature=[0.5, 1.0], length=150, top_k=0, top_p=1.0, raw=False,
     language_model=ROOT / "3a" / "language.model")
 

@@ -11,13 +11,13 @@ from torch.nn import functional as F
 import common.training
 from common.checkpoints import load_checkpoint
 from common.errors import UserError
-from common.evaluation import by_length, evaluate, in_order, sentiment_score, shuffled
+from common.evaluation import by_length, evaluate, in_order, nearly_equal, sentiment_score
 from common.options import parse_options
 from common.reports import save_curves
-from common.training import CURVES, Training, build_optimizer, build_scheduler
+from common.training import CURVES, Training, build_optimizer, build_plateau
 
 DEFAULTS = dict(epochs=4, batch_size=10, optimizer="adam", learning_rate=0.1, schedule="constant", step_epochs=2,
-                clip_norm=0.0, validation=0.0, patience=0, test_every=1, save_every=100)
+                clip_norm=0.0, validation=0.0, patience=0, test_every=1, save_every=100, restart=False)
 
 
 @pytest.fixture(autouse=True)
@@ -135,7 +135,7 @@ def test_the_seed_decides_every_weight(tmp_path):
     def weights(seed):
         torch.manual_seed(0)
         model = nn.Linear(3, 1)
-        training = make_training(tmp_path, "--seed", seed, model=model)
+        training = make_training(tmp_path, "--seed", seed, "--restart", model=model)
         training.run()
         return torch.cat([parameter.flatten() for parameter in model.parameters()])
     first, again, other = weights(5), weights(5), weights(6)
@@ -146,7 +146,7 @@ def test_the_seed_decides_every_weight(tmp_path):
 def test_evaluation_changes_nothing(tmp_path):
     model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout(0.5), nn.Linear(4, 1))
     training = make_training(tmp_path, model=model)
-    training.train_epoch(1)
+    training.train_epoch()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     first, again = training.evaluate("test"), training.evaluate("test")
     assert (first.loss, first.accuracy) == (again.loss, again.accuracy)
@@ -170,9 +170,9 @@ def learning_rates(training):
     """Learning rate of each epoch of a run."""
     rates, train_epoch = [], training.train_epoch
 
-    def watched(epoch):
+    def watched():
         rates.append(training.optimizer.param_groups[0]["lr"])
-        return train_epoch(epoch)
+        return train_epoch()
     training.train_epoch = watched
     training.run()
     return rates
@@ -188,10 +188,10 @@ def plateau_rates(losses, output):
     """Learning rate after each of the losses."""
     options = parse(output, "--schedule", "plateau")
     optimizer = build_optimizer([torch.zeros(1, requires_grad=True)], options)
-    scheduler = build_scheduler(optimizer, options)
+    plateau = build_plateau(optimizer)
     rates = []
     for loss in losses:
-        scheduler.step(loss)
+        plateau.step(loss)
         rates.append(optimizer.param_groups[0]["lr"])
     return rates
 
@@ -208,8 +208,8 @@ def test_the_plateau_schedule_leaves_a_falling_loss_alone(tmp_path):
 @pytest.mark.parametrize("validation, expected", [("0", "train"), ("0.2", "validation")])
 def test_a_plateau_is_judged_by_the_validation_loss_where_there_is_one(validation, expected, tmp_path):
     training = make_training(tmp_path, "--schedule", "plateau", "--validation", validation)
-    losses, step = [], training.scheduler.step
-    training.scheduler.step = lambda loss: (losses.append(loss), step(loss))
+    losses, step = [], training.plateau.step
+    training.plateau.step = lambda loss: (losses.append(loss), step(loss))
     training.run()
     assert losses == training.curves[expected + "_loss"]
 
@@ -225,7 +225,7 @@ def first_step(output, *argv):
 
 def test_gradients_are_clipped_to_the_norm_together(tmp_path):
     torch.manual_seed(0)
-    whole = first_step(tmp_path)
+    whole = first_step(tmp_path / "whole")
     torch.manual_seed(0)
     clipped = first_step(tmp_path, "--clip-norm", 0.05)
     assert whole.norm() > 0.1
@@ -234,7 +234,7 @@ def test_gradients_are_clipped_to_the_norm_together(tmp_path):
 
 def test_gradients_below_the_norm_stay_as_they_are(tmp_path):
     torch.manual_seed(0)
-    whole = first_step(tmp_path)
+    whole = first_step(tmp_path / "whole")
     torch.manual_seed(0)
     torch.testing.assert_close(first_step(tmp_path, "--clip-norm", 100), whole)
 
@@ -291,7 +291,7 @@ def test_a_loss_that_is_no_number_ends_the_run_without_a_checkpoint(tmp_path):
 def test_checkpoints_are_saved_every_so_many_epochs_and_at_the_end(tmp_path):
     training = make_training(tmp_path, "--epochs", 5, "--save-every", 2)
     epochs = []
-    training.save = lambda: epochs.append(len(training.curves["train_loss"]))
+    training.save = lambda finished=False: epochs.append(len(training.curves["train_loss"]))
     training.run()
     assert epochs == [2, 4, 5]
 
@@ -334,18 +334,13 @@ def test_batches_in_order_hold_each_review_once():
         assert len(batches) == -(-count // batch_size)
 
 
-def test_shuffled_batches_hold_each_review_once_and_never_one_alone():
+def test_training_batches_hold_each_review_once_and_never_one_alone():
     for count, batch_size in itertools.product([2, 3, 9, 10, 11, 101], [2, 3, 10, 1000]):
-        batches = shuffled(count, batch_size, "cpu")
-        assert sorted(torch.cat(batches).tolist()) == list(range(count))
+        batches = nearly_equal(torch.arange(count), batch_size)
+        assert torch.cat(batches).tolist() == list(range(count))
         assert min(map(len, batches)) >= 2
         # An odd number of reviews in twos ends with a three.
         assert max(map(len, batches)) <= max(batch_size, 3)
-
-
-def test_each_epoch_shuffles_anew():
-    torch.manual_seed(0)
-    assert not torch.equal(torch.cat(shuffled(50, 10, "cpu")), torch.cat(shuffled(50, 10, "cpu")))
 
 
 def test_batches_by_length_stay_within_their_tokens():

@@ -1,0 +1,43 @@
+"""Stopping a run between two steps, so that it can go on later."""
+
+import signal
+
+# EX_TEMPFAIL of sysexits.h: not an error, but not done either. A batch script requeues on it.
+EXIT_STOPPED = 75
+
+SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1]
+
+
+class Stopped(Exception):
+    """The run was asked to stop by a signal."""
+
+
+class StopSignals:
+    """While entered, SIGTERM, SIGINT and SIGUSR1 are noted; a second SIGINT stops at once.
+
+    received: name of the signal that came, or None.
+    """
+
+    def __init__(self):
+        self.received = None
+
+    def __enter__(self):
+        self.previous = {number: signal.signal(number, self._note) for number in SIGNALS}
+        return self
+
+    def __exit__(self, *_):
+        for number, handler in self.previous.items():
+            signal.signal(number, handler)
+        self.received = None
+
+    def _note(self, number, _):
+        if number == signal.SIGINT and self.received:
+            raise KeyboardInterrupt
+        self.received = signal.Signals(number).name
+
+    def watch(self, batches):
+        """Yield the batches; once one is done with and a signal has come, raise Stopped."""
+        for batch in batches:
+            yield batch
+            if self.received:
+                raise Stopped
