@@ -23,6 +23,7 @@ from common.arguments import Parser, number, positive_int
 from common.corpus_statistics import corpus_statistics, plot_statistics, print_statistics, write_statistics
 from common.download import IMDB_SHA256, IMDB_URL, download
 from common.errors import UserError, run_script
+from common.files import check_folder
 from common.raw_reviews import SPLITS, read_reviews, sort_reviews
 from common.token_files import write_array, write_dictionary, write_reviews, write_token_ids
 from common.tokenizer import learn_punkt, load_punkt, tokenize_reviews, usable_cores
@@ -100,6 +101,7 @@ def main():
     output = options.output
 
     reviews, punkt, punkt_name = load_reviews(options)
+    check_folder(output)
     glove = None
     if options.glove not in (None, "train"):
         from common.glove import read_glove
@@ -129,8 +131,11 @@ def main():
     print(f"written to {output}: the reviews, with {len(dictionary):,} words", flush=True)
 
     if options.glove == "train":
-        from common.glove import train_glove
+        from common.glove import nearest, train_glove
         glove = train_glove(ids[:train[-1]], train, dictionary, options.glove_words, seed=options.seed)
+        for word in ("great", "terrible", "actor", "scary"):
+            if word in glove[0]:
+                print(f"nearest to {word}: {' '.join(nearest(*glove, word))}")
     if glove:
         glove_words, vectors = glove
         ids = token_ids(tokens, glove_words)[indices]

@@ -64,4 +64,4 @@ class RNN_language_model(LSTMStack):
         logits = self.decoder(h).flatten(0, -2)                                 # targets, vocab
         loss = F.cross_entropy(logits, targets.flatten(), reduction="sum")
         correct = (logits.detach().argmax(dim=1) == targets.flatten()).sum()
-        return loss, correct, correct.new_tensor(targets.numel())
+        return loss, correct, torch.full_like(correct, targets.numel())

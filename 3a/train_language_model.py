@@ -44,7 +44,7 @@ def main():
     test = Training("3a", "language.model", model, arguments, model.parameters(), score, reviews, vocabulary,
                     options).run()
     row = {"test loss": f"{test.loss:.4f}", "perplexity": f"{np.exp(test.loss):.2f}",
-           "test accuracy": f"{100 * test.accuracy:.2f}"}
+           "next-word accuracy": f"{100 * test.accuracy:.2f}"}
     print("next word of the test reviews | " + " | ".join(f"{name} {value}" for name, value in row.items()))
     save_table(options.output / "test_table.csv", [row])
 

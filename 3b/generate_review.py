@@ -63,7 +63,7 @@ def generate(model, primes, length, temperature, top_k=0, top_p=1.0):
         (reviews, length) int64 token ids, the primes' own at the start.
     """
     device = model.embedding.weight.device
-    token_ids = torch.zeros(len(primes), max(length, *map(len, primes), 1), dtype=torch.long, device=device)
+    token_ids = torch.zeros(len(primes), max(length, *map(len, primes)), dtype=torch.long, device=device)
     lengths = torch.tensor([len(prime) for prime in primes], device=device)
     for row, prime in zip(token_ids, primes):
         row[:len(prime)] = torch.tensor(prime, device=device)
@@ -93,6 +93,8 @@ def encode_prime(prime, vocabulary):
     Raises:
         UserError: the prime has no word that the model knows.
     """
+    # An argument that is not UTF-8 could be neither looked up nor written.
+    prime = prime.encode("utf-8", "replace").decode()
     word_ids = {word: k for k, word in enumerate(vocabulary, 1)}
     words = prime.lower().split()
     unknown = [word for word in words if word not in word_ids]
@@ -120,7 +122,7 @@ def main():
         for prime, review in zip(options.prime, token_ids.tolist()):
             words = [vocabulary[k - 1] if k else "<unk>" for k in review]
             text = " ".join(words) if options.raw else readable(words)
-            lines += [f"temperature {temperature:g}, prime '{prime}'", text, ""]
+            lines += [f"temperature {temperature:g}, prime {prime!r}", text, ""]
     print("\n" + "\n".join(lines), end="")
     with replace_file(options.output / "generated_reviews.txt") as file:
         file.write("\n".join(lines))

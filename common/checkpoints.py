@@ -10,10 +10,10 @@ import torch
 from common.errors import UserError
 from common.files import replace_file
 
-FORMAT = 1
+FORMAT = 2
 
 
-def save_checkpoint(path, part, model, arguments, vocabulary, glove, options, curves, finished):
+def save_checkpoint(path, part, model, arguments, vocabulary, inputs, options, curves, finished):
     """Write a model with all that is needed to use it again.
 
     Args:
@@ -22,13 +22,13 @@ def save_checkpoint(path, part, model, arguments, vocabulary, glove, options, cu
         model: the module; its state_dict is written.
         arguments: dict of the constructor's arguments.
         vocabulary: list of the words whose token ids are 1, 2, ...
-        glove: the word vectors that the model reads, (words + 1, dimensions), or None.
+        inputs: dict of checksums of what the model was made from; "glove" is that of its word vectors.
         options: dict of the options of the run.
         curves: dict of lists, a value an epoch.
         finished: whether the run that made it came to its end.
     """
     checkpoint = {"format": FORMAT, "part": part, "model": model.state_dict(), "arguments": arguments,
-                  "vocabulary": vocabulary, "glove": checksum(glove), "options": options, "curves": curves,
+                  "vocabulary": vocabulary, "inputs": inputs, "options": options, "curves": curves,
                   "finished": finished}
     with replace_file(path, "wb") as file:
         torch.save(checkpoint, file)
@@ -64,13 +64,17 @@ def build_model(model_class, checkpoint, device):
     return model.to(device).eval()
 
 
-def checksum(tensor):
-    """CRC-32 of a tensor's numbers; 0 for None."""
-    return 0 if tensor is None else zlib.crc32(tensor.cpu().contiguous().numpy())
+def checksum(*tensors):
+    """CRC-32 of the tensors' numbers; None counts as no numbers."""
+    crc = 0
+    for tensor in tensors:
+        if tensor is not None:
+            crc = zlib.crc32(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy(), crc)
+    return crc
 
 
 def check_words(checkpoint, path, vocabulary, glove=None):
     """Refuse data whose token ids mean other words, or other word vectors, than the checkpoint's."""
-    if checkpoint["vocabulary"] != vocabulary or checkpoint["glove"] != checksum(glove):
+    if checkpoint["vocabulary"] != vocabulary or checkpoint["inputs"]["glove"] != checksum(glove):
         raise UserError(f"{path}: trained with another dictionary or other word vectors than those in --data; "
                         "train again, or name the data that it was trained on")

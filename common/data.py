@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from common.checkpoints import checksum
 from common.errors import UserError
 from common.files import replace_file
 from common.stop_words import STOP_WORDS
@@ -43,6 +44,10 @@ class Reviews:
         indices = torch.as_tensor(np.flatnonzero(mask), device=self.starts.device)
         return Reviews(self.token_ids, self.starts[indices], self.lengths[indices], self.labels[indices],
                        self.films[mask])
+
+    def checksum(self):
+        """A number that changes with the reviews."""
+        return checksum(self.token_ids, self.starts, self.lengths, self.labels)
 
     def labelled(self):
         return self.select(~np.isnan(self.labels.cpu().numpy()))
@@ -125,8 +130,9 @@ def read_glove_embeddings(folder, vocab_size, device="cpu"):
     """GloVe vectors -> (words + 1, dimensions) float32, row 0 zeros for the unknown token."""
     path = Path(folder) / "glove_embeddings.npy"
     embeddings = load_array(path, "f")
-    if len(embeddings) <= vocab_size:
-        raise UserError(f"{path}: {len(embeddings)} rows for {vocab_size} words; run preprocess_data.py again")
+    if embeddings.ndim != 2 or embeddings.dtype != np.float32 or len(embeddings) <= vocab_size:
+        raise UserError(f"{path}: {embeddings.dtype} {embeddings.shape} is not a float32 vector for each of {vocab_size} "
+                        "words; run preprocess_data.py again")
     return torch.from_numpy(embeddings[:vocab_size + 1]).to(device)
 
 
@@ -306,7 +312,7 @@ def split_by_film(reviews, fraction, seed):
     held_out[order[reviews_before < fraction * len(reviews)]] = True
     mask = held_out[film_of_review]
     if mask.all():
-        raise UserError(f"--validation {fraction}: leaves no training reviews; hold out less")
+        raise UserError(f"--validation {fraction}: leaves no training reviews, since they are of {len(films)} films; hold out less")
     return reviews.select(~mask), reviews.select(mask)
 
 
@@ -326,6 +332,10 @@ def read_splits(options, words="imdb", unlabelled=False):
     if options.validation:
         reviews["train"], reviews["validation"] = split_by_film(reviews["train"], options.validation, options.seed)
     for split, some in reviews.items():
-        if len(some) < 2:
-            raise UserError(f"{options.data}: {len(some)} {split} reviews; at least two are needed")
+        check_count(some, split, options.data)
     return reviews, vocabulary
+
+
+def check_count(reviews, split, folder):
+    if len(reviews) < 2:
+        raise UserError(f"{folder}: {len(reviews)} {split} reviews; at least two are needed")

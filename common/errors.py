@@ -13,7 +13,8 @@ def run_script(main):
 
     With --debug on the command line the traceback is shown instead.
     An interrupt (Ctrl-C) ends with status 130 and one line, as a shell expects.
-    A reader that closes the pipe early (`| head`) ends the script quietly.
+    A reader that closes the pipe early (`| head`) ends the script without a word, with the
+    status of a process that SIGPIPE ended: the work is not done.
     """
     try:
         main()
@@ -29,4 +30,4 @@ def run_script(main):
     except BrokenPipeError:
         # Python flushes standard output once more at exit; give it somewhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        sys.exit(128 + 13)

@@ -24,7 +24,7 @@ def sentiment_score(output, t):
     """A classifier's (loss, logit) and labels (batch,) -> (summed loss, right answers, reviews)."""
     loss, logit = output
     correct = ((logit.detach() >= 0) == (t > 0.5)).sum()
-    return loss * len(t), correct, correct.new_tensor(len(t))
+    return loss * len(t), correct, torch.full_like(correct, len(t))
 
 
 def evaluate(model, score, batches, options):

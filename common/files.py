@@ -8,6 +8,13 @@ from pathlib import Path
 from common.errors import UserError
 
 
+def check_folder(folder):
+    """Refuse a folder that cannot be written before hours of work for it."""
+    with replace_file(folder / ".writable"):
+        pass
+    (folder / ".writable").unlink()
+
+
 @contextlib.contextmanager
 def replace_file(path, mode="w"):
     """Open a temporary file beside `path` for writing; rename it to `path` on success.

@@ -20,8 +20,9 @@ from common.errors import UserError
 WINDOW = 10  # words on each side
 X_MAX = 10.0  # count from which on a pair has full weight (100 in the paper, for a corpus of 6e9 tokens)
 ALPHA = 0.75  # power of the weight below X_MAX
-LEARNING_RATE = 0.05
-BLOCK_SIZE = 1024  # words at most; an update takes all pairs of two blocks of words
+LEARNING_RATE = 0.1
+FIRST_SQUARES = 0.01  # where AdaGrad's sums of squared gradients start
+BLOCK_SIZE = 512  # words at most; an update takes all pairs of two blocks of words
 MIN_BLOCKS = 32  # a small vocabulary has smaller blocks, so that an epoch still makes many updates
 DENSE_SHARE = 0.01  # a block with a larger share of its pairs seen is quicker as a matrix product
 
@@ -156,6 +157,8 @@ def train_glove(token_ids, offsets, vocabulary, max_words, dimensions=300, seed=
     reviews = np.repeat(np.arange(len(offsets) - 1, dtype=np.int32), np.diff(offsets))[known]
     block_size = min(BLOCK_SIZE, 1 + vocab_size // MIN_BLOCKS)
     blocks = list(cooccurrence_blocks(token_ids[known] - 1, reviews, vocab_size, WINDOW, block_size))
+    if not any(len(block.counts) for block in blocks):
+        raise UserError("--glove train: no two words stand near each other; give longer reviews")
     vectors = _fit(blocks, vocab_size, dimensions, epochs, torch.Generator().manual_seed(seed))
     return list(vocabulary[:vocab_size]), vectors.numpy()
 
@@ -201,7 +204,18 @@ def _fit(blocks, vocab_size, dimensions, epochs, generator):
     fixed = (dimensions + 1, dimensions)  # the column of ones, of word and of context vectors
     for side in (0, 1):
         parameters[side, :, fixed[side]] = 1
-    squares = torch.ones_like(parameters)  # sums of squared gradients, from 1 as in the reference program
+    # Were words independent, log X would be the sum of such biases. Starting there leaves to the
+    # vectors what is particular about a pair, not how frequent its words are.
+    totals = torch.zeros(vocab_size, dtype=torch.float64)  # occurrences of each word in all pairs
+    for rows, columns, positions, counts in blocks:
+        width = columns.stop - columns.start
+        totals[rows].index_add_(0, positions // width, counts.double())
+        if rows != columns:
+            totals[columns].index_add_(0, positions % width, counts.double())
+    biases = totals.clamp(min=1).log() - totals.sum().log() / 2
+    for side in (0, 1):
+        parameters[side, :, fixed[1 - side]] = biases.float()
+    squares = torch.full_like(parameters, FIRST_SQUARES)
     for epoch in range(1, epochs + 1):
         loss = pairs = 0
         order = torch.randperm(len(blocks), generator=generator).tolist()

@@ -1,9 +1,7 @@
 """The options of all scripts: one definition each, the same meaning everywhere."""
 
-import random
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from common.arguments import Parser, number, positive_int
@@ -86,8 +84,6 @@ def parse_options(description, script, argv=None, **defaults):
         raise UserError("--patience: needs validation reviews; hold some out with --validation 0.1")
     options.device = choose_device(options.device)
     options.precision = choose_precision(options.precision, options.device)
-    random.seed(options.seed)
-    np.random.seed(options.seed)
     torch.manual_seed(options.seed)
     return options
 

@@ -22,7 +22,7 @@ ASSIGNMENT = {
     "1a": "86-88", "1b": "81-87",
     "2a": "76.14 at 50, 84.51 at 150, 86.10 at 200, 87.25 at 400",
     "2b": "78.94 at 50, 89.18 at 200, 91.19 at 500",
-    "3a": "about a day for 75 epochs", "3b": "",
+    "3a": "",
     "3c": "80.98 at 50, 91.15 at 200, 93.01 at 500",
 }
 
@@ -81,12 +81,15 @@ def save_length_figure(path, title, rows):
 
 def read_table(path):
     with open(path, encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+        rows = list(csv.DictReader(file))
+    if not rows:
+        raise UserError(f"{path}: an empty table; run the part's test script again")
+    return rows
 
 
 def summarise(results):
-    """One line a part: test accuracy (%), or perplexity in 3a, beside the assignment's figures."""
-    lines = [f"{'part':4}  {'result':44}  assignment (test accuracy, %)", "-" * 100]
+    """One line a part: test accuracy (%), or perplexity in 3a, beside the assignment's test accuracy."""
+    lines = [f"{'part':4}  {'test accuracy (%)':52}  assignment", "-" * 116]
     for part, expected in ASSIGNMENT.items():
         path = results / part / "test_table.csv"
         if not path.exists():
@@ -95,13 +98,13 @@ def summarise(results):
         if "perplexity" in rows[0]:
             result = f"perplexity {float(rows[0]['perplexity']):.1f}"
         elif "sequence length" in rows[0]:
-            best = max(rows, key=lambda row: float(row["test accuracy"]))
-            whole = [row["test accuracy"] for row in rows if row["sequence length"] == "whole"]
-            result = f"{best['test accuracy']} at {best['sequence length']}"
-            result += f", {whole[0]} whole" if whole and best["sequence length"] != "whole" else ""
+            accuracy = {row["sequence length"]: row["test accuracy"] for row in rows}
+            result = ", ".join(f"{accuracy[length]} at {length}" for length in ("50", "200", "400")
+                               if length in accuracy)
+            result += f", {accuracy['whole']} whole" if "whole" in accuracy else ""
         else:
             result = rows[0]["test accuracy"]
-        lines.append(f"{part:4}  {result:44}  {expected}")
+        lines.append(f"{part:4}  {result:52}  {expected}")
     if len(lines) == 2:
         raise UserError(f"{results}: no test tables of any part in it; run the parts' test scripts first")
     return "\n".join(lines)

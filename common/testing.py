@@ -1,7 +1,7 @@
 """The parts' test scripts: a trained model, the test reviews, and a table."""
 
 from common.checkpoints import build_model, check_words, load_checkpoint
-from common.data import read_glove_embeddings, read_reviews
+from common.data import check_count, read_glove_embeddings, read_reviews
 from common.evaluation import by_length, evaluate, in_order
 from common.options import describe_run
 from common.reports import save_length_figure, save_table
@@ -41,6 +41,7 @@ class TestRun:
             glove = read_glove_embeddings(self.options.data, len(vocabulary), self.options.device)
         check_words(self.checkpoint, self.path, vocabulary, glove)
         self.reviews = reviews.labelled()
+        check_count(self.reviews, "test", self.options.data)
         return self.reviews, glove
 
     def test_once(self, score):

@@ -11,10 +11,10 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from common.checkpoints import load_checkpoint, save_checkpoint
+from common.checkpoints import checksum, load_checkpoint, save_checkpoint
 from common.errors import UserError
 from common.evaluation import autocast, evaluate, in_order, metrics, nearly_equal
-from common.files import replace_file
+from common.files import check_folder, replace_file
 from common.options import describe_run, plain_options
 from common.reports import save_curves
 from common.stopping import EXIT_STOPPED, Stopped, StopSignals
@@ -37,14 +37,16 @@ def build_plateau(optimizer):
     return torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=1)
 
 
-def random_states():
-    """States of torch's random number generators; nothing else draws while training."""
-    return {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}
+def random_states(device):
+    """States of the random number generators that the device's run draws from."""
+    return {"cpu": torch.get_rng_state()} | (
+        {"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
 
 
-def set_random_states(states):
+def set_random_states(states, device):
     torch.set_rng_state(states["cpu"].cpu())
-    torch.cuda.set_rng_state_all([state.cpu() for state in states["cuda"]])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(states["cuda"].cpu(), device)
 
 
 class Training:
@@ -58,7 +60,7 @@ class Training:
         file_name: name of the checkpoint, such as "rnn.model".
         model: module on options.device.
         arguments: the model's constructor arguments, kept in the checkpoint.
-        parameters: what the optimiser changes, an iterable of parameters or of parameter groups.
+        parameters: what the optimiser changes, an iterable of parameters.
         score: (split, indices) -> (summed loss, right answers, answers) as scalar tensors, for
             split "train", "validation" or "test".
         reviews: dict of Reviews by split.
@@ -70,8 +72,11 @@ class Training:
     def __init__(self, part, file_name, model, arguments, parameters, score, reviews, vocabulary, options,
                  glove=None):
         self.part, self.model_path = part, options.output / file_name
-        self.model, self.arguments, self.vocabulary, self.glove = model, arguments, vocabulary, glove
+        self.model, self.arguments, self.vocabulary = model, arguments, vocabulary
         self.score, self.reviews, self.options = score, reviews, options
+        # What the options do not say: other reviews, word vectors or starting weights make another run.
+        self.inputs = {"reviews": reviews["train"].checksum(), "glove": checksum(glove),
+                       "weights": checksum(*model.state_dict().values())}
         self.optimizer = build_optimizer(parameters, options)
         self.plateau = build_plateau(self.optimizer)
         self.signals = StopSignals()
@@ -93,9 +98,13 @@ class Training:
         Returns:
             Metrics of the final weights on the test reviews.
         """
+        check_folder(self.options.output)
         print(f"part {self.part} | {describe_run(self.options)}")
         print(f"{len(self.reviews['train']):,} training reviews, {len(self.vocabulary):,} words, "
               f"{sum(p.numel() for p in self.model.parameters()):,} parameters", flush=True)
+        if self.options.restart:
+            self.state_path.unlink(missing_ok=True)
+            self.model_path.unlink(missing_ok=True)
         if self.already_trained():
             return self.evaluate("test")
         self.resume()
@@ -126,11 +135,11 @@ class Training:
         while not last:
             started = time.perf_counter()
             train = self.train_epoch()
-            states = random_states()
+            states = random_states(options.device)
             try:
                 validation, test, last = self.evaluate_epoch()
             except Stopped:
-                set_random_states(states)   # the evaluation is made anew
+                set_random_states(states, options.device)   # the evaluation is made anew
                 raise
             self.order = None
             self.epoch += 1
@@ -212,7 +221,7 @@ class Training:
 
     def save(self, finished=False):
         """Write the checkpoint and data.npy: train loss, train accuracy and test accuracy by epoch."""
-        save_checkpoint(self.model_path, self.part, self.model, self.arguments, self.vocabulary, self.glove,
+        save_checkpoint(self.model_path, self.part, self.model, self.arguments, self.vocabulary, self.inputs,
                         self.fixed_options(), self.curves, finished)
         with replace_file(self.options.output / "data.npy", "wb") as file:
             np.save(file, np.array([self.curves[name] for name in ("train_loss", "train_accuracy", "test_accuracy")]))
@@ -222,17 +231,20 @@ class Training:
         return {name: value for name, value in plain_options(self.options).items() if name not in PLACES}
 
     def already_trained(self):
-        """Whether an earlier run finished with these options; then its weights are taken.
+        """Whether an earlier run finished with these options and inputs; then its weights are taken.
 
         Raises:
             UserError: it had other options.
         """
-        if self.options.restart or self.state_path.exists() or not self.model_path.exists():
+        if self.state_path.exists() or not self.model_path.exists():
             return False
         checkpoint = load_checkpoint(self.model_path, self.part, self.options.device)
         if not checkpoint["finished"]:
             return False
         self.refuse_other_options(self.model_path, checkpoint["options"])
+        if (checkpoint["vocabulary"], checkpoint["inputs"]) != (self.vocabulary, self.inputs):
+            print(f"{self.model_path} was trained on other data: training it anew")
+            return False
         self.model.load_state_dict(checkpoint["model"])
         print(f"{self.model_path} is trained already; --restart trains it anew")
         return True
@@ -246,10 +258,10 @@ class Training:
 
     def save_state(self):
         """Write all that a later run needs to go on from here."""
-        state = {"options": self.fixed_options(), "reviews": len(self.reviews["train"]),
-                 "vocabulary": self.vocabulary, "model": self.model.state_dict(),
+        state = {"options": self.fixed_options(), "inputs": self.inputs, "vocabulary": self.vocabulary,
+                 "model": self.model.state_dict(),
                  "optimizer": self.optimizer.state_dict(), "plateau": self.plateau.state_dict(),
-                 "random": random_states(), "curves": self.curves, "epoch": self.epoch, "order": self.order,
+                 "random": random_states(self.options.device), "curves": self.curves, "epoch": self.epoch, "order": self.order,
                  "batches_done": self.batches_done, "totals": self.totals, "best_loss": self.best_loss,
                  "best_epoch": self.best_epoch, "best_weights": self.best_weights}
         with replace_file(self.state_path, "wb") as file:
@@ -262,7 +274,7 @@ class Training:
         Raises:
             UserError: the state is unreadable, or of other options or reviews.
         """
-        if self.options.restart or not self.state_path.exists():
+        if not self.state_path.exists():
             return
         try:
             state = torch.load(self.state_path, map_location=self.options.device, weights_only=True)
@@ -270,13 +282,13 @@ class Training:
         except (OSError, pickle.UnpicklingError, RuntimeError, EOFError, LookupError, TypeError, ValueError) as error:
             raise UserError(f"{self.state_path}: not the state of a run; start anew with --restart") from error
         self.refuse_other_options(self.state_path, before)
-        if (state["reviews"], state["vocabulary"]) != (len(self.reviews["train"]), self.vocabulary):
-            raise UserError(f"{self.state_path}: a run on other reviews than those in --data; "
-                            "name the data that it was started on, or start anew with --restart")
+        if (state["vocabulary"], state["inputs"]) != (self.vocabulary, self.inputs):
+            raise UserError(f"{self.state_path}: a run on other reviews, word vectors or language model; "
+                            "name those that it was started on, or start anew with --restart")
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.plateau.load_state_dict(state["plateau"])
         for name in ("curves", "epoch", "order", "batches_done", "totals", "best_loss", "best_epoch", "best_weights"):
             setattr(self, name, state[name])
-        set_random_states(state["random"])
+        set_random_states(state["random"], self.options.device)
         print(f"going on in epoch {self.epoch + 1} of a run that was stopped", flush=True)

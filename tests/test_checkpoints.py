@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from common.checkpoints import build_model, check_words, load_checkpoint, save_checkpoint
+from common.checkpoints import build_model, check_words, checksum, load_checkpoint, save_checkpoint
 from common.errors import UserError
 from common.files import replace_file
 
@@ -30,7 +30,7 @@ GLOVE = torch.arange(8.0).view(4, 2)
 def save(path, part="2a", glove=None):
     model = Model(**ARGUMENTS)
     model(torch.randn(5, 3))    # moves the running statistics
-    save_checkpoint(path, part, model, ARGUMENTS, WORDS, glove, {"epochs": 3, "data": "there"},
+    save_checkpoint(path, part, model, ARGUMENTS, WORDS, {"glove": checksum(glove)}, {"epochs": 3, "data": "there"},
                     {"train_loss": [0.7, 0.5]}, finished=True)
     return model.eval()
 
@@ -116,7 +116,7 @@ class Attack:
 @pytest.mark.parametrize("dump", [torch.save, lambda attack, path: path.write_bytes(pickle.dumps(attack))],
                          ids=["checkpoint", "pickle"])
 def test_code_in_a_file_is_never_executed(dump, tmp_path):
-    dump({"format": 1, "part": "2a", "model": Attack(tmp_path / "executed")}, tmp_path / "rnn.model")
+    dump({"format": 2, "part": "2a", "model": Attack(tmp_path / "executed")}, tmp_path / "rnn.model")
     with pytest.raises(UserError, match="rnn.model: not a checkpoint of part 2a"):
         load_checkpoint(tmp_path / "rnn.model", "2a")
     assert not (tmp_path / "executed").exists()

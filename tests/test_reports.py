@@ -66,21 +66,21 @@ def test_the_length_figure_shows_crops_and_whole_reviews(figures):
 def save_results(folder):
     tables = {"1a": [{"test accuracy": "87.12", "test loss": "0.3000"}], "2a": ROWS,
               "2b": [ROWS[0], dict(ROWS[3], **{"test accuracy": "90.00"})],
-              "3a": [{"test loss": "4.0000", "perplexity": "54.60", "test accuracy": "25.00"}]}
+              "3a": [{"test loss": "4.0000", "perplexity": "54.60", "next-word accuracy": "25.00"}]}
     for part, rows in tables.items():
         save_table(folder / part / "test_table.csv", rows)
 
 
 def test_the_summary_has_a_line_for_each_part_with_results(tmp_path):
     save_results(tmp_path)
-    found = {line[:2]: line[6:50].strip() for line in summarise(tmp_path).splitlines()[2:]}
-    assert found == {"1a": "87.12", "2a": "81.50 at 100, 81.00 whole", "2b": "90.00 at whole", "3a": "perplexity 54.6"}
+    found = {line[:2]: line[6:58].strip() for line in summarise(tmp_path).splitlines()[2:]}
+    assert found == {"1a": "87.12", "2a": "76.00 at 50, 81.00 whole", "2b": "76.00 at 50, 90.00 whole", "3a": "perplexity 54.6"}
 
 
 def test_the_summary_gives_the_assignments_figures_beside_them(tmp_path):
     save_results(tmp_path)
     for line in summarise(tmp_path).splitlines()[2:]:
-        assert line[52:] == reports.ASSIGNMENT[line[:2]]
+        assert line[60:] == reports.ASSIGNMENT[line[:2]]
 
 
 def test_a_folder_without_results_is_refused(tmp_path):

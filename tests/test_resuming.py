@@ -39,6 +39,7 @@ def make_reviews(count, seed):
 
 
 REVIEWS = {"train": make_reviews(105, 1), "validation": make_reviews(20, 2), "test": make_reviews(30, 3)}
+OTHER_REVIEWS = REVIEWS | {"train": make_reviews(105, 4)}
 
 
 class CropModel(nn.Module):
@@ -55,7 +56,7 @@ class CropModel(nn.Module):
         return nn.functional.binary_cross_entropy_with_logits(logit, t), logit
 
 
-def make_training(output, *argv, stop_after=None, vocabulary=WORDS):
+def make_training(output, *argv, stop_after=None, reviews=REVIEWS):
     """A run; after `stop_after` batches of any split it gets SIGTERM."""
     options = parse_options("", __file__, ["--device", "cpu", "--output", str(output), *argv], **DEFAULTS)
     model = CropModel()
@@ -66,10 +67,10 @@ def make_training(output, *argv, stop_after=None, vocabulary=WORDS):
             left[0] -= 1
             if left[0] == 0:
                 os.kill(os.getpid(), signal.SIGTERM)
-        t = REVIEWS[split].labels[indices]
-        return sentiment_score(model(REVIEWS[split].crops(indices, 5), t), t)
+        t = reviews[split].labels[indices]
+        return sentiment_score(model(reviews[split].crops(indices, 5), t), t)
 
-    return Training("2a", "rnn.model", model, {}, model.parameters(), score, REVIEWS, vocabulary, options)
+    return Training("2a", "rnn.model", model, {}, model.parameters(), score, reviews, WORDS, options)
 
 
 def outcome(folder):
@@ -130,7 +131,24 @@ def test_other_reviews_than_the_stopped_runs_are_refused(tmp_path):
     with pytest.raises(SystemExit):
         make_training(tmp_path, stop_after=5).run()
     with pytest.raises(UserError, match="training.state: a run on other reviews"):
-        make_training(tmp_path, vocabulary=["other", "words"]).run()
+        make_training(tmp_path, reviews=OTHER_REVIEWS).run()
+
+
+def test_a_finished_run_on_other_reviews_is_trained_anew(tmp_path, capsys):
+    make_training(tmp_path).run()
+    before = outcome(tmp_path)
+    make_training(tmp_path, reviews=OTHER_REVIEWS).run()
+    assert "was trained on other data: training it anew" in capsys.readouterr().out
+    assert outcome(tmp_path) != before
+
+
+def test_a_restarted_run_that_is_killed_leaves_nothing_of_the_old_one(tmp_path):
+    make_training(tmp_path).run()
+    restarted = make_training(tmp_path, "--restart")
+    restarted.train_epoch = lambda: sys.exit("killed")
+    with pytest.raises(SystemExit):
+        restarted.run()
+    assert not (tmp_path / "rnn.model").exists()
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path, capsys):

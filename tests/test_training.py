@@ -1,6 +1,7 @@
 """The training loop, its schedules and the evaluation, on a linear model."""
 
 import itertools
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import common.training
-from common.checkpoints import load_checkpoint
+from common.checkpoints import checksum, load_checkpoint
 from common.errors import UserError
 from common.evaluation import by_length, evaluate, in_order, nearly_equal, sentiment_score
 from common.options import parse_options
@@ -49,9 +50,21 @@ def make_training(output, *argv, model=None, data=DATA):
         logit = model(x)[:, 0]
         return sentiment_score((F.binary_cross_entropy_with_logits(logit, t), logit), t)
 
-    reviews = {split: x for split, (x, t) in data.items()}
+    reviews = {split: Points(x) for split, (x, t) in data.items()}
     return Training("1a", "BOW.model", model, {"in_features": 3, "out_features": 1}, model.parameters(), score,
                     reviews, ["the", "film"], options)
+
+
+class Points(NamedTuple):
+    """What a run asks of its reviews, for points."""
+
+    x: torch.Tensor
+
+    def __len__(self):
+        return len(self.x)
+
+    def checksum(self):
+        return checksum(self.x)
 
 
 def plain_metrics(model, split):

@@ -1,0 +1,36 @@
+"""How a script ends when something is wrong."""
+
+import subprocess
+import sys
+
+from parts import ROOT
+
+
+def run(code, **options):
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom common.errors import UserError, run_script\n{code}"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, **options)
+
+
+def test_a_user_error_is_one_line_and_status_2():
+    done = run("def main(): raise UserError('a.txt:3: wrong;\\n put it right')\nrun_script(main)")
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "error: a.txt:3: wrong; put it right\n")
+
+
+def test_debug_shows_the_traceback():
+    done = run("sys.argv.append('--debug')\ndef main(): raise UserError('wrong')\nrun_script(main)")
+    assert done.returncode == 1 and "Traceback" in done.stderr and "wrong" in done.stderr
+
+
+def test_a_closed_pipe_ends_a_script_as_not_done_and_without_a_word():
+    code = """
+def main():
+    while True:
+        print("line", flush=True)
+run_script(main)
+"""
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom common.errors import run_script\n{code}"
+    script = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert script.stdout.readline() == "line\n"
+    script.stdout.close()
+    assert script.stderr.read() == ""
+    assert script.wait(timeout=60) == 141
