@@ -22,7 +22,7 @@ X_MAX = 10.0  # count from which on a pair has full weight (100 in the paper, fo
 ALPHA = 0.75  # power of the weight below X_MAX
 LEARNING_RATE = 0.1
 FIRST_SQUARES = 0.01  # where AdaGrad's sums of squared gradients start
-BLOCK_SIZE = 512  # words at most; an update takes all pairs of two blocks of words
+BLOCK_SIZE = 1024  # words at most; an update takes all pairs of two blocks of words
 MIN_BLOCKS = 32  # a small vocabulary has smaller blocks, so that an epoch still makes many updates
 DENSE_SHARE = 0.01  # a block with a larger share of its pairs seen is quicker as a matrix product
 
