@@ -215,8 +215,10 @@ class Training:
             self.curves[split + "_loss"].append(found.loss if found else math.nan)
             self.curves[split + "_accuracy"].append(found.accuracy if found else math.nan)
         parts = [f"epoch {self.epoch:2d}/{self.options.epochs}"]
-        parts += [f"{split} loss {found.loss:.4f} accuracy {100 * found.accuracy:.2f} %"
-                  for split, found in (("train", train), ("validation", validation), ("test", test)) if found]
+        for split, found in ("train", train), ("validation", validation), ("test", test):
+            if found:
+                perplexity = f" perplexity {np.exp(found.loss):.1f}" if self.part == "3a" else ""
+                parts.append(f"{split} loss {found.loss:.4f}{perplexity} accuracy {100 * found.accuracy:.2f} %")
         print(" | ".join(parts + [f"{elapsed_s:.1f} s"]), flush=True)
 
     def save(self, finished=False):
