@@ -108,10 +108,10 @@ def main():
         print(f"reading {options.glove}", flush=True)
         glove = read_glove(options.glove, options.glove_words)
 
+    print(f"tokenising {len(reviews):,} reviews with {options.workers} processes", flush=True)
     start = time.perf_counter()
     tokenized = tokenize_reviews([review.text for review in reviews], punkt, options.workers)
-    print(f"tokenised {len(reviews):,} reviews in {time.perf_counter() - start:.1f} s "
-          f"with {options.workers} processes")
+    print(f"tokenised in {time.perf_counter() - start:.1f} s")
     tokens, indices, offsets = tokenized.tokens, tokenized.indices, tokenized.offsets
     train_count = sum(review.split == "train" for review in reviews)
     train, test = offsets[:train_count + 1], offsets[train_count:]
