@@ -124,7 +124,7 @@ class Block(NamedTuple):
     counts: torch.Tensor
 
 
-def train_glove(token_ids, offsets, vocabulary, max_words, dimensions=300, seed=0, min_count=5, epochs=10):
+def train_glove(token_ids, offsets, vocabulary, max_words, dimensions=300, seed=0, min_count=5, epochs=15):
     """Learn word vectors from the reviews with the GloVe objective.
 
     Minimises the sum over all pairs of min(1, (X / X_MAX)**ALPHA) * (w_i c_j + b_i + b_j - log X)**2
