@@ -1,16 +1,15 @@
 """Raw reviews to preprocessed files, on reviews made here."""
 
-import io
 import json
 import os
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
 import nltk
 import numpy as np
 import pytest
+from raw_dataset import write_archive, write_folder
 
 import preprocess_data
 from common.corpus_statistics import corpus_statistics
@@ -58,23 +57,6 @@ def preprocess(punkt_folder, monkeypatch):
         monkeypatch.setattr(sys, "argv", ["preprocess_data.py", "--workers", "2", *map(str, options)])
         preprocess_data.main()
     return run
-
-
-def write_archive(path, files):
-    with tarfile.open(path, "w:gz") as archive:
-        for name, content in files.items():
-            member = tarfile.TarInfo("aclImdb/" + name)
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-    return path
-
-
-def write_folder(path, files):
-    for name, content in files.items():
-        file = path / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content)
-    return path
 
 
 def contents(folder):

@@ -1,10 +1,10 @@
 """Reading the dataset from small archives and folders made here."""
 
 import gzip
-import io
 import tarfile
 
 import pytest
+from raw_dataset import write_archive, write_folder
 
 from common.errors import UserError
 from common.raw_reviews import read_reviews
@@ -19,23 +19,6 @@ FILES = {
     "test/pos/0_10.txt": b"fine",
     "test/neg/0_2.txt": b"poor",
 }
-
-
-def write_archive(path, files, prefix="aclImdb/"):
-    with tarfile.open(path, "w:gz") as archive:
-        for name, content in files.items():
-            member = tarfile.TarInfo(prefix + name)
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-    return path
-
-
-def write_folder(path, files):
-    for name, content in files.items():
-        file = path / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content)
-    return path
 
 
 def names(reviews):
