@@ -12,7 +12,6 @@ two cores and 1 GiB of memory.
 """
 
 import collections
-import sys
 import time
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from common.arguments import Parser, number, positive_int
 from common.corpus_statistics import corpus_statistics, plot_statistics, print_statistics, write_statistics
 from common.download import IMDB_SHA256, IMDB_URL, download
 from common.errors import UserError, run_script
-from common.files import check_folder
+from common.files import claim_folder
 from common.raw_reviews import SPLITS, read_reviews, sort_reviews
 from common.token_files import write_array, write_dictionary, write_reviews, write_token_ids
 from common.tokenizer import learn_punkt, load_punkt, tokenize_reviews, usable_cores
@@ -96,12 +95,13 @@ def describe(reviews, tokenized, words, counts, punkt_name, output):
 
 def main():
     options = parse_options()
-    # A terminal or log that knows only ASCII should not end the run at the first accented letter.
-    sys.stdout.reconfigure(errors="backslashreplace")
-    output = options.output
+    with claim_folder(options.output):
+        preprocess(options)
 
+
+def preprocess(options):
+    output = options.output
     reviews, punkt, punkt_name = load_reviews(options)
-    check_folder(output)
     glove = None
     if options.glove not in (None, "train"):
         from common.glove import read_glove

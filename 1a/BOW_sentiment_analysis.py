@@ -16,15 +16,14 @@ from BOW_model import BOW_model
 from common.data import read_splits
 from common.errors import run_script
 from common.evaluation import sentiment_score
-from common.options import parse_options
+from common.options import TRAINING_DEFAULTS, parse_options
 from common.training import Training
 
 
 def main():
     options = parse_options(
-        __doc__, __file__, epochs=6, batch_size=200, hidden_units=500, hidden_layers=1, dropout=0.5, vocab_size=8000,
-        drop_stop_words=False, optimizer="adam", learning_rate=0.001, schedule="constant", step_epochs=4,
-        clip_norm=0.0, validation=0.0, patience=0, test_every=1, save_every=1, restart=False)
+        __doc__, __file__, **TRAINING_DEFAULTS, epochs=6, test_every=1, step_epochs=4, hidden_units=500,
+        hidden_layers=1, dropout=0.5, vocab_size=8000, drop_stop_words=False)
     reviews, vocabulary = read_splits(options)
 
     arguments = dict(vocab_size=len(vocabulary) + 1, no_of_hidden_units=options.hidden_units,

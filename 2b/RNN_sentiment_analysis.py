@@ -17,16 +17,14 @@ from RNN_model import RNN_model
 from common.data import read_glove_embeddings, read_splits
 from common.errors import run_script
 from common.evaluation import sentiment_score
-from common.options import parse_options
+from common.options import TRAINING_DEFAULTS, parse_options
 from common.training import Training
 
 
 def main():
     options = parse_options(
-        __doc__, __file__, epochs=20, batch_size=200, sequence_length=100, hidden_units=500, lstm_layers=1, dropout=0.5,
-        pooling="max", vocab_size=100_000, drop_stop_words=False, optimizer="adam", learning_rate=0.001,
-        schedule="constant", step_epochs=10, clip_norm=0.0, validation=0.0, patience=0, test_every=3, save_every=1,
-        restart=False)
+        __doc__, __file__, **TRAINING_DEFAULTS, epochs=20, test_every=3, step_epochs=10, sequence_length=100,
+        hidden_units=500, lstm_layers=1, dropout=0.5, pooling="max", vocab_size=100_000, drop_stop_words=False)
     reviews, vocabulary = read_splits(options, words="glove")
     glove = read_glove_embeddings(options.data, len(vocabulary), options.device)    # words + 1, dimensions
 

@@ -18,16 +18,16 @@ import numpy as np
 from RNN_language_model import RNN_language_model
 from common.data import read_splits
 from common.errors import run_script
-from common.options import parse_options
+from common.options import TRAINING_DEFAULTS, parse_options
 from common.reports import save_table
 from common.training import Training
 
 
 def main():
     options = parse_options(
-        __doc__, __file__, epochs=75, batch_size=200, sequence_length=50, hidden_units=500, lstm_layers=3, dropout=0.3,
-        vocab_size=8000, optimizer="adam", learning_rate=0.001, schedule="step", step_epochs=50, clip_norm=2.0,
-        validation=0.0, patience=0, test_every=2, save_every=2, restart=False)
+        __doc__, __file__, **TRAINING_DEFAULTS | dict(
+            epochs=75, test_every=2, save_every=2, schedule="step", step_epochs=50, clip_norm=2.0, sequence_length=50,
+            hidden_units=500, lstm_layers=3, dropout=0.3, vocab_size=8000))
     reviews, vocabulary = read_splits(options, unlabelled=True)
 
     arguments = dict(vocab_size=len(vocabulary) + 1, no_of_hidden_units=options.hidden_units,

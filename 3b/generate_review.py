@@ -20,7 +20,7 @@ from RNN_language_model import RNN_language_model
 from common.checkpoints import build_model, load_checkpoint
 from common.errors import UserError, run_script
 from common.evaluation import autocast
-from common.files import replace_file
+from common.files import check_folder, replace_file
 from common.options import ROOT, describe_run, parse_options
 
 
@@ -111,9 +111,9 @@ def main():
     checkpoint = load_checkpoint(options.language_model, "3a", options.device)
     vocabulary = checkpoint["vocabulary"]
     model = build_model(RNN_language_model, checkpoint, options.device)
+    check_folder(options.output)
     print(f"part 3b | {describe_run(options)}")
     primes = [encode_prime(prime, vocabulary) for prime in options.prime]
-    sys.stdout.reconfigure(errors="backslashreplace")
 
     lines = []
     for temperature in options.temperature:

@@ -18,16 +18,14 @@ from common.checkpoints import check_words, load_checkpoint
 from common.data import read_splits
 from common.errors import run_script
 from common.evaluation import sentiment_score
-from common.options import ROOT, parse_options
+from common.options import ROOT, TRAINING_DEFAULTS, parse_options
 from common.training import Training
 
 
 def main():
     options = parse_options(
-        __doc__, __file__, epochs=20, batch_size=200, sequence_length=100, dropout=0.5, pooling="max",
-        fine_tune="last", language_model=ROOT / "3a" / "language.model", optimizer="adam", learning_rate=0.001,
-        schedule="constant", step_epochs=10, clip_norm=0.0, validation=0.0, patience=0, test_every=3, save_every=1,
-        restart=False)
+        __doc__, __file__, **TRAINING_DEFAULTS, epochs=20, test_every=3, step_epochs=10, sequence_length=100,
+        dropout=0.5, pooling="max", fine_tune="last", language_model=ROOT / "3a" / "language.model")
     language_model = load_checkpoint(options.language_model, "3a", options.device)
     options.vocab_size = language_model["arguments"]["vocab_size"] - 1
     reviews, vocabulary = read_splits(options)

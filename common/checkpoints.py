@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -27,21 +28,27 @@ def save_checkpoint(path, part, model, arguments, vocabulary, inputs, options, c
         curves: dict of lists, a value an epoch.
         finished: whether the run that made it came to its end.
     """
-    checkpoint = {"format": FORMAT, "part": part, "model": model.state_dict(), "arguments": arguments,
-                  "vocabulary": vocabulary, "inputs": inputs, "options": options, "curves": curves,
-                  "finished": finished}
-    with replace_file(path, "wb") as file:
-        torch.save(checkpoint, file)
+    write_checkpoint(path, part, {"model": model.state_dict(), "arguments": arguments, "vocabulary": vocabulary,
+                                  "inputs": inputs, "options": options, "curves": curves, "finished": finished})
+
+
+def write_checkpoint(path, part, content, previous=None):
+    """Write a dict of tensors and plain values that load_checkpoint reads; `previous` as in replace_file."""
+    with replace_file(path, "wb", previous) as file:
+        torch.save({"format": FORMAT, "part": part} | content, file)
 
 
 def load_checkpoint(path, part, device="cpu"):
-    """Read what save_checkpoint wrote for this part; nothing in the file is executed.
+    """Read what write_checkpoint wrote for this part; nothing in the file is executed.
 
     Raises:
-        UserError: no such file, not a checkpoint, or one of another part.
+        UserError: no such file, not a checkpoint, a damaged one, or one of another part.
     """
     path = Path(path)
     try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.testzip():                                               # torch reads over wrong checksums
+                raise ValueError("damaged")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")                                     # about foreign pickles
             checkpoint = torch.load(path, map_location=device, weights_only=True)
@@ -50,10 +57,13 @@ def load_checkpoint(path, part, device="cpu"):
         found = checkpoint["part"] if checkpoint["format"] == FORMAT else "another version"
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; train part {part} first, or name the folder of its model") from None
-    except (OSError, pickle.UnpicklingError, RuntimeError, EOFError, LookupError, TypeError, ValueError) as error:
-        raise UserError(f"{path}: not a checkpoint of part {part} that this suite wrote; train it again") from error
+    except (OSError, pickle.UnpicklingError, RuntimeError, EOFError, LookupError, TypeError, ValueError,
+            zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: not a whole checkpoint of part {part} that this suite wrote; "
+                        "train it again with --restart") from error
     if found != part:
-        raise UserError(f"{path}: a checkpoint of {found}, not of part {part}; name the right file or train it again")
+        raise UserError(f"{path}: a checkpoint of {found}, not of part {part}; name the right file, or train it again "
+                        "with --restart")
     return checkpoint
 
 

@@ -131,8 +131,8 @@ def read_glove_embeddings(folder, vocab_size, device="cpu"):
     path = Path(folder) / "glove_embeddings.npy"
     embeddings = load_array(path, "f")
     if embeddings.ndim != 2 or embeddings.dtype != np.float32 or len(embeddings) <= vocab_size:
-        raise UserError(f"{path}: {embeddings.dtype} {embeddings.shape} is not a float32 vector for each of {vocab_size} "
-                        "words; run preprocess_data.py again")
+        raise UserError(f"{path}: {embeddings.dtype} {embeddings.shape} is not a float32 vector for each of "
+                        f"{vocab_size} words; run preprocess_data.py again")
     return torch.from_numpy(embeddings[:vocab_size + 1]).to(device)
 
 
@@ -312,7 +312,8 @@ def split_by_film(reviews, fraction, seed):
     held_out[order[reviews_before < fraction * len(reviews)]] = True
     mask = held_out[film_of_review]
     if mask.all():
-        raise UserError(f"--validation {fraction}: leaves no training reviews, since they are of {len(films)} films; hold out less")
+        raise UserError(f"--validation {fraction}: leaves no training reviews, since they are of "
+                        f"{len(films)} films; hold out less")
     return reviews.select(~mask), reviews.select(mask)
 
 

@@ -8,21 +8,32 @@ class UserError(Exception):
     """Names the file (and line) or the option, what is wrong, and what to do."""
 
 
+def is_out_of_memory(error):
+    """Whether NumPy (MemoryError) or torch (RuntimeError, on a CPU or a GPU) could not get the memory it asked for."""
+    signs = "out of memory", "can't allocate memory", "Storage size calculation overflowed"
+    return isinstance(error, MemoryError) or any(sign in str(error) for sign in signs)
+
+
 def run_script(main):
     """Run a script's main() and turn a UserError into one line and exit status 2.
 
     With --debug on the command line the traceback is shown instead.
+    So does a model or batch that the memory cannot hold.
     An interrupt (Ctrl-C) ends with status 130 and one line, as a shell expects.
     A reader that closes the pipe early (`| head`) ends the script without a word, with the
     status of a process that SIGPIPE ended: the work is not done.
     """
+    # A terminal or log that knows only ASCII should not end a run at the first accented letter.
+    sys.stdout.reconfigure(errors="backslashreplace")
     try:
         main()
         sys.stdout.flush()
-    except UserError as error:
-        if "--debug" in sys.argv:
+    except (UserError, MemoryError, RuntimeError) as error:
+        if "--debug" in sys.argv or not isinstance(error, UserError) and not is_out_of_memory(error):
             raise
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        text = str(error) if isinstance(error, UserError) else (
+            "out of memory: use a smaller --batch-size, --sequence-length, --hidden-units or --vocab-size")
+        print(f"error: {' '.join(text.split())}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

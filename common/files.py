@@ -1,7 +1,10 @@
 """Files that a reader sees whole or not at all."""
 
 import contextlib
+import fcntl
 import os
+import socket
+import sys
 import tempfile
 from pathlib import Path
 
@@ -16,7 +19,49 @@ def check_folder(folder):
 
 
 @contextlib.contextmanager
-def replace_file(path, mode="w"):
+def claim_folder(folder):
+    """Keep other runs from writing to a folder; refuse at once one that cannot be written.
+
+    The claim is a lock on the file `.lock`, which the system takes back when the process dies,
+    however it dies. The file itself stays: removing it could take it from a run that has just
+    opened it.
+
+    Raises:
+        UserError: another process has claimed the folder, or it cannot be written.
+    """
+    path = Path(folder) / ".lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = open(path, "a+b", buffering=0)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    with file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            file.seek(0)
+            holder = file.read().decode() or "another process"
+            raise UserError(f"{folder}: {holder} is writing to this folder; wait until it is done, or choose another "
+                            "one with --output") from None
+        except OSError as error:
+            print(f"{folder}: no locks on this file system ({error.strerror}), so another run in this folder would "
+                  "go unnoticed", file=sys.stderr)
+        try:
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
+        except OSError as error:
+            raise _cannot_write(path, error) from error
+        yield
+
+
+def remove_unfinished(path):
+    """Remove what a killed run had written of `path`; for those who have claimed its folder."""
+    for temporary in path.parent.glob(f".{path.name}.*"):
+        temporary.unlink()
+
+
+@contextlib.contextmanager
+def replace_file(path, mode="w", previous=None):
     """Open a temporary file beside `path` for writing; rename it to `path` on success.
 
     The bytes are flushed to disk before the rename. If the block raises, or the disk is
@@ -25,6 +70,7 @@ def replace_file(path, mode="w"):
     Args:
         path: file to write; its folder is made if missing.
         mode: "w" for UTF-8 text with "\\n" line ends, "wb" for bytes.
+        previous: path that the old file is moved to, or None if it goes.
 
     Raises:
         UserError: the file cannot be written (full disk, read-only folder, a folder in its place).
@@ -43,12 +89,19 @@ def replace_file(path, mode="w"):
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)
+        if previous is not None and path.exists():
+            os.replace(path, previous)
         os.replace(temporary, path)
         temporary = None
     except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror or error}); "
-                        "free some space or choose another folder with --output") from error
+        raise _cannot_write(path, error) from error
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+
+
+def _cannot_write(path, error):
+    kept = "the file of before is kept; " if path.is_file() else ""
+    return UserError(f"{path}: cannot be written ({error.strerror or error}); {kept}"
+                     "free some space or choose another folder with --output")

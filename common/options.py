@@ -35,6 +35,8 @@ OPTIONS = {
                           "weights; needs --validation; 0 never stops early"),
     "test_every": dict(type=positive_int, help="epochs between two looks at the test reviews"),
     "save_every": dict(type=positive_int, help="epochs between two checkpoints"),
+    "save_minutes": dict(type=number(float, 0),
+                         help="minutes within an epoch between two saves of all that is needed to go on"),
     "restart": dict(action="store_true", help="train anew, whatever an earlier run left in --output"),
     "fine_tune": dict(choices=["last", "lstm", "all"],
                       help="what learns beside the output: the last LSTM layer, all LSTM layers, or all with the "
@@ -49,6 +51,11 @@ OPTIONS = {
     "raw": dict(action="store_true", help="print the tokens as they are"),
     "language_model": dict(type=Path, metavar="FILE", help="language model that part 3a trained"),
 }
+
+# What the training scripts have in common; a part gives its own value where the assignment does.
+TRAINING_DEFAULTS = dict(
+    batch_size=200, optimizer="adam", learning_rate=0.001, schedule="constant", clip_norm=0.0, validation=0.0,
+    patience=0, save_every=1, save_minutes=10.0, restart=False)
 
 
 def parse_options(description, script, argv=None, **defaults):

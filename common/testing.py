@@ -3,6 +3,7 @@
 from common.checkpoints import build_model, check_words, load_checkpoint
 from common.data import check_count, read_glove_embeddings, read_reviews
 from common.evaluation import by_length, evaluate, in_order
+from common.files import check_folder
 from common.options import describe_run
 from common.reports import save_length_figure, save_table
 
@@ -25,6 +26,7 @@ class TestRun:
         self.checkpoint = load_checkpoint(self.path, part, options.device)
         self.vocabulary = self.checkpoint["vocabulary"]
         self.model = build_model(model_class, self.checkpoint, options.device)
+        check_folder(options.output)
         print(f"part {part} | {describe_run(options)}")
 
     def read_test_reviews(self, words):

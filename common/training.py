@@ -2,7 +2,6 @@
 
 import copy
 import math
-import pickle
 import sys
 import time
 
@@ -11,18 +10,17 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from common.checkpoints import checksum, load_checkpoint, save_checkpoint
+from common.checkpoints import checksum, load_checkpoint, save_checkpoint, write_checkpoint
 from common.errors import UserError
 from common.evaluation import autocast, evaluate, in_order, metrics, nearly_equal
-from common.files import check_folder, replace_file
+from common.files import claim_folder, remove_unfinished, replace_file
 from common.options import describe_run, plain_options
 from common.reports import save_curves
 from common.stopping import EXIT_STOPPED, Stopped, StopSignals
 
 CURVES = ["train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "test_loss", "test_accuracy"]
-SAVE_INTERVAL_S = 600
 # Options that may differ between a stopped run and the one that goes on.
-PLACES = {"data", "output", "language_model", "restart", "debug"}
+PLACES = {"data", "output", "language_model", "restart", "debug", "save_minutes"}
 
 
 def build_optimizer(parameters, options):
@@ -81,12 +79,14 @@ class Training:
         self.plateau = build_plateau(self.optimizer)
         self.signals = StopSignals()
         self.state_path = options.output / "training.state"
+        self.previous_path = options.output / "training.previous.state"
         self.saved_at = time.monotonic()
         self.curves = {name: [] for name in CURVES}
         self.epoch = 0                      # epochs done
         self.order = None                   # reviews of the epoch at hand (reviews,), None between two epochs
         self.batches_done = 0
         self.totals = None                  # summed loss, right answers, answers of the epoch at hand
+        self.step_losses = []               # of the steps not yet looked at
         self.best_loss, self.best_epoch, self.best_weights = math.inf, 0, None
 
     def run(self):
@@ -97,18 +97,29 @@ class Training:
 
         Returns:
             Metrics of the final weights on the test reviews.
+
+        Raises:
+            UserError: another run is at work in the folder, or was with other options; the loss
+                is no number any more; a file cannot be written.
         """
-        check_folder(self.options.output)
+        with claim_folder(self.options.output):
+            return self.run_alone()
+
+    def run_alone(self):
+        """run(), in a folder that no other run writes to."""
+        files = [self.state_path, self.previous_path, self.model_path]
+        for path in files:
+            remove_unfinished(path)
         print(f"part {self.part} | {describe_run(self.options)}")
         print(f"{len(self.reviews['train']):,} training reviews, {len(self.vocabulary):,} words, "
               f"{sum(p.numel() for p in self.model.parameters()):,} parameters", flush=True)
         if self.options.restart:
-            self.state_path.unlink(missing_ok=True)
-            self.model_path.unlink(missing_ok=True)
+            for path in files:
+                path.unlink(missing_ok=True)
         if self.already_trained():
             return self.evaluate("test")
-        self.resume()
         with self.signals:
+            self.resume()
             try:
                 test = self.train()
             except Stopped:
@@ -124,7 +135,8 @@ class Training:
                       f"test loss {test.loss:.4f} accuracy {100 * test.accuracy:.2f} %")
             self.save(finished=True)
             save_curves(self.options.output / "curves.png", f"Part {self.part}", self.curves)
-            self.state_path.unlink(missing_ok=True)
+            for path in self.state_path, self.previous_path:
+                path.unlink(missing_ok=True)
         print(f"wrote {self.model_path}, data.npy and curves.png")
         return test
 
@@ -145,9 +157,10 @@ class Training:
             self.epoch += 1
             self.record(train, validation, test, time.perf_counter() - started)
             self.follow_schedule((validation or train).loss)
-            if not last and self.epoch % options.save_every == 0:
+            if not last:
                 self.save_state()
-                self.save()
+                if self.epoch % options.save_every == 0:
+                    self.save()
         return test
 
     def train_epoch(self):
@@ -172,14 +185,41 @@ class Training:
                 nn.utils.clip_grad_norm_(self.model.parameters(), options.clip_norm)
             self.optimizer.step()
             self.totals += torch.stack([loss.detach().double(), correct.double(), count.double()])
+            self.step_losses.append(loss.detach())
             self.batches_done += 1
-            if time.monotonic() - self.saved_at > SAVE_INTERVAL_S:
+            if options.device.type == "cpu":        # a GPU would have to be waited for
+                self.check_losses()
+            if time.monotonic() - self.saved_at > 60 * options.save_minutes:
                 self.save_state()
-        train = metrics(self.totals, started)
-        if not math.isfinite(train.loss):
-            raise UserError(f"--learning-rate {options.learning_rate:g}: the training loss became {train.loss} "
-                            f"in epoch {self.epoch + 1}; use a smaller one")
-        return train
+        self.check_weights()
+        return metrics(self.totals, started)
+
+    def check_losses(self):
+        """Refuse to go on after a step whose loss is no number.
+
+        Raises:
+            UserError: names the step.
+        """
+        losses = torch.stack(self.step_losses).tolist() if self.step_losses else []
+        for step, loss in enumerate(losses, self.batches_done - len(losses) + 1):
+            if not math.isfinite(loss):
+                self.refuse_to_go_on(f"the training loss became {loss} at step {step} of epoch {self.epoch + 1}")
+        self.step_losses.clear()
+
+    def check_weights(self):
+        """Refuse to keep weights that are no numbers, which a gradient may be before any loss is.
+
+        Raises:
+            UserError: names the step.
+        """
+        self.check_losses()
+        if not all(torch.stack([weight.isfinite().all() for weight in self.model.parameters()]).tolist()):
+            self.refuse_to_go_on(f"a weight became infinite by step {self.batches_done} of epoch {self.epoch + 1}")
+
+    def refuse_to_go_on(self, reason):
+        kept = [path for path in (self.state_path, self.previous_path, self.model_path) if path.exists()]
+        raise UserError(f"--learning-rate {self.options.learning_rate:g}: {reason}; use a smaller one with --restart"
+                        + (f" ({kept[0]} holds the last good weights)" if kept else ""))
 
     def evaluate_epoch(self):
         """Look at the held-out reviews after an epoch -> (validation Metrics, test Metrics, whether it was the last).
@@ -259,33 +299,37 @@ class Training:
                                 "with that, or anew with --restart, or elsewhere with --output")
 
     def save_state(self):
-        """Write all that a later run needs to go on from here."""
+        """Write all that a later run needs to go on from here; the state of before is kept beside it."""
+        self.check_weights()
         state = {"options": self.fixed_options(), "inputs": self.inputs, "vocabulary": self.vocabulary,
-                 "model": self.model.state_dict(),
-                 "optimizer": self.optimizer.state_dict(), "plateau": self.plateau.state_dict(),
-                 "random": random_states(self.options.device), "curves": self.curves, "epoch": self.epoch, "order": self.order,
-                 "batches_done": self.batches_done, "totals": self.totals, "best_loss": self.best_loss,
-                 "best_epoch": self.best_epoch, "best_weights": self.best_weights}
-        with replace_file(self.state_path, "wb") as file:
-            torch.save(state, file)
+                 "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
+                 "plateau": self.plateau.state_dict(), "random": random_states(self.options.device),
+                 "curves": self.curves, "epoch": self.epoch, "order": self.order, "batches_done": self.batches_done,
+                 "totals": self.totals, "best_loss": self.best_loss, "best_epoch": self.best_epoch,
+                 "best_weights": self.best_weights}
+        write_checkpoint(self.state_path, self.part, state, previous=self.previous_path)
         self.saved_at = time.monotonic()
 
     def resume(self):
-        """Go on from the state that an earlier run left, if it left one.
+        """Go on from the state that an earlier run left, or from the one before it if that is broken.
 
         Raises:
-            UserError: the state is unreadable, or of other options or reviews.
+            UserError: there are states, but none can be read, or it is of other options or inputs.
         """
-        if not self.state_path.exists():
+        paths = [path for path in (self.state_path, self.previous_path) if path.exists()]
+        for path in paths:
+            try:
+                state = load_checkpoint(path, self.part, self.options.device)
+                break
+            except UserError as error:
+                if path == paths[-1]:
+                    raise
+                print(f"{error}; going on from {paths[-1]}", file=sys.stderr)
+        else:
             return
-        try:
-            state = torch.load(self.state_path, map_location=self.options.device, weights_only=True)
-            before = state["options"]
-        except (OSError, pickle.UnpicklingError, RuntimeError, EOFError, LookupError, TypeError, ValueError) as error:
-            raise UserError(f"{self.state_path}: not the state of a run; start anew with --restart") from error
-        self.refuse_other_options(self.state_path, before)
+        self.refuse_other_options(path, state["options"])
         if (state["vocabulary"], state["inputs"]) != (self.vocabulary, self.inputs):
-            raise UserError(f"{self.state_path}: a run on other reviews, word vectors or language model; "
+            raise UserError(f"{path}: a run on other reviews, word vectors or language model; "
                             "name those that it was started on, or start anew with --restart")
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])

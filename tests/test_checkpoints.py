@@ -89,7 +89,7 @@ def write_bytes(content):
         "module"])
 def test_a_foreign_file_is_refused_with_its_name(write, tmp_path):
     write(tmp_path / "rnn.model")
-    with pytest.raises(UserError, match="rnn.model: not a checkpoint of part 2a"):
+    with pytest.raises(UserError, match="rnn.model: not a whole checkpoint of part 2a"):
         load_checkpoint(tmp_path / "rnn.model", "2a")
 
 
@@ -99,7 +99,7 @@ def test_half_a_checkpoint_is_refused_with_its_name(share, tmp_path):
     save(path)
     content = path.read_bytes()
     path.write_bytes(content[:int(share * len(content))])
-    with pytest.raises(UserError, match="rnn.model: not a checkpoint of part 2a"):
+    with pytest.raises(UserError, match="rnn.model: not a whole checkpoint of part 2a"):
         load_checkpoint(path, "2a")
 
 
@@ -117,7 +117,7 @@ class Attack:
                          ids=["checkpoint", "pickle"])
 def test_code_in_a_file_is_never_executed(dump, tmp_path):
     dump({"format": 2, "part": "2a", "model": Attack(tmp_path / "executed")}, tmp_path / "rnn.model")
-    with pytest.raises(UserError, match="rnn.model: not a checkpoint of part 2a"):
+    with pytest.raises(UserError, match="rnn.model: not a whole checkpoint of part 2a"):
         load_checkpoint(tmp_path / "rnn.model", "2a")
     assert not (tmp_path / "executed").exists()
 

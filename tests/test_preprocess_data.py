@@ -243,7 +243,7 @@ def test_a_missing_archive_ends_with_one_line_and_no_files(tmp_path, punkt_folde
     assert run.returncode == 2
     assert run.stderr.splitlines() == [
         f"error: {tmp_path}/none.tar.gz: no such file; fetch the reviews with --download"]
-    assert not (tmp_path / "out").exists()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [".lock"]
 
 
 def test_reviews_without_tokens_are_refused(tmp_path, preprocess):

@@ -1,7 +1,9 @@
 """A run that is stopped or killed goes on, and ends as one that was not."""
 
+import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 
@@ -12,15 +14,16 @@ from parts import ROOT
 from torch import nn
 
 import common.training
+from common.checkpoints import save_checkpoint
 from common.data import Reviews
 from common.errors import UserError
 from common.evaluation import sentiment_score
-from common.options import parse_options
+from common.options import TRAINING_DEFAULTS, parse_options
 from common.stopping import EXIT_STOPPED
 from common.training import Training
 
-DEFAULTS = dict(epochs=4, batch_size=10, optimizer="adam", learning_rate=0.1, schedule="step", step_epochs=3,
-                clip_norm=1.0, validation=0.1, patience=0, test_every=2, save_every=1, restart=False)
+DEFAULTS = TRAINING_DEFAULTS | dict(epochs=4, batch_size=10, learning_rate=0.1, schedule="step", step_epochs=3,
+                                    clip_norm=1.0, validation=0.1, test_every=2)
 WORDS = ["the", "film"]
 
 
@@ -182,10 +185,116 @@ def test_restart_trains_anew(stop_after, uninterrupted, tmp_path):
     assert outcome(tmp_path) == uninterrupted
 
 
-def test_a_state_that_is_none_is_refused_with_its_name(tmp_path):
-    (tmp_path / "training.state").write_bytes(b"half a sta")
-    with pytest.raises(UserError, match="training.state: not the state of a run; start anew with --restart"):
+def stopped_run(folder):
+    """A run stopped in its second epoch, so that the state at the end of the first is beside the last one."""
+    with pytest.raises(SystemExit):
+        make_training(folder, stop_after=20).run()
+    return folder / "training.state", folder / "training.previous.state"
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def flip_a_bit(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [cut, flip_a_bit, lambda path: path.write_bytes(b""), lambda path: path.unlink()],
+                         ids=["cut", "flipped bit", "empty", "missing"])
+def test_instead_of_a_damaged_state_the_one_before_it_is_used(damage, uninterrupted, tmp_path, capsys):
+    state, previous = stopped_run(tmp_path)
+    damage(state)
+    make_training(tmp_path).run()
+    printed = capsys.readouterr()
+    assert "going on in epoch 2" in printed.out
+    assert f"going on from {previous}" in printed.err or damage.__name__ == "<lambda>"
+    assert outcome(tmp_path) == uninterrupted
+    assert not state.exists() and not previous.exists()
+
+
+def test_damaged_states_are_refused_with_their_names(tmp_path, capsys):
+    for path in stopped_run(tmp_path):
+        cut(path)
+    with pytest.raises(UserError, match="training.previous.state: not a whole checkpoint .*--restart"):
         make_training(tmp_path).run()
+    assert "training.state: not a whole checkpoint" in capsys.readouterr().err
+
+
+def test_restart_does_not_read_the_states(uninterrupted, tmp_path):
+    for path in stopped_run(tmp_path):
+        cut(path)
+    make_training(tmp_path, "--restart").run()
+    assert outcome(tmp_path) == uninterrupted
+
+
+def test_a_state_of_another_part_is_refused(tmp_path):
+    save_checkpoint(tmp_path / "training.state", "1b", nn.Linear(1, 1), {}, WORDS, {}, {}, {}, False)
+    with pytest.raises(UserError, match="training.state: a checkpoint of 1b, not of part 2a"):
+        make_training(tmp_path).run()
+
+
+def test_what_a_killed_run_had_half_written_is_removed(tmp_path):
+    for name in ".training.state.abc", ".rnn.model.def":
+        (tmp_path / name).write_bytes(b"half")
+    make_training(tmp_path).run()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "data.npy", "rnn.model"]
+
+
+@pytest.fixture
+def other_run(tmp_path):
+    """A process that has claimed tmp_path."""
+    code = f"""
+import sys, time
+from pathlib import Path
+sys.path.insert(0, {str(ROOT)!r})
+from common.files import claim_folder
+with claim_folder(Path({str(tmp_path)!r})):
+    print("claimed", flush=True)
+    time.sleep(600)
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "claimed\n"
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_second_run_in_a_folder_is_refused_and_told_of_the_first(other_run, tmp_path):
+    with pytest.raises(UserError, match=f"process {other_run.pid} on {socket.gethostname()} is writing to this folder"):
+        make_training(tmp_path, "--restart").run()
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+def test_the_lock_of_a_dead_run_does_not_block(other_run, uninterrupted, tmp_path):
+    other_run.kill()
+    other_run.wait()
+    make_training(tmp_path).run()
+    assert outcome(tmp_path) == uninterrupted
+
+
+def test_runs_follow_one_another_in_a_folder(uninterrupted, tmp_path):
+    make_training(tmp_path, "--seed", "7").run()
+    make_training(tmp_path, "--restart").run()
+    assert outcome(tmp_path) == uninterrupted
+
+
+def test_a_full_disk_leaves_the_last_good_state(uninterrupted, tmp_path, monkeypatch):
+    stopped_run(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.name != ".lock"}
+    with monkeypatch.context() as full_disk:
+        full_disk.setattr("os.fsync", full)
+        with pytest.raises(UserError, match="No space left on device.; the file of before is kept; free some space"):
+            make_training(tmp_path).run()
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.name != ".lock"} == before
+    make_training(tmp_path).run()
+    assert outcome(tmp_path) == uninterrupted
+
+
+def full(descriptor):
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])

@@ -13,12 +13,12 @@ import common.training
 from common.checkpoints import checksum, load_checkpoint
 from common.errors import UserError
 from common.evaluation import by_length, evaluate, in_order, nearly_equal, sentiment_score
-from common.options import parse_options
+from common.options import TRAINING_DEFAULTS, parse_options
 from common.reports import save_curves
 from common.training import CURVES, Training, build_optimizer, build_plateau
 
-DEFAULTS = dict(epochs=4, batch_size=10, optimizer="adam", learning_rate=0.1, schedule="constant", step_epochs=2,
-                clip_norm=0.0, validation=0.0, patience=0, test_every=1, save_every=100, restart=False)
+DEFAULTS = TRAINING_DEFAULTS | dict(epochs=4, batch_size=10, learning_rate=0.1, step_epochs=2, test_every=1,
+                                    save_every=100)
 
 
 @pytest.fixture(autouse=True)
@@ -84,7 +84,8 @@ def test_a_run_leaves_checkpoint_curves_and_figure(tmp_path, monkeypatch):
     monkeypatch.setattr(common.training, "save_curves", save_curves)
     training = make_training(tmp_path / "new")
     training.run()
-    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["BOW.model", "curves.png", "data.npy"]
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [".lock", "BOW.model", "curves.png",
+                                                                             "data.npy"]
     checkpoint = load_checkpoint(tmp_path / "new" / "BOW.model", "1a")
     assert checkpoint["vocabulary"] == ["the", "film"]
     assert checkpoint["options"]["learning_rate"] == 0.1
@@ -219,10 +220,10 @@ def test_the_plateau_schedule_leaves_a_falling_loss_alone(tmp_path):
 
 
 @pytest.mark.parametrize("validation, expected", [("0", "train"), ("0.2", "validation")])
-def test_a_plateau_is_judged_by_the_validation_loss_where_there_is_one(validation, expected, tmp_path):
+def test_a_plateau_is_judged_by_the_validation_loss_where_there_is_one(validation, expected, tmp_path, monkeypatch):
+    losses = []
+    monkeypatch.setattr(torch.optim.lr_scheduler.ReduceLROnPlateau, "step", lambda self, loss: losses.append(loss))
     training = make_training(tmp_path, "--schedule", "plateau", "--validation", validation)
-    losses, step = [], training.plateau.step
-    training.plateau.step = lambda loss: (losses.append(loss), step(loss))
     training.run()
     assert losses == training.curves[expected + "_loss"]
 
@@ -293,12 +294,48 @@ def test_the_last_epoch_is_tested_when_a_run_stops_early(tmp_path):
     assert np.isfinite(training.curves["test_accuracy"][-1])
 
 
-def test_a_loss_that_is_no_number_ends_the_run_without_a_checkpoint(tmp_path):
-    model = nn.Linear(3, 1)
-    nn.init.constant_(model.weight, torch.nan)
-    with pytest.raises(UserError, match="--learning-rate 0.1: the training loss became nan in epoch 1; use a smaller"):
-        make_training(tmp_path, model=model).run()
-    assert not list(tmp_path.iterdir())
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_a_loss_that_is_no_number_ends_the_run_at_its_step(value, tmp_path):
+    x, t = separable(205, 1)
+    x[37] = value
+    training = make_training(tmp_path, data=DATA | {"train": (x, t)})
+    torch.manual_seed(3)
+    step = 1 + next(k for k, batch in enumerate(nearly_equal(torch.randperm(205), 10)) if 37 in batch)
+    torch.manual_seed(3)
+    with pytest.raises(UserError, match="--learning-rate 0.1: the training loss became (nan|inf) at step "
+                                        f"{step} of epoch 1; use a smaller"):
+        training.run()
+    assert training.batches_done == step > 1
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+def test_after_a_loss_that_is_no_number_the_last_good_state_is_kept_and_named(tmp_path):
+    training = make_training(tmp_path, "--epochs", 9)
+
+    def spoil(loss):
+        if training.epoch == 2:
+            training.optimizer.param_groups[0]["lr"] = float("inf")
+    training.follow_schedule = spoil
+    with pytest.raises(UserError, match=r"step 2 of epoch 3; .*\(.*training.state holds the last good weights\)"):
+        training.run()
+    state = load_checkpoint(tmp_path / "training.state", "1a")
+    assert all(weight.isfinite().all() for weight in state["model"].values())
+
+
+def test_weights_that_are_no_numbers_are_not_saved(tmp_path):
+    """A gradient can be none where the loss still is."""
+    training = make_training(tmp_path, "--epochs", 1)
+    plain_step, steps = training.optimizer.step, []
+
+    def last_step_spoils():
+        plain_step()
+        steps.append(1)
+        if len(steps) == 21:
+            nn.init.constant_(training.model.weight, torch.inf)
+    training.optimizer.step = last_step_spoils
+    with pytest.raises(UserError, match="a weight became infinite by step 21 of epoch 1"):
+        training.run()
+    assert not (tmp_path / "BOW.model").exists()
 
 
 def test_checkpoints_are_saved_every_so_many_epochs_and_at_the_end(tmp_path):
