@@ -1,5 +1,6 @@
 """Trained models on disk: tensors and plain values only, written whole or not at all."""
 
+import io
 import pickle
 import warnings
 import zipfile
@@ -34,8 +35,10 @@ def save_checkpoint(path, part, model, arguments, vocabulary, inputs, options, c
 
 def write_checkpoint(path, part, content, previous=None):
     """Write a dict of tensors and plain values that load_checkpoint reads; `previous` as in replace_file."""
+    bytes_of_file = io.BytesIO()        # torch.save itself hides that a disk is full behind an error of its own
+    torch.save({"format": FORMAT, "part": part} | content, bytes_of_file)
     with replace_file(path, "wb", previous) as file:
-        torch.save({"format": FORMAT, "part": part} | content, file)
+        file.write(bytes_of_file.getbuffer())
 
 
 def load_checkpoint(path, part, device="cpu"):

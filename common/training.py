@@ -69,7 +69,12 @@ class Training:
 
     def __init__(self, part, file_name, model, arguments, parameters, score, reviews, vocabulary, options,
                  glove=None):
-        self.part, self.model_path = part, options.output / file_name
+        self.part = part
+        self.model_path = options.output / file_name
+        self.data_path = options.output / "data.npy"
+        self.curves_path = options.output / "curves.png"
+        self.state_path = options.output / "training.state"
+        self.previous_path = options.output / "training.previous.state"
         self.model, self.arguments, self.vocabulary = model, arguments, vocabulary
         self.score, self.reviews, self.options = score, reviews, options
         # What the options do not say: other reviews, word vectors or starting weights make another run.
@@ -78,8 +83,6 @@ class Training:
         self.optimizer = build_optimizer(parameters, options)
         self.plateau = build_plateau(self.optimizer)
         self.signals = StopSignals()
-        self.state_path = options.output / "training.state"
-        self.previous_path = options.output / "training.previous.state"
         self.saved_at = time.monotonic()
         self.curves = {name: [] for name in CURVES}
         self.epoch = 0                      # epochs done
@@ -107,14 +110,13 @@ class Training:
 
     def run_alone(self):
         """run(), in a folder that no other run writes to."""
-        files = [self.state_path, self.previous_path, self.model_path]
-        for path in files:
+        for path in self.state_path, self.model_path, self.data_path, self.curves_path:
             remove_unfinished(path)
         print(f"part {self.part} | {describe_run(self.options)}")
         print(f"{len(self.reviews['train']):,} training reviews, {len(self.vocabulary):,} words, "
               f"{sum(p.numel() for p in self.model.parameters()):,} parameters", flush=True)
         if self.options.restart:
-            for path in files:
+            for path in self.state_path, self.previous_path, self.model_path:
                 path.unlink(missing_ok=True)
         if self.already_trained():
             return self.evaluate("test")
@@ -134,7 +136,7 @@ class Training:
                 print(f"kept the weights of epoch {self.best_epoch}, the lowest validation loss | "
                       f"test loss {test.loss:.4f} accuracy {100 * test.accuracy:.2f} %")
             self.save(finished=True)
-            save_curves(self.options.output / "curves.png", f"Part {self.part}", self.curves)
+            save_curves(self.curves_path, f"Part {self.part}", self.curves)
             for path in self.state_path, self.previous_path:
                 path.unlink(missing_ok=True)
         print(f"wrote {self.model_path}, data.npy and curves.png")
@@ -265,7 +267,7 @@ class Training:
         """Write the checkpoint and data.npy: train loss, train accuracy and test accuracy by epoch."""
         save_checkpoint(self.model_path, self.part, self.model, self.arguments, self.vocabulary, self.inputs,
                         self.fixed_options(), self.curves, finished)
-        with replace_file(self.options.output / "data.npy", "wb") as file:
+        with replace_file(self.data_path, "wb") as file:
             np.save(file, np.array([self.curves[name] for name in ("train_loss", "train_accuracy", "test_accuracy")]))
 
     def fixed_options(self):

@@ -1,11 +1,83 @@
-"""Puts the project root on the path, so that tests import `common` as the scripts do."""
+"""What many tests share: the devices to test on, the sample corpus, and ways to run a script."""
 
+import os
+import runpy
+import subprocess
 import sys
-from pathlib import Path
 
+import pytest
 import torch
+from parts import ROOT
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(ROOT))       # so that tests import `common` as the scripts do
 
 # The tests' tensors are tiny: on a busy machine threads would only wait for each other.
 torch.set_num_threads(1)
+
+
+@pytest.fixture(params=["cpu", "cuda"])
+def device(request, monkeypatch):
+    """Each device there is, with float32 as exact there as on a CPU."""
+    if request.param == "cuda":
+        if not torch.cuda.is_available():
+            pytest.skip("no CUDA device")
+        # cuDNN's LSTM rounds its inputs to TF32 by default.
+        monkeypatch.setattr(torch.backends.cudnn.rnn, "fp32_precision", "ieee")
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def start(tmp_path_factory):
+    """Starts a script where no NLTK can be imported -> the running process."""
+    blocked = tmp_path_factory.mktemp("blocked")
+    (blocked / "nltk.py").write_text("raise ImportError('only preprocessing needs NLTK')\n")
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(blocked)}
+
+    def start(script, *options, cwd=blocked):
+        return subprocess.Popen([sys.executable, str(script), *map(str, options)], cwd=cwd, env=environment,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return start
+
+
+@pytest.fixture(scope="session")
+def run(start):
+    """Runs a script to its end -> the finished process."""
+    def run(*arguments, **places):
+        process = start(*arguments, **places)
+        stdout, stderr = process.communicate(timeout=300)
+        return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+    return run
+
+
+@pytest.fixture
+def run_here(monkeypatch, capsys):
+    """Runs a script in this process, which is quicker -> (exit status, standard output, standard error)."""
+    def run_here(script, *options):
+        script = ROOT / script
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", [str(script), *map(str, options)])
+            patch.syspath_prepend(script.parent)
+            # Several parts have model files of one name.
+            for module in "BOW_model", "RNN_model", "RNN_language_model":
+                patch.delitem(sys.modules, module, raising=False)
+            status = 0
+            try:
+                runpy.run_path(str(script), run_name="__main__")
+            except SystemExit as end:
+                status = end.code
+        return status, *capsys.readouterr()
+    return run_here
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory):
+    """The preprocessed sample, with a sixth of its test reviews."""
+    folder = tmp_path_factory.mktemp("preprocessed")
+    done = subprocess.run([sys.executable, ROOT / "preprocess_data.py", "--sample", "--glove", "train",
+                           "--output", folder, "--workers", "1"],
+                          env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    for name in "imdb_test.txt", "imdb_test_glove.txt", "imdb_test_reviews.tsv":
+        lines = (folder / name).read_text().splitlines(keepends=True)
+        (folder / name).write_text("".join(lines[::6]))
+    return folder

@@ -1,13 +1,17 @@
-"""What the tests of the parts share: loading a part's file, and the devices to test on."""
+"""What the tests of the parts share: where the scripts are, and how to load a part's file."""
 
 import importlib.util
 import sys
 from pathlib import Path
 
-import pytest
-import torch
-
 ROOT = Path(__file__).resolve().parent.parent
+TRAINING_SCRIPTS = {
+    "1a": "1a/BOW_sentiment_analysis.py", "1b": "1b/BOW_sentiment_analysis.py", "2a": "2a/RNN_sentiment_analysis.py",
+    "2b": "2b/RNN_sentiment_analysis.py", "3a": "3a/train_language_model.py", "3c": "3c/RNN_sentiment_analysis.py"}
+TEST_SCRIPTS = {"1a": "1a/BOW_test.py", "1b": "1b/BOW_test.py", "2a": "2a/RNN_test.py", "2b": "2b/RNN_test.py",
+                "3c": "3c/RNN_test.py"}
+MODELS = {"1a": "BOW.model", "1b": "BOW.model", "2a": "rnn.model", "2b": "rnn.model", "3a": "language.model",
+          "3c": "rnn.model"}
 
 
 def load_script(part, file):
@@ -20,14 +24,3 @@ def load_script(part, file):
         spec.loader.exec_module(module)
         sys.modules[name] = module
     return sys.modules[name]
-
-
-@pytest.fixture(params=["cpu", "cuda"])
-def device(request, monkeypatch):
-    """Each device there is, with float32 as exact there as on a CPU."""
-    if request.param == "cuda":
-        if not torch.cuda.is_available():
-            pytest.skip("no CUDA device")
-        # cuDNN's LSTM rounds its inputs to TF32 by default.
-        monkeypatch.setattr(torch.backends.cudnn.rnn, "fp32_precision", "ieee")
-    return request.param

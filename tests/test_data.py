@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from parts import device  # noqa: F401  (a fixture)
 
 import common.data
 from common.data import (Reviews, load_array, mean_vectors, read_dictionary, read_glove_embeddings, read_review_table,
@@ -25,7 +24,7 @@ def write_folder(folder, train=TRAIN, test=TEST, words=WORDS):
     return folder
 
 
-def make_reviews(token_ids, films=None, device="cpu"):  # noqa: F811
+def make_reviews(token_ids, films=None, device="cpu"):
     lengths = torch.tensor([len(review) for review in token_ids], device=device)
     return Reviews(torch.tensor(sum(token_ids, []), dtype=torch.int32, device=device), lengths.cumsum(0) - lengths,
                    lengths, torch.zeros(len(lengths), device=device),
@@ -252,7 +251,7 @@ def test_fewer_embeddings_than_words_are_refused(tmp_path):
         read_glove_embeddings(tmp_path, 5)
 
 
-def test_a_crop_is_a_stretch_of_its_review(device):  # noqa: F811
+def test_a_crop_is_a_stretch_of_its_review(device):
     reviews = make_reviews([list(range(100 * k, 100 * k + 30)) for k in range(1, 6)], device=device)
     indices = torch.tensor([4, 0, 2], device=device)
     x = reviews.crops(indices, 10)
@@ -298,7 +297,7 @@ def test_whole_reviews_are_padded_to_the_longest_of_the_batch():
     assert lengths.tolist() == [1, 2]
 
 
-def test_bags_are_whole_reviews_in_a_row(device):  # noqa: F811
+def test_bags_are_whole_reviews_in_a_row(device):
     reviews = make_reviews([[7, 8], [1, 2, 3], [9]], device=device)
     token_ids, offsets = reviews.bags(torch.tensor([1, 2, 0, 1], device=device))
     assert token_ids.tolist() == [1, 2, 3, 9, 7, 8, 1, 2, 3]
@@ -312,7 +311,7 @@ def test_bags_of_a_selection_are_its_own_reviews():
     assert offsets.tolist() == [0, 3]
 
 
-def test_mean_vectors_are_plain_means_of_the_known_tokens(device):  # noqa: F811
+def test_mean_vectors_are_plain_means_of_the_known_tokens(device):
     embeddings = torch.randn(6, 4, device=device)
     embeddings[0] = 0
     token_ids = [[1, 0, 5, 5], [2], [0, 0, 3], [4, 1, 2]]

@@ -3,7 +3,6 @@
 import pytest
 import reference
 import torch
-from parts import device  # noqa: F401  (a fixture)
 from torch import nn
 
 from common.layers import LockedDropout, StatefulLSTM, TimestepBatchNorm
@@ -40,7 +39,7 @@ def gradients(output, layer, x):
 # StatefulLSTM
 
 
-def test_lstm_over_a_sequence_equals_the_loop(device):  # noqa: F811
+def test_lstm_over_a_sequence_equals_the_loop(device):
     ours, plain = stateful_lstm(device=device), stateful_lstm(reference.StatefulLSTM, device)
     x = sequence(device=device)
     output, expected = ours(x), by_timestep(plain, x)
@@ -51,7 +50,7 @@ def test_lstm_over_a_sequence_equals_the_loop(device):  # noqa: F811
     assert_close(gradients(output, ours, x), gradients(expected, plain, x))
 
 
-def test_lstm_a_timestep_at_a_time_equals_the_whole_sequence(device):  # noqa: F811
+def test_lstm_a_timestep_at_a_time_equals_the_whole_sequence(device):
     ours, x = stateful_lstm(device=device), sequence(device=device)
     whole = ours(x)
     ours.reset_state()
@@ -61,7 +60,7 @@ def test_lstm_a_timestep_at_a_time_equals_the_whole_sequence(device):  # noqa: F
 
 
 @pytest.mark.parametrize("lengths", [[3, 4], [1, 5, 1], [6, 1]])
-def test_lstm_carries_its_state_from_chunk_to_chunk(lengths, device):  # noqa: F811
+def test_lstm_carries_its_state_from_chunk_to_chunk(lengths, device):
     ours, x = stateful_lstm(device=device), sequence(device=device)
     whole = ours(x)
     final_state = ours.h, ours.c
@@ -72,7 +71,7 @@ def test_lstm_carries_its_state_from_chunk_to_chunk(lengths, device):  # noqa: F
     assert_close(gradients(chunks, ours, x), gradients(whole, ours, x))
 
 
-def test_lstm_goes_from_timesteps_to_a_sequence_and_back(device):  # noqa: F811
+def test_lstm_goes_from_timesteps_to_a_sequence_and_back(device):
     ours, x = stateful_lstm(device=device), sequence(device=device)
     whole = ours(x)
     ours.reset_state()
@@ -80,7 +79,7 @@ def test_lstm_goes_from_timesteps_to_a_sequence_and_back(device):  # noqa: F811
     assert_close(torch.cat(parts, dim=1), whole)
 
 
-def test_lstm_gives_the_same_without_gradients(device):  # noqa: F811
+def test_lstm_gives_the_same_without_gradients(device):
     ours, x = stateful_lstm(device=device), sequence(device=device)
     expected = ours(x)
     ours.reset_state()
@@ -123,7 +122,7 @@ def test_lstm_holds_the_parameters_of_one_cell():
 # LockedDropout
 
 
-def test_dropout_mask_is_one_for_all_timesteps_and_calls_until_reset(device):  # noqa: F811
+def test_dropout_mask_is_one_for_all_timesteps_and_calls_until_reset(device):
     dropout, ones = LockedDropout(), torch.ones(BATCH, TIME, OUT_SIZE, device=device)
     mask = dropout(ones[:, 0])
     assert torch.equal(dropout(ones), mask[:, None].expand_as(ones))
@@ -198,7 +197,7 @@ def batch_norms(device):
 
 
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
-def test_batch_norm_over_a_sequence_equals_torchs_at_each_timestep(training, device):  # noqa: F811
+def test_batch_norm_over_a_sequence_equals_torchs_at_each_timestep(training, device):
     ours, plain = (layer.train(training) for layer in batch_norms(device))
     for seed in range(3):
         # Timesteps differ in mean and scale, so that statistics over the sequence would show.
@@ -212,7 +211,7 @@ def test_batch_norm_over_a_sequence_equals_torchs_at_each_timestep(training, dev
 
 
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
-def test_batch_norm_of_a_timestep_is_torchs(training, device):  # noqa: F811
+def test_batch_norm_of_a_timestep_is_torchs(training, device):
     ours, plain = (layer.train(training) for layer in batch_norms(device))
     x = sequence(OUT_SIZE, device=device)[:, 0]
     output, expected = ours(x), plain(x)
@@ -221,7 +220,7 @@ def test_batch_norm_of_a_timestep_is_torchs(training, device):  # noqa: F811
     assert_close(ours.state_dict(), plain.state_dict())
 
 
-def test_batch_norm_a_timestep_at_a_time_equals_the_whole_sequence(device):  # noqa: F811
+def test_batch_norm_a_timestep_at_a_time_equals_the_whole_sequence(device):
     (whole, _), (steps, _) = batch_norms(device), batch_norms(device)
     x = sequence(OUT_SIZE, device=device)
     assert_close(by_timestep(steps, x), whole(x))

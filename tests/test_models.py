@@ -8,7 +8,7 @@ import pytest
 import reference
 import torch
 import torch.nn.functional as F
-from parts import device, load_script  # noqa: F401  (device is a fixture)
+from parts import load_script
 
 BATCH, TIME, HIDDEN, VOCAB, IN_SIZE = 5, 7, 6, 20, 4
 WORDS = {"vocab_size": VOCAB}
@@ -70,7 +70,7 @@ def randomise(model):
             value.uniform_(-1, 1, generator=generator)
 
 
-def pair(variant, device="cpu", **options):  # noqa: F811
+def pair(variant, device="cpu", **options):
     """Our model and the loop, with equal weights and statistics."""
     part, sizes = variant
     options = sizes | options | {"no_of_hidden_units": HIDDEN}
@@ -80,7 +80,7 @@ def pair(variant, device="cpu", **options):  # noqa: F811
     return ours.to(device), plain.to(device)
 
 
-def draw_inputs(part, seed, device="cpu", batch=BATCH):  # noqa: F811
+def draw_inputs(part, seed, device="cpu", batch=BATCH):
     """What the part's model is called with: reviews, of which some end in padding, and labels."""
     random = np.random.default_rng(seed)
     labels = torch.arange(batch).remainder(2).float().to(device)
@@ -140,13 +140,13 @@ def assert_equal_step(ours, plain, inputs, **options):
 
 @pytest.mark.parametrize("options", [{"dropout": 0.0}, {}], ids=["no dropout", "dropout"])
 @each(VARIANTS)
-def test_training_step_equals_the_loop(variant, options, device):  # noqa: F811
+def test_training_step_equals_the_loop(variant, options, device):
     ours, plain = pair(variant, device, **options)
     assert_equal_step(ours, plain, draw_inputs(variant[0], 0, device))
 
 
 @each(VARIANTS)
-def test_evaluation_equals_the_loop(variant, device):  # noqa: F811
+def test_evaluation_equals_the_loop(variant, device):
     ours, plain = (model.eval() for model in pair(variant, device))
     options = {"train": False} if variant in RECURRENT else {}
     assert_equal_step(ours, plain, draw_inputs(variant[0], 0, device), **options)
@@ -160,7 +160,7 @@ def test_train_governs_dropout_alone(variant):
 
 
 @each(VARIANTS)
-def test_adam_steps_with_dropout_equal_the_loops(variant, device):  # noqa: F811
+def test_adam_steps_with_dropout_equal_the_loops(variant, device):
     ours, plain = pair(variant, device)
     start = {name: value.clone() for name, value in ours.state_dict().items()}
     # A bias before batch normalisation has gradient 0 but for rounding, which a small eps would blow up.
@@ -250,7 +250,7 @@ def test_each_layer_draws_its_mask_anew_in_each_forward(variant):
 # Bag of words
 
 
-def test_1a_takes_ids_with_offsets_as_well_as_a_list(device):  # noqa: F811
+def test_1a_takes_ids_with_offsets_as_well_as_a_list(device):
     from_list, from_pair = (pair(("1a", WORDS), device)[0] for _ in range(2))
     reviews, labels = draw_inputs("1a", 0, device)
     ids = torch.from_numpy(np.concatenate(reviews)).to(device)

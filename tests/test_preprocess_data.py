@@ -60,7 +60,7 @@ def preprocess(punkt_folder, monkeypatch):
 
 
 def contents(folder):
-    return {file.name: file.read_bytes() for file in folder.iterdir()}
+    return {file.name: file.read_bytes() for file in folder.iterdir() if file.name != ".lock"}
 
 
 def run_script(*options, **environment):

@@ -74,7 +74,8 @@ def save_results(folder):
 def test_the_summary_has_a_line_for_each_part_with_results(tmp_path):
     save_results(tmp_path)
     found = {line[:2]: line[6:58].strip() for line in summarise(tmp_path).splitlines()[2:]}
-    assert found == {"1a": "87.12", "2a": "76.00 at 50, 81.00 whole", "2b": "76.00 at 50, 90.00 whole", "3a": "perplexity 54.6"}
+    assert found == {"1a": "87.12", "2a": "76.00 at 50, 81.00 whole", "2b": "76.00 at 50, 90.00 whole",
+                     "3a": "perplexity 54.6"}
 
 
 def test_the_summary_gives_the_assignments_figures_beside_them(tmp_path):

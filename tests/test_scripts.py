@@ -5,52 +5,21 @@ import math
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from parts import ROOT
+from parts import MODELS, ROOT, TEST_SCRIPTS, TRAINING_SCRIPTS
 
 from common.checkpoints import load_checkpoint
 from common.reports import read_table
 
 TINY = ["--epochs", "1", "--batch-size", "100"]
 RECURRENT = ["--hidden-units", "16", "--sequence-length", "20"]
-TRAIN = {"1a": ("BOW_sentiment_analysis.py", "BOW.model", ["--hidden-units", "16"]),
-         "1b": ("BOW_sentiment_analysis.py", "BOW.model", ["--hidden-units", "16"]),
-         "2a": ("RNN_sentiment_analysis.py", "rnn.model", RECURRENT),
-         "2b": ("RNN_sentiment_analysis.py", "rnn.model", RECURRENT),
-         "3a": ("train_language_model.py", "language.model", RECURRENT),
-         "3c": ("RNN_sentiment_analysis.py", "rnn.model", ["--sequence-length", "20"])}
-TEST = {"1a": "BOW_test.py", "1b": "BOW_test.py", "2a": "RNN_test.py", "2b": "RNN_test.py", "3c": "RNN_test.py"}
+OPTIONS = {"1a": ["--hidden-units", "16"], "1b": ["--hidden-units", "16"], "2a": RECURRENT, "2b": RECURRENT,
+           "3a": RECURRENT, "3c": ["--sequence-length", "20"]}
 LENGTHS = [str(length) for length in range(50, 501, 50)] + ["whole"]
-
-
-@pytest.fixture(scope="session")
-def run(tmp_path_factory):
-    """Runs a part's script where no NLTK can be imported -> the finished process."""
-    blocked = tmp_path_factory.mktemp("blocked")
-    (blocked / "nltk.py").write_text("raise ImportError('only preprocessing needs NLTK')\n")
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(blocked)}
-
-    def run(script, *options, cwd=blocked):
-        command = [sys.executable, str(script), *map(str, options)]
-        return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
-    return run
-
-
-@pytest.fixture(scope="session")
-def data(tmp_path_factory):
-    """The preprocessed sample, with a sixth of its test reviews."""
-    folder = tmp_path_factory.mktemp("preprocessed")
-    done = subprocess.run([sys.executable, ROOT / "preprocess_data.py", "--sample", "--glove", "train",
-                           "--output", folder, "--workers", "1"],
-                          env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    for name in "imdb_test.txt", "imdb_test_glove.txt", "imdb_test_reviews.tsv":
-        lines = (folder / name).read_text().splitlines(keepends=True)
-        (folder / name).write_text("".join(lines[::6]))
-    return folder
 
 
 @pytest.fixture(scope="session")
@@ -60,15 +29,15 @@ def trained(run, data, tmp_path_factory):
 
     @functools.cache
     def train(part):
-        script, _, options = TRAIN[part]
+        options = OPTIONS[part]
         if part == "3c":
             options = [*options, "--language-model", trained_model(part="3a")]
-        done = run(ROOT / part / script, "--data", data, "--output", results / part, *TINY, *options)
+        done = run(ROOT / TRAINING_SCRIPTS[part], "--data", data, "--output", results / part, *TINY, *options)
         assert done.returncode == 0, done.stderr
         return results / part, done.stdout
 
     def trained_model(part):
-        return train(part)[0] / TRAIN[part][1]
+        return train(part)[0] / MODELS[part]
     return train
 
 
@@ -94,11 +63,10 @@ def test_no_script_here_can_import_nltk(run, tmp_path):
     assert "only preprocessing needs NLTK" in run(tmp_path / "script.py").stderr
 
 
-@pytest.mark.parametrize("part", TRAIN)
+@pytest.mark.parametrize("part", TRAINING_SCRIPTS)
 def test_training_leaves_model_curves_and_figure(part, trained):
     folder, printed = trained(part)
-    _, model, _ = TRAIN[part]
-    assert {model, "data.npy", "curves.png"} <= {path.name for path in folder.iterdir()}
+    assert {MODELS[part], "data.npy", "curves.png"} <= {path.name for path in folder.iterdir()}
     assert is_png(folder / "curves.png")
     data = np.load(folder / "data.npy")
     assert data.shape == (3, 1)
@@ -107,9 +75,9 @@ def test_training_leaves_model_curves_and_figure(part, trained):
     assert printed.startswith(f"part {part} | ") and "epoch  1/1 | train loss" in printed
 
 
-@pytest.mark.parametrize("part", TRAIN)
+@pytest.mark.parametrize("part", TRAINING_SCRIPTS)
 def test_a_trained_model_knows_its_options_and_words(part, trained, data):
-    checkpoint = load_checkpoint(trained(part)[0] / TRAIN[part][1], part)
+    checkpoint = load_checkpoint(trained(part)[0] / MODELS[part], part)
     words = np.load(data / ("glove_dictionary.npy" if part in ("1b", "2b") else "imdb_dictionary.npy")).tolist()
     assert checkpoint["vocabulary"] == words
     assert checkpoint["arguments"]["no_of_hidden_units"] == 16
@@ -120,7 +88,7 @@ def test_a_trained_model_knows_its_options_and_words(part, trained, data):
 @pytest.mark.parametrize("part", ["1a", "1b"])
 def test_a_bag_of_words_is_tested_on_all_reviews(part, trained, data, run):
     folder, _ = trained(part)
-    done = run(TEST[part], "--data", data, "--output", folder, cwd=ROOT / part)
+    done = run(Path(TEST_SCRIPTS[part]).name, "--data", data, "--output", folder, cwd=ROOT / part)
     assert done.returncode == 0, done.stderr
     [row] = read_table(folder / "test_table.csv")
     assert 40 < float(row["test accuracy"]) <= 100
@@ -132,7 +100,8 @@ def test_a_bag_of_words_is_tested_on_all_reviews(part, trained, data, run):
 @pytest.mark.parametrize("part", ["2a", "2b", "3c"])
 def test_an_lstm_is_tested_at_every_length(part, trained, data, run):
     folder, _ = trained(part)
-    done = run(TEST[part], "--data", data, "--output", folder, "--batch-size", 300, cwd=ROOT / part)
+    done = run(Path(TEST_SCRIPTS[part]).name, "--data", data, "--output", folder, "--batch-size", 300,
+               cwd=ROOT / part)
     assert done.returncode == 0, done.stderr
     rows = read_table(folder / "test_table.csv")
     assert [row["sequence length"] for row in rows] == LENGTHS
@@ -168,7 +137,8 @@ def test_reviews_are_generated_from_every_prime_at_every_temperature(run, langua
     assert done.returncode == 0, done.stderr
     lines = (tmp_path / "generated_reviews.txt").read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if line.startswith("temperature")] == [
-        f"temperature {temperature}, prime '{prime}'" for temperature in ("0.5", "1") for prime in ("i", "the film was")]
+        "temperature 0.5, prime 'i'", "temperature 0.5, prime 'the film was'",
+        "temperature 1, prime 'i'", "temperature 1, prime 'the film was'"]
     reviews = lines[1::3]
     assert [len(review.split()) for review in reviews] == [12] * 4
     assert [review.startswith(prime) for review, prime in zip(reviews, ["i ", "the film was "] * 2)] == [True] * 4
