@@ -2,6 +2,7 @@
 #
 #   make                                  the whole ladder on the embedded sample, in minutes on a CPU
 #   make test                             the tests
+#   make test-slow                        those that kill runs and fill the disk, minutes more
 #   make all IMDB=aclImdb_v1.tar.gz GLOVE=glove.840B.300d.zip
 #                                         the real thing at the assignment's settings, on a GPU node;
 #                                         without IMDB it is downloaded, without GLOVE vectors are learned
@@ -28,7 +29,7 @@ SAMPLE := DATA=preprocessed_data/sample RESULTS=results/sample SOURCE='--sample 
 	OPTIONS_3b='--length 40' \
 	OPTIONS_3c='--fine-tune all --sequence-length 50 --epochs 12 --dropout 0.2 $(SMALL)'
 
-.PHONY: sample all test ladder
+.PHONY: sample all test test-slow ladder
 .DELETE_ON_ERROR:
 
 sample: $(if $(VENV),$(VENV)/installed)
@@ -39,6 +40,9 @@ all: $(if $(VENV),$(VENV)/installed)
 
 test: $(if $(VENV),$(VENV)/installed-for-tests)
 	$(PYTHON) -m pytest
+
+test-slow: $(if $(VENV),$(VENV)/installed-for-tests)
+	$(PYTHON) -m pytest -m slow
 
 ladder: $(foreach part,1a 1b 2a 2b 3a 3c,$(RESULTS)/$(part)/test_table.csv) $(RESULTS)/3b/generated_reviews.txt
 	@cat $(RESULTS)/3b/generated_reviews.txt

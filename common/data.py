@@ -233,8 +233,8 @@ def parse_lines(block):
         character = odd[:1]
         line = next(number for number, line in enumerate(lines, 1) if character in line)
         raise BadLine(f"{character.decode('latin-1')!r} where only token ids and spaces belong", line)
+    counts = [line.count(b" ") + 1 if line else 0 for line in lines]
     token_ids = np.fromstring(block, dtype=np.int64, sep=" ")                   # any white space separates
-    counts = [line.count(b" ") + 1 for line in lines]
     if sum(counts) != len(token_ids):                                           # other spaces than ours
         counts = [len(line.split()) for line in lines]
     if 0 in counts:

@@ -7,12 +7,17 @@ import sys
 
 import pytest
 import torch
+from hypothesis import settings
 from parts import ROOT
 
 sys.path.insert(0, str(ROOT))       # so that tests import `common` as the scripts do
 
 # The tests' tensors are tiny: on a busy machine threads would only wait for each other.
 torch.set_num_threads(1)
+
+settings.register_profile("few", max_examples=500, deadline=None)
+settings.register_profile("many", max_examples=20_000, deadline=None)
+settings.load_profile("few")
 
 
 @pytest.fixture(params=["cpu", "cuda"])
