@@ -1,5 +1,6 @@
 """A large file from the web: resumed where it stopped, checked before it is used."""
 
+import errno
 import hashlib
 import http.client
 import os
@@ -44,7 +45,8 @@ def download(url, path, sha256):
             return
         os.replace(part, wrong)
     except (OSError, http.client.HTTPException) as error:
-        raise UserError(f"{url}: download failed ({error}); run again to resume it, or fetch that "
+        room = "make room for it and " if getattr(error, "errno", None) == errno.ENOSPC else ""
+        raise UserError(f"{url}: download to {part} failed ({error}); {room}run again to resume it, or fetch that "
                         "address by hand and give the file with --imdb") from error
     raise UserError(f"{url}: wrong checksum (SHA-256 should be {sha256}); the bytes are kept as "
                     f"{wrong}; run again to start anew, or give a good copy with --imdb")

@@ -113,3 +113,10 @@ def test_without_a_connection_the_address_to_fetch_by_hand_is_named(tmp_path, mo
         port = socket.getsockname()[1]
     with pytest.raises(UserError, match=f"http://127.0.0.1:{port}/a.tar.gz.*by hand.*--imdb"):
         download(f"http://127.0.0.1:{port}/a.tar.gz", tmp_path / "a.tar.gz", SHA256)
+
+
+def test_a_full_disk_is_reported_with_what_to_do(server, tmp_path):
+    (tmp_path / "a.tar.gz.part").symlink_to("/dev/full")
+    with pytest.raises(UserError, match="a.tar.gz.part failed .*No space left on device.; make room for it"):
+        download(server.url, tmp_path / "a.tar.gz", SHA256)
+    assert not (tmp_path / "a.tar.gz").exists()

@@ -14,6 +14,7 @@ from raw_dataset import write_archive, write_folder
 import preprocess_data
 from common.corpus_statistics import corpus_statistics
 from common.errors import UserError
+from common.files import claim_folder
 from common.raw_reviews import RawReview
 from common.token_files import write_dictionary
 from common.tokenizer import clean, learn_punkt, load_punkt, tokenize, tokenize_reviews
@@ -250,6 +251,51 @@ def test_reviews_without_tokens_are_refused(tmp_path, preprocess):
     empty = {name: b"" for name in FILES}
     with pytest.raises(UserError, match="hold no tokens"):
         preprocess("--imdb", write_folder(tmp_path / "a", empty), "--output", tmp_path / "out")
+
+
+def test_a_review_of_a_megabyte_is_one_line(tmp_path, preprocess):
+    preprocess("--imdb", write_folder(tmp_path / "a", FILES | {"train/pos/0_9.txt": b"great film " * 100_000}),
+               "--output", tmp_path / "out")
+    first = (tmp_path / "out" / "imdb_train.txt").read_text().splitlines()[0]
+    assert len(first.split()) == 200_000
+
+
+def test_unlabelled_reviews_may_be_missing(tmp_path, preprocess):
+    labelled = {name: text for name, text in FILES.items() if "unsup" not in name}
+    preprocess("--imdb", write_folder(tmp_path / "a", labelled), "--output", tmp_path / "out")
+    assert len((tmp_path / "out" / "imdb_train.txt").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize("content, what", [
+    (b"", "holds no word vectors"), (b"the 1 2\nfilm 1\n. 3 4\n", ":2: not a word and 2 numbers"),
+    (b"the 1 nan\n", ":1: the vector of 'the' is not finite"), (b"2 2\n", "holds no word vectors")])
+def test_bad_word_vectors_are_refused_before_the_reviews_are_tokenised(content, what, tmp_path, preprocess):
+    (tmp_path / "glove.txt").write_bytes(content)
+    with pytest.raises(UserError, match=what):
+        preprocess("--imdb", write_folder(tmp_path / "a", FILES), "--output", tmp_path / "out",
+                   "--glove", tmp_path / "glove.txt")
+    assert contents(tmp_path / "out") == {}
+
+
+def test_a_file_in_place_of_the_output_folder_is_refused(tmp_path, preprocess):
+    (tmp_path / "out").write_text("in the way")
+    with pytest.raises(UserError, match="cannot be written .*--output"):
+        preprocess("--imdb", write_folder(tmp_path / "a", FILES), "--output", tmp_path / "out")
+
+
+def test_a_second_run_in_the_folder_is_refused(tmp_path, punkt_folder):
+    with claim_folder(tmp_path):
+        run = run_script("--sample", "--output", tmp_path)
+    assert run.returncode == 2
+    assert f"process {os.getpid()} on" in run.stderr and "is writing to this folder" in run.stderr
+
+
+def test_a_closed_pipe_ends_the_script_without_a_word(tmp_path, punkt_folder):
+    process = subprocess.Popen([sys.executable, SCRIPT, "--sample", "--output", tmp_path, "--workers", "1"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait() == 128 + 13
 
 
 @pytest.mark.parametrize("options", [[], ["--sample", "--download"], ["--sample", "--imdb", "a.tar.gz"]])
