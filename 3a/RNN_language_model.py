@@ -24,17 +24,20 @@ class RNN_language_model(LSTMStack):
         self.loss = nn.CrossEntropyLoss()
         self.vocab_size = vocab_size
 
-    def forward(self, x, train=True):
+    def forward(self, x, train=True, lengths=None, keep_logits=True):
         """Predict each word from the words before it.
 
         Args:
             x: (batch, time + 1) int64, token ids.
             train: whether dropout is applied and the loss computed.
+            lengths, keep_logits: without logits to keep, the call is one of score().
 
         Returns:
             (loss, logits) if train, else logits: mean cross entropy in nats over all targets,
             padding included as in the assignment; logits (batch, vocab, time).
         """
+        if not keep_logits:
+            return self.score(x, lengths, train)
         self.reset_state()
         logits = self.next_word_logits(x[:, :-1], train).transpose(1, 2)        # batch, vocab, time
         return (self.loss(logits, x[:, 1:]), logits) if train else logits

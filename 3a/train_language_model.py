@@ -19,6 +19,7 @@ from RNN_language_model import RNN_language_model
 from common.data import read_splits
 from common.errors import run_script
 from common.options import TRAINING_DEFAULTS, parse_options
+from common.processes import processes
 from common.reports import save_table
 from common.training import Training
 
@@ -27,26 +28,29 @@ def main():
     options = parse_options(
         __doc__, __file__, **TRAINING_DEFAULTS | dict(
             epochs=75, test_every=2, save_every=2, schedule="step", step_epochs=50, clip_norm=2.0, sequence_length=50,
-            hidden_units=500, lstm_layers=3, dropout=0.3, vocab_size=8000))
+            hidden_units=500, lstm_layers=3, dropout=0.3, vocab_size=8000), several_processes=True)
     reviews, vocabulary = read_splits(options, unlabelled=True)
 
     arguments = dict(vocab_size=len(vocabulary) + 1, no_of_hidden_units=options.hidden_units,
                      dropout=options.dropout, lstm_layers=options.lstm_layers)
     model = RNN_language_model(**arguments).to(options.device)
+    parallel = processes.wrap(model)
 
     def score(split, indices):
         if split == "train":
             # The assignment trains on the padding of short reviews too.
-            return model.score(reviews[split].crops(indices, options.sequence_length))
+            return parallel(reviews[split].crops(indices, options.sequence_length), keep_logits=False)
         x = reviews[split].crops(indices, 2 * options.sequence_length)          # batch, time
-        return model.score(x, reviews[split].lengths[indices], train=False)
+        lengths = reviews[split].lengths[processes.share(indices)]              # batch
+        return parallel(x, train=False, lengths=lengths, keep_logits=False)
 
     test = Training("3a", "language.model", model, arguments, model.parameters(), score, reviews, vocabulary,
                     options).run()
     row = {"test loss": f"{test.loss:.4f}", "perplexity": f"{np.exp(test.loss):.2f}",
            "next-word accuracy": f"{100 * test.accuracy:.2f}"}
     print("next word of the test reviews | " + " | ".join(f"{name} {value}" for name, value in row.items()))
-    save_table(options.output / "test_table.csv", [row])
+    if processes.rank == 0:
+        save_table(options.output / "test_table.csv", [row])
 
 
 if __name__ == "__main__":

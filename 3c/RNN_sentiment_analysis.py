@@ -19,13 +19,15 @@ from common.data import read_splits
 from common.errors import run_script
 from common.evaluation import sentiment_score
 from common.options import ROOT, TRAINING_DEFAULTS, parse_options
+from common.processes import processes
 from common.training import Training
 
 
 def main():
     options = parse_options(
         __doc__, __file__, **TRAINING_DEFAULTS, epochs=20, test_every=3, step_epochs=10, sequence_length=100,
-        dropout=0.5, pooling="max", fine_tune="last", language_model=ROOT / "3a" / "language.model")
+        dropout=0.5, pooling="max", fine_tune="last", language_model=ROOT / "3a" / "language.model",
+        several_processes=True)
     language_model = load_checkpoint(options.language_model, "3a", options.device)
     options.vocab_size = language_model["arguments"]["vocab_size"] - 1
     reviews, vocabulary = read_splits(options)
@@ -39,12 +41,13 @@ def main():
     for layer in learning:
         layer.requires_grad_()
     parameters = [parameter for layer in learning for parameter in layer.parameters()]
+    parallel = processes.wrap(model)
 
     def score(split, indices):
         train = split == "train"
-        t = reviews[split].labels[indices]                                      # batch
+        t = reviews[split].labels[processes.share(indices)]                     # batch
         x = reviews[split].crops(indices, options.sequence_length * (1 if train else 2))    # batch, time
-        return sentiment_score(model(x, t, train=train), t)
+        return sentiment_score(parallel(x, t, train=train), t)
 
     Training("3c", "rnn.model", model, arguments, parameters, score, reviews, vocabulary, options).run()
 

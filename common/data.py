@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from common.checkpoints import checksum
 from common.errors import UserError
 from common.files import replace_file
+from common.processes import processes
 from common.stop_words import STOP_WORDS
 
 MAX_ID = np.iinfo(np.int32).max
@@ -55,7 +56,8 @@ class Reviews:
     def crops(self, indices, sequence_length):
         """A random stretch of sequence_length tokens of each review -> (batch, time) int64.
 
-        A shorter review stands at the start, with the unknown token 0 behind it:
+        Of several processes each gets its share of the rows. A shorter review stands at the start,
+        with the unknown token 0 behind it:
 
             long review     [ . . . x x x x x x . . ]   ->   x x x x x x
             short review    [ x x x x ]                 ->   x x x x 0 0
@@ -63,7 +65,8 @@ class Reviews:
         lengths = self.lengths[indices]
         slack = (lengths - sequence_length).clamp(min=0)
         shift = (torch.rand(len(slack), device=slack.device) * (slack + 1)).long().minimum(slack)
-        return self._window(self.starts[indices] + shift, lengths, sequence_length)
+        starts = self.starts[indices] + shift
+        return self._window(processes.share(starts), processes.share(lengths), sequence_length)
 
     def whole(self, indices):
         """Whole reviews -> ((batch, longest) int64 padded with 0 at the end, (batch,) lengths)."""

@@ -5,6 +5,8 @@ import time
 
 import torch
 
+from common.processes import processes
+
 
 @dataclasses.dataclass(frozen=True)
 class Metrics:
@@ -43,8 +45,9 @@ def evaluate(model, score, batches, options):
     totals = torch.zeros(3, dtype=torch.float64, device=options.device)
     with torch.inference_mode(), autocast(options):
         for indices in batches:
+            processes.batch_size = len(indices)
             totals += torch.stack([value.double() for value in score(indices)])
-    return metrics(totals, started)
+    return metrics(processes.total(totals), started)
 
 
 def metrics(totals, started):

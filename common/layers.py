@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from common.processes import processes
+
 
 class StatefulLSTM(nn.Module):
     """An LSTM layer that keeps its state from call to call (assignment, part 2a).
@@ -63,8 +65,9 @@ class LockedDropout(nn.Module):
         if not train or dropout == 0:
             return x
         if self.m is None:
-            self.m = torch.empty(len(x), x.shape[-1], dtype=x.dtype, device=x.device)
-            self.m.bernoulli_(1 - dropout).div_(1 - dropout)                    # batch, features
+            batch_size = len(x) if processes.size == 1 else processes.batch_size
+            mask = torch.empty(batch_size, x.shape[-1], dtype=x.dtype, device=x.device)
+            self.m = processes.share(mask.bernoulli_(1 - dropout).div_(1 - dropout))    # batch, features
         return x * (self.m if x.dim() == 2 else self.m.unsqueeze(1))
 
 
@@ -86,12 +89,10 @@ class TimestepBatchNorm(nn.BatchNorm1d):
             return F.batch_norm(x.transpose(1, 2), self.running_mean, self.running_var, self.weight, self.bias,
                                 eps=self.eps).transpose(1, 2)
         time = x.shape[1]
-        # (timestep, feature) pairs are the channels of one batch normalisation. With momentum 1
-        # its running statistics are the statistics of the batch itself.
-        mean = self.running_mean.new_zeros(time * self.num_features)
-        variance = torch.ones_like(mean)
-        output = F.batch_norm(x.flatten(1), mean, variance, self.weight.repeat(time), self.bias.repeat(time),
-                              training=True, momentum=1.0, eps=self.eps).view(x.shape)
+        # (timestep, feature) pairs are the channels of one batch normalisation.
+        channels = x.flatten(1), self.weight.repeat(time), self.bias.repeat(time)
+        output, mean, variance = (normalize if processes.size == 1 else normalize_together)(*channels, self.eps)
+        output = output.view(x.shape)
         # `time` updates r <- (1 - m) r + m s, in closed form.
         age = torch.arange(time - 1, -1, -1, device=x.device)
         share = self.momentum * (1 - self.momentum) ** age                      # time
@@ -100,6 +101,25 @@ class TimestepBatchNorm(nn.BatchNorm1d):
                 running.mul_((1 - self.momentum) ** time).add_(share @ statistic.view(time, -1))
             self.num_batches_tracked += time
         return output
+
+
+def normalize(x, weight, bias, eps):
+    """Batch normalisation of x (batch, channels) -> (output, mean (channels,), unbiased variance (channels,))."""
+    # With momentum 1 the running statistics are the statistics of the batch itself.
+    mean = torch.zeros_like(weight)
+    variance = torch.ones_like(weight)
+    output = F.batch_norm(x, mean, variance, weight, bias, training=True, momentum=1.0, eps=eps)
+    return output, mean, variance
+
+
+def normalize_together(x, weight, bias, eps):
+    """normalize() over the batch of all processes, of which x holds this one's rows."""
+    count = processes.batch_size
+    mean = processes.total(x.float().sum(dim=0)) / count                        # channels
+    centred = x.float() - mean
+    variance = processes.total(centred.square().sum(dim=0)) / count             # channels
+    output = centred * (variance + eps).rsqrt() * weight + bias
+    return output.to(x.dtype), mean.detach(), variance.detach() * count / (count - 1)
 
 
 class LSTMStack(nn.Module):

@@ -1,11 +1,13 @@
 """The options of all scripts: one definition each, the same meaning everywhere."""
 
+import os
 from pathlib import Path
 
 import torch
 
 from common.arguments import Parser, number, positive_int
 from common.errors import UserError
+from common.processes import expected, processes
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -58,13 +60,14 @@ TRAINING_DEFAULTS = dict(
     patience=0, save_every=1, save_minutes=10.0, restart=False)
 
 
-def parse_options(description, script, argv=None, **defaults):
+def parse_options(description, script, argv=None, several_processes=False, **defaults):
     """Options of a part's script.
 
     Args:
         description: the script's docstring, shown by --help.
         script: the script's __file__; --output defaults to its folder.
         argv: arguments; None takes those of the command line.
+        several_processes: whether the script can be started by torchrun.
         defaults: the options of OPTIONS that this script has, with their default values.
 
     Returns:
@@ -91,6 +94,10 @@ def parse_options(description, script, argv=None, **defaults):
         raise UserError("--patience: needs validation reviews; hold some out with --validation 0.1")
     options.device = choose_device(options.device)
     options.precision = choose_precision(options.precision, options.device)
+    if expected() > 1:
+        if not several_processes:
+            raise UserError("torchrun: this script runs in one process; start it with python")
+        processes.join(options.device)
     torch.manual_seed(options.seed)
     return options
 
@@ -98,7 +105,14 @@ def parse_options(description, script, argv=None, **defaults):
 def choose_device(device):
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError("--device cuda: torch finds no CUDA GPU here; use --device cpu, or a node with a GPU")
-    return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+    if device == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    index = int(os.environ.get("LOCAL_RANK", 0))    # torchrun starts a process for each GPU
+    if index >= torch.cuda.device_count():
+        raise UserError(f"torchrun: {index + 1} processes or more on a node with {torch.cuda.device_count()} GPUs; "
+                        "start as many as there are with --nproc_per_node")
+    torch.cuda.set_device(index)
+    return torch.device("cuda", index)
 
 
 def choose_precision(precision, device):
@@ -127,6 +141,8 @@ def describe_run(options):
         place = torch.cuda.get_device_name()
     else:
         place = f"CPU, {torch.get_num_threads()} threads"
+    if processes.size > 1:
+        place = f"{processes.size} processes, each {place}"
     return f"{place} | {options.precision} | torch {torch.__version__} | seed {options.seed}"
 
 

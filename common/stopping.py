@@ -2,6 +2,8 @@
 
 import signal
 
+from common.processes import processes
+
 # EX_TEMPFAIL of sysexits.h: not an error, but not done either. A batch script requeues on it.
 EXIT_STOPPED = 75
 
@@ -15,7 +17,7 @@ class Stopped(Exception):
 class StopSignals:
     """While entered, SIGTERM, SIGINT and SIGUSR1 are noted; a second SIGINT stops at once.
 
-    received: name of the signal that came, or None.
+    received: name of the signal that came to this process, or None.
     """
 
     def __init__(self):
@@ -39,5 +41,5 @@ class StopSignals:
         """Yield the batches; once one is done with and a signal has come, raise Stopped."""
         for batch in batches:
             yield batch
-            if self.received:
+            if processes.any(self.received):
                 raise Stopped

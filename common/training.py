@@ -1,5 +1,6 @@
 """The one training loop of all parts."""
 
+import contextlib
 import copy
 import math
 import sys
@@ -11,10 +12,11 @@ from torch import nn
 from tqdm import tqdm
 
 from common.checkpoints import checksum, load_checkpoint, save_checkpoint, write_checkpoint
-from common.errors import UserError
+from common.errors import UserError, is_out_of_memory
 from common.evaluation import autocast, evaluate, in_order, metrics, nearly_equal
 from common.files import claim_folder, remove_unfinished, replace_file
 from common.options import describe_run, plain_options
+from common.processes import processes
 from common.reports import save_curves
 from common.stopping import EXIT_STOPPED, Stopped, StopSignals
 
@@ -105,19 +107,32 @@ class Training:
             UserError: another run is at work in the folder, or was with other options; the loss
                 is no number any more; a file cannot be written.
         """
-        with claim_folder(self.options.output):
-            return self.run_alone()
+        if len(self.reviews["test"]) < processes.size or self.options.batch_size < 2 * processes.size:
+            raise UserError(f"--batch-size {self.options.batch_size}: too small a batch, or too few reviews, for "
+                            f"{processes.size} processes; start fewer with --nproc_per_node")
+        try:
+            with claim_folder(self.options.output) if processes.rank == 0 else contextlib.nullcontext():
+                return self.run_alone()
+        except RuntimeError as error:
+            if processes.size == 1 or is_out_of_memory(error):
+                raise
+            raise UserError(f"torchrun: another process of this run ended ({error}); what was saved last is kept: "
+                            "start again with the same options to go on") from error
+        finally:
+            processes.leave()
 
     def run_alone(self):
         """run(), in a folder that no other run writes to."""
-        for path in self.state_path, self.model_path, self.data_path, self.curves_path:
-            remove_unfinished(path)
         print(f"part {self.part} | {describe_run(self.options)}")
         print(f"{len(self.reviews['train']):,} training reviews, {len(self.vocabulary):,} words, "
               f"{sum(p.numel() for p in self.model.parameters()):,} parameters", flush=True)
-        if self.options.restart:
-            for path in self.state_path, self.previous_path, self.model_path:
-                path.unlink(missing_ok=True)
+        if processes.rank == 0:
+            for path in self.state_path, self.model_path, self.data_path, self.curves_path:
+                remove_unfinished(path)
+            if self.options.restart:
+                for path in self.state_path, self.previous_path, self.model_path:
+                    path.unlink(missing_ok=True)
+        processes.wait_for_all()
         if self.already_trained():
             return self.evaluate("test")
         with self.signals:
@@ -126,7 +141,7 @@ class Training:
                 test = self.train()
             except Stopped:
                 self.save_state()
-                print(f"stopped by {self.signals.received} in epoch {self.epoch + 1}; "
+                print(f"stopped by {self.signals.received or 'another process'} in epoch {self.epoch + 1}; "
                       "start again with the same options to go on", flush=True)
                 sys.exit(EXIT_STOPPED)
             # From here on it is quicker to end than to stop.
@@ -135,10 +150,12 @@ class Training:
                 test = self.evaluate("test")
                 print(f"kept the weights of epoch {self.best_epoch}, the lowest validation loss | "
                       f"test loss {test.loss:.4f} accuracy {100 * test.accuracy:.2f} %")
-            self.save(finished=True)
-            save_curves(self.curves_path, f"Part {self.part}", self.curves)
-            for path in self.state_path, self.previous_path:
-                path.unlink(missing_ok=True)
+            if processes.rank == 0:
+                self.save(finished=True)
+                save_curves(self.curves_path, f"Part {self.part}", self.curves)
+                for path in self.state_path, self.previous_path:
+                    path.unlink(missing_ok=True)
+            processes.wait_for_all()
         print(f"wrote {self.model_path}, data.npy and curves.png")
         return test
 
@@ -161,7 +178,7 @@ class Training:
             self.follow_schedule((validation or train).loss)
             if not last:
                 self.save_state()
-                if self.epoch % options.save_every == 0:
+                if self.epoch % options.save_every == 0 and processes.rank == 0:
                     self.save()
         return test
 
@@ -177,17 +194,20 @@ class Training:
             self.totals = torch.zeros(3, dtype=torch.float64, device=options.device)
         batches = nearly_equal(self.order, options.batch_size)
         progress = tqdm(batches[self.batches_done:], desc=f"epoch {self.epoch + 1}", initial=self.batches_done,
-                        total=len(batches), leave=False, disable=None)
+                        total=len(batches), leave=False, disable=processes.rank > 0 or None)
         for indices in self.signals.watch(progress):
             self.optimizer.zero_grad()
+            processes.batch_size = len(indices)
             with autocast(options):
                 loss, correct, count = self.score("train", indices)
-            (loss / count).backward()
+            sums = processes.total(torch.stack([loss.detach().double(), correct.double(), count.double()]))
+            # Gradients are averaged over the processes, and those of the sum are wanted.
+            (loss * processes.size / sums[2].to(loss.dtype)).backward()
             if options.clip_norm:
                 nn.utils.clip_grad_norm_(self.model.parameters(), options.clip_norm)
             self.optimizer.step()
-            self.totals += torch.stack([loss.detach().double(), correct.double(), count.double()])
-            self.step_losses.append(loss.detach())
+            self.totals += sums
+            self.step_losses.append(sums[0])
             self.batches_done += 1
             if options.device.type == "cpu":        # a GPU would have to be waited for
                 self.check_losses()
@@ -303,6 +323,9 @@ class Training:
     def save_state(self):
         """Write all that a later run needs to go on from here; the state of before is kept beside it."""
         self.check_weights()
+        self.saved_at = time.monotonic()
+        if processes.rank > 0:
+            return
         state = {"options": self.fixed_options(), "inputs": self.inputs, "vocabulary": self.vocabulary,
                  "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
                  "plateau": self.plateau.state_dict(), "random": random_states(self.options.device),
@@ -310,7 +333,6 @@ class Training:
                  "totals": self.totals, "best_loss": self.best_loss, "best_epoch": self.best_epoch,
                  "best_weights": self.best_weights}
         write_checkpoint(self.state_path, self.part, state, previous=self.previous_path)
-        self.saved_at = time.monotonic()
 
     def resume(self):
         """Go on from the state that an earlier run left, or from the one before it if that is broken.

@@ -1,0 +1,84 @@
+"""Several processes, one a GPU, that train one model together under torchrun.
+
+Every process draws the random numbers of the whole batch and computes its own rows of it. So they
+draw the same crops, the same dropout and the same order of reviews as one process would, and what
+they sum is what one process computes, to rounding.
+"""
+
+import os
+import sys
+
+import torch
+from torch import distributed
+from torch.distributed.nn.functional import all_reduce
+from torch.nn.parallel import DistributedDataParallel
+
+from common.errors import UserError
+
+
+class Processes:
+    """The processes of this run; on its own, without torchrun, a process is rank 0 of 1.
+
+    rank: number of this process, from 0; only rank 0 writes files and prints.
+    size: number of processes.
+    batch_size: reviews of the whole batch at hand.
+    """
+
+    def __init__(self):
+        self.rank, self.size, self.batch_size = 0, 1, None
+
+    def join(self, device):
+        """Meet the other processes that torchrun started.
+
+        Raises:
+            UserError: they cannot be met.
+        """
+        try:
+            distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        except (RuntimeError, ValueError) as error:
+            raise UserError(f"torchrun: the processes cannot meet ({error}); see that MASTER_ADDR and MASTER_PORT "
+                            "name a host and a free port that all of them reach") from error
+        self.rank, self.size = distributed.get_rank(), distributed.get_world_size()
+        self.control = distributed.new_group(backend="gloo")        # for what the host decides, beside the GPU's work
+        if self.rank:
+            sys.stdout = open(os.devnull, "w")
+
+    def wrap(self, model):
+        """The model as the training loop calls it: gradients are averaged over the processes."""
+        if self.size == 1:
+            return model
+        # Batch-norm statistics are those of the whole batch already, so no process needs another's.
+        return DistributedDataParallel(model, broadcast_buffers=False)
+
+    def share(self, rows):
+        """This process's rows of (batch, ...)."""
+        return rows if self.size == 1 else rows.tensor_split(self.size)[self.rank]
+
+    def total(self, summands):
+        """The sum over all processes, a tensor of the same shape; gradients flow through it."""
+        return summands if self.size == 1 else all_reduce(summands)
+
+    def any(self, flag):
+        """Whether the flag is up in any process."""
+        if self.size == 1:
+            return bool(flag)
+        flags = torch.tensor(float(bool(flag)))
+        distributed.all_reduce(flags, group=self.control)
+        return flags.item() > 0
+
+    def leave(self):
+        """Part from the other processes at the end of the run."""
+        if self.size > 1:
+            distributed.destroy_process_group()
+
+    def wait_for_all(self):
+        """Return when every process has come here."""
+        self.any(False)
+
+
+def expected():
+    """How many processes torchrun says there are."""
+    return int(os.environ.get("WORLD_SIZE", 1))
+
+
+processes = Processes()

@@ -1,0 +1,185 @@
+"""Two processes under torchrun train as one does."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from parts import MODELS, ROOT, TRAINING_SCRIPTS
+from torch import multiprocessing
+
+from common.checkpoints import load_checkpoint
+from common.layers import LockedDropout, TimestepBatchNorm
+from common.processes import processes
+
+SMALL = ["--device", "cpu", "--precision", "float32", "--batch-size", "101", "--test-every", "1"]
+RECURRENT = ["--hidden-units", "24", "--sequence-length", "20"]
+OPTIONS = {"2a": [*RECURRENT, "--lstm-layers", "2", "--validation", "0.2"], "2b": RECURRENT,
+           "3a": [*RECURRENT, "--lstm-layers", "2"], "3c": ["--sequence-length", "20", "--fine-tune", "all"]}
+
+
+def free_port():
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return server.getsockname()[1]
+
+
+def in_two_processes(task, *arguments):
+    """Run task(*arguments) in two processes that have met."""
+    multiprocessing.start_processes(meet_and_run, (free_port(), task, arguments), nprocs=2, start_method="fork")
+
+
+def meet_and_run(rank, port, task, arguments):
+    os.environ.update(RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    torch.set_num_threads(1)
+    processes.join(torch.device("cpu"))
+    task(*arguments)
+    processes.leave()
+
+
+BATCH, TIME, FEATURES = 5, 4, 3
+
+
+def check_batch_norm():
+    torch.manual_seed(0)
+    x = (2 + 3 * torch.randn(BATCH, TIME, FEATURES)).requires_grad_()
+    gradient = torch.randn(BATCH, TIME, FEATURES)
+    whole, shared = TimestepBatchNorm(FEATURES), TimestepBatchNorm(FEATURES)
+    processes.size, size = 1, processes.size
+    expected = whole(x)
+    expected.backward(gradient)
+    processes.size, processes.batch_size = size, BATCH
+
+    rows = processes.share(x.detach()).clone().requires_grad_()
+    output = shared(rows)
+    output.backward(processes.share(gradient))
+    torch.testing.assert_close(output, processes.share(expected))
+    torch.testing.assert_close(rows.grad, processes.share(x.grad))
+    torch.testing.assert_close(shared.running_mean, whole.running_mean)
+    torch.testing.assert_close(shared.running_var, whole.running_var)
+    for parameter, expected in zip(shared.parameters(), whole.parameters()):
+        torch.testing.assert_close(processes.total(parameter.grad), expected.grad)
+
+
+def check_dropout():
+    processes.batch_size = BATCH
+    torch.manual_seed(0)
+    mask = LockedDropout()(torch.ones(len(processes.share(torch.ones(BATCH))), FEATURES))
+    processes.size = 1
+    torch.manual_seed(0)
+    whole = LockedDropout()(torch.ones(BATCH, FEATURES))
+    assert torch.equal(mask, whole.tensor_split(2)[processes.rank])
+    processes.size = 2
+
+
+def check_signals():
+    assert processes.any(processes.rank == 1)
+    assert not processes.any(False)
+
+
+@pytest.mark.parametrize("check", [check_batch_norm, check_dropout, check_signals])
+def test_two_processes_compute_what_one_does(check):
+    in_two_processes(check)
+
+
+@pytest.fixture
+def torchrun(start):
+    """Starts a script in two processes -> torchrun's own process."""
+    torchrun = os.path.join(os.path.dirname(sys.executable), "torchrun")
+
+    def run(script, *options, arguments=()):
+        return start(torchrun, "--nproc_per_node", 2, "--master_port", free_port(), *arguments, script, *options)
+    return run
+
+
+def finish(process):
+    stdout, stderr = process.communicate(timeout=300)
+    return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+
+@pytest.fixture(scope="module")
+def language_model(run, data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("3a")
+    done = run(ROOT / TRAINING_SCRIPTS["3a"], "--data", data, "--output", folder, "--epochs", "1", *SMALL, *RECURRENT)
+    assert done.returncode == 0, done.stderr
+    return folder / MODELS["3a"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", OPTIONS)
+def test_the_loss_curves_are_those_of_one_process(part, run, torchrun, data, language_model, tmp_path):
+    options = ["--data", data, "--epochs", "3", *SMALL, *OPTIONS[part]]
+    if part == "3c":
+        options += ["--language-model", language_model]
+    for folder, launch in ("one", run), ("two", lambda *arguments: finish(torchrun(*arguments))):
+        done = launch(ROOT / TRAINING_SCRIPTS[part], *options, "--output", tmp_path / folder)
+        assert done.returncode == 0, done.stderr
+        assert len(re.findall(r"^epoch  \d/3", done.stdout, re.M)) == 3     # one process prints
+    one, two = (load_checkpoint(tmp_path / folder / MODELS[part], part)["curves"] for folder in ("one", "two"))
+    for name in one:
+        tolerance = 1e-4 if name.endswith("loss") else 2e-3                 # a review or word more or less is right
+        torch.testing.assert_close(torch.tensor(two[name]), torch.tensor(one[name]), rtol=tolerance, atol=tolerance,
+                                   equal_nan=True)
+
+
+LONG = ["--epochs", "400", "--hidden-units", "16", "--sequence-length", "20", "--device", "cpu"]
+
+
+@pytest.mark.slow
+def test_stopped_processes_go_on_together(torchrun, data, tmp_path):
+    command = [ROOT / TRAINING_SCRIPTS["2a"], "--data", data, "--output", tmp_path, *LONG]
+    process = torchrun(*command)
+    wait_for_epoch(process)
+    process.send_signal(signal.SIGTERM)
+    done = finish(process)
+    assert "in epoch" in done.stdout and "start again with the same options to go on" in done.stdout
+    assert (tmp_path / "training.state").exists()
+    process = torchrun(*command)
+    assert "going on in epoch" in wait_for_epoch(process)
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.slow
+def test_when_a_process_dies_the_run_ends_and_a_restart_goes_on(torchrun, data, tmp_path):
+    process = torchrun(ROOT / TRAINING_SCRIPTS["2a"], "--data", data, "--output", tmp_path, *LONG,
+                       arguments=["--max-restarts", 1])
+    wait_for_epoch(process)
+    os.kill(children(process)[1], signal.SIGKILL)
+    assert "going on in epoch" in wait_for_epoch(process)                   # --max-restarts
+    os.kill(children(process)[1], signal.SIGKILL)
+    done = finish(process)
+    assert done.returncode != 0
+    assert "torchrun: another process of this run ended" in done.stderr
+    assert load_checkpoint(tmp_path / "training.state", "2a")["epoch"] > 0
+
+
+def wait_for_epoch(process):
+    """Read what is printed up to the first line of an epoch."""
+    printed = ""
+    while "train loss" not in printed:
+        line = process.stdout.readline()
+        assert line, process.stderr.read()
+        printed += line
+    return printed
+
+
+def children(process):
+    for _ in range(100):
+        pids = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True).stdout
+        if len(pids.split()) == 2:
+            return sorted(map(int, pids.split()))
+        time.sleep(0.1)
+    raise AssertionError("no two processes")
+
+
+@pytest.mark.parametrize("part", ["1a", "1b"])
+def test_a_part_of_one_process_refuses_torchrun(part, run_here, data, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    status, _, stderr = run_here(TRAINING_SCRIPTS[part], "--data", data, "--output", tmp_path)
+    assert status == 2 and "torchrun: this script runs in one process; start it with python" in stderr
