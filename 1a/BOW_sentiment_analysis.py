@@ -20,9 +20,10 @@ from common.options import TRAINING_DEFAULTS, parse_options
 from common.training import Training
 
 
-def main():
+def build_training(argv=None):
+    """The run that the options ask for, ready to start; argv as in parse_options."""
     options = parse_options(
-        __doc__, __file__, **TRAINING_DEFAULTS, epochs=6, test_every=1, step_epochs=4, hidden_units=500,
+        __doc__, __file__, argv, **TRAINING_DEFAULTS, epochs=6, test_every=1, step_epochs=4, hidden_units=500,
         hidden_layers=1, dropout=0.5, vocab_size=8000, drop_stop_words=False)
     reviews, vocabulary = read_splits(options)
 
@@ -34,7 +35,11 @@ def main():
         t = reviews[split].labels[indices]                                      # batch
         return sentiment_score(model(reviews[split].bags(indices), t), t)
 
-    Training("1a", "BOW.model", model, arguments, model.parameters(), score, reviews, vocabulary, options).run()
+    return Training("1a", "BOW.model", model, arguments, model.parameters(), score, reviews, vocabulary, options)
+
+
+def main():
+    build_training().run()
 
 
 if __name__ == "__main__":

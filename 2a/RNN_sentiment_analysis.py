@@ -22,9 +22,10 @@ from common.processes import processes
 from common.training import Training
 
 
-def main():
+def build_training(argv=None):
+    """The run that the options ask for, ready to start; argv as in parse_options."""
     options = parse_options(
-        __doc__, __file__, **TRAINING_DEFAULTS, epochs=20, test_every=3, step_epochs=10, sequence_length=100,
+        __doc__, __file__, argv, **TRAINING_DEFAULTS, epochs=20, test_every=3, step_epochs=10, sequence_length=100,
         hidden_units=500, lstm_layers=1, dropout=0.5, pooling="max", vocab_size=8000, drop_stop_words=False,
         several_processes=True)
     reviews, vocabulary = read_splits(options)
@@ -40,7 +41,11 @@ def main():
         x = reviews[split].crops(indices, options.sequence_length * (1 if train else 2))    # batch, time
         return sentiment_score(parallel(x, t, train=train), t)
 
-    Training("2a", "rnn.model", model, arguments, model.parameters(), score, reviews, vocabulary, options).run()
+    return Training("2a", "rnn.model", model, arguments, model.parameters(), score, reviews, vocabulary, options)
+
+
+def main():
+    build_training().run()
 
 
 if __name__ == "__main__":

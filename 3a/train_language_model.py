@@ -24,9 +24,10 @@ from common.reports import save_table
 from common.training import Training
 
 
-def main():
+def build_training(argv=None):
+    """The run that the options ask for, ready to start; argv as in parse_options."""
     options = parse_options(
-        __doc__, __file__, **TRAINING_DEFAULTS | dict(
+        __doc__, __file__, argv, **TRAINING_DEFAULTS | dict(
             epochs=75, test_every=2, save_every=2, schedule="step", step_epochs=50, clip_norm=2.0, sequence_length=50,
             hidden_units=500, lstm_layers=3, dropout=0.3, vocab_size=8000), several_processes=True)
     reviews, vocabulary = read_splits(options, unlabelled=True)
@@ -44,13 +45,17 @@ def main():
         lengths = reviews[split].lengths[processes.share(indices)]              # batch
         return parallel(x, train=False, lengths=lengths, keep_logits=False)
 
-    test = Training("3a", "language.model", model, arguments, model.parameters(), score, reviews, vocabulary,
-                    options).run()
+    return Training("3a", "language.model", model, arguments, model.parameters(), score, reviews, vocabulary, options)
+
+
+def main():
+    training = build_training()
+    test = training.run()
     row = {"test loss": f"{test.loss:.4f}", "perplexity": f"{np.exp(test.loss):.2f}",
            "next-word accuracy": f"{100 * test.accuracy:.2f}"}
     print("next word of the test reviews | " + " | ".join(f"{name} {value}" for name, value in row.items()))
     if processes.rank == 0:
-        save_table(options.output / "test_table.csv", [row])
+        save_table(training.options.output / "test_table.csv", [row])
 
 
 if __name__ == "__main__":

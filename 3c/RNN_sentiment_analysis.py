@@ -23,9 +23,10 @@ from common.processes import processes
 from common.training import Training
 
 
-def main():
+def build_training(argv=None):
+    """The run that the options ask for, ready to start; argv as in parse_options."""
     options = parse_options(
-        __doc__, __file__, **TRAINING_DEFAULTS, epochs=20, test_every=3, step_epochs=10, sequence_length=100,
+        __doc__, __file__, argv, **TRAINING_DEFAULTS, epochs=20, test_every=3, step_epochs=10, sequence_length=100,
         dropout=0.5, pooling="max", fine_tune="last", language_model=ROOT / "3a" / "language.model",
         several_processes=True)
     language_model = load_checkpoint(options.language_model, "3a", options.device)
@@ -49,7 +50,11 @@ def main():
         x = reviews[split].crops(indices, options.sequence_length * (1 if train else 2))    # batch, time
         return sentiment_score(parallel(x, t, train=train), t)
 
-    Training("3c", "rnn.model", model, arguments, parameters, score, reviews, vocabulary, options).run()
+    return Training("3c", "rnn.model", model, arguments, parameters, score, reviews, vocabulary, options)
+
+
+def main():
+    build_training().run()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -198,23 +199,23 @@ def read_cache(path, stamp):
         return None
 
 
-def parse_token_ids(path, stamp, block_size=1 << 24):
+def parse_token_ids(path, stamp, block_size=1 << 22):
     """Parse a token-id file and write its cache -> (token_ids, lengths)."""
     token_ids, lengths, lines = [], [], 0
-    with open(path, "rb") as file:
-        while block := file.read(block_size) + file.readline():
-            try:
-                ids, counts = parse_lines(block)
-            except BadLine as bad:
-                raise UserError(f"{path}:{lines + bad.line}: {bad}; run preprocess_data.py again") from None
-            token_ids.append(ids)
-            lengths.append(counts)
-            lines += len(counts)
+    with open(path, "rb") as file, ThreadPoolExecutor() as pool:
+        blocks = iter(lambda: file.read(block_size) + file.readline(), b"")
+        try:
+            for ids, counts in pool.map(parse_lines, blocks):                   # NumPy reads numbers without the GIL
+                token_ids.append(ids)
+                lengths.append(counts)
+                lines += len(counts)
+        except BadLine as bad:
+            raise UserError(f"{path}:{lines + bad.line}: {bad}; run preprocess_data.py again") from None
     if not lines:
         raise UserError(f"{path}: no reviews in it; run preprocess_data.py again")
     token_ids, lengths = np.concatenate(token_ids), np.concatenate(lengths)
     with contextlib.suppress(UserError):                # a read-only folder only means no cache
-        with replace_file(cache_path(path), "wb") as file:
+        with replace_file(cache_path(path), "wb", durable=False) as file:
             np.savez(file, stamp=stamp, token_ids=token_ids, lengths=lengths)
     return token_ids, lengths
 
@@ -229,23 +230,25 @@ class BadLine(ValueError):
 
 def parse_lines(block):
     """Whole lines as bytes -> (token_ids (tokens,) int32, tokens of each line (lines,) int64)."""
-    block = block.replace(b"\r\n", b"\n")
-    lines = block.removesuffix(b"\n").split(b"\n")
+    block = block.replace(b"\r\n", b"\n").removesuffix(b"\n") + b"\n"
     odd = block.translate(None, b"0123456789 \n")
     if odd:
         character = odd[:1]
-        line = next(number for number, line in enumerate(lines, 1) if character in line)
+        line = block[:block.index(character)].count(b"\n") + 1
         raise BadLine(f"{character.decode('latin-1')!r} where only token ids and spaces belong", line)
-    counts = [line.count(b" ") + 1 if line else 0 for line in lines]
     token_ids = np.fromstring(block, dtype=np.int64, sep=" ")                   # any white space separates
-    if sum(counts) != len(token_ids):                                           # other spaces than ours
-        counts = [len(line.split()) for line in lines]
-    if 0 in counts:
-        raise BadLine("an empty line", counts.index(0) + 1)
+    characters = np.frombuffer(block, np.uint8)
+    ends, spaces = np.flatnonzero(characters == ord("\n")), np.flatnonzero(characters == ord(" "))
+    counts = np.diff(np.searchsorted(spaces, ends), prepend=0) + 1
+    counts[np.diff(ends, prepend=-1) == 1] = 0
+    if counts.sum() != len(token_ids):                                          # other spaces than ours
+        counts = np.array([len(line.split()) for line in block.removesuffix(b"\n").split(b"\n")])
+    if not counts.all():
+        raise BadLine("an empty line", int(counts.argmin()) + 1)
     if token_ids.max() > MAX_ID:
-        line = int(np.searchsorted(np.cumsum(counts), token_ids.argmax(), side="right")) + 1
+        line = int(np.searchsorted(counts.cumsum(), token_ids.argmax(), side="right")) + 1
         raise BadLine(f"token id {token_ids.max()} is too large", line)
-    return token_ids.astype(np.int32), np.array(counts)
+    return token_ids.astype(np.int32), counts
 
 
 def read_review_table(path):

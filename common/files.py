@@ -61,7 +61,7 @@ def remove_unfinished(path):
 
 
 @contextlib.contextmanager
-def replace_file(path, mode="w", previous=None):
+def replace_file(path, mode="w", previous=None, durable=True):
     """Open a temporary file beside `path` for writing; rename it to `path` on success.
 
     The bytes are flushed to disk before the rename. If the block raises, or the disk is
@@ -71,6 +71,7 @@ def replace_file(path, mode="w", previous=None):
         path: file to write; its folder is made if missing.
         mode: "w" for UTF-8 text with "\\n" line ends, "wb" for bytes.
         previous: path that the old file is moved to, or None if it goes.
+        durable: False does not wait for the disk: for what can be made again if the machine goes down.
 
     Raises:
         UserError: the file cannot be written (full disk, read-only folder, a folder in its place).
@@ -84,7 +85,8 @@ def replace_file(path, mode="w", previous=None):
         with open(descriptor, mode, **text) as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         # mkstemp makes files private; give them what the user's umask allows.
         umask = os.umask(0)
         os.umask(umask)

@@ -196,16 +196,7 @@ class Training:
         progress = tqdm(batches[self.batches_done:], desc=f"epoch {self.epoch + 1}", initial=self.batches_done,
                         total=len(batches), leave=False, disable=processes.rank > 0 or None)
         for indices in self.signals.watch(progress):
-            self.optimizer.zero_grad()
-            processes.batch_size = len(indices)
-            with autocast(options):
-                loss, correct, count = self.score("train", indices)
-            sums = processes.total(torch.stack([loss.detach().double(), correct.double(), count.double()]))
-            # Gradients are averaged over the processes, and those of the sum are wanted.
-            (loss * processes.size / sums[2].to(loss.dtype)).backward()
-            if options.clip_norm:
-                nn.utils.clip_grad_norm_(self.model.parameters(), options.clip_norm)
-            self.optimizer.step()
+            sums = self.step(indices)
             self.totals += sums
             self.step_losses.append(sums[0])
             self.batches_done += 1
@@ -215,6 +206,27 @@ class Training:
                 self.save_state()
         self.check_weights()
         return metrics(self.totals, started)
+
+    def step(self, indices):
+        """Learn from one batch of training reviews.
+
+        Args:
+            indices: (batch,) int64.
+
+        Returns:
+            (3,) float64, summed loss, right answers and answers.
+        """
+        self.optimizer.zero_grad()
+        processes.batch_size = len(indices)
+        with autocast(self.options):
+            loss, correct, count = self.score("train", indices)
+        sums = processes.total(torch.stack([loss.detach().double(), correct.double(), count.double()]))
+        # Gradients are averaged over the processes, and those of the sum are wanted.
+        (loss * processes.size / sums[2].to(loss.dtype)).backward()
+        if self.options.clip_norm:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip_norm)
+        self.optimizer.step()
+        return sums
 
     def check_losses(self):
         """Refuse to go on after a step whose loss is no number.

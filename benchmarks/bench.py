@@ -1,0 +1,402 @@
+"""Each part beside the assignment's loops, timed in one run.
+
+    python benchmarks/bench.py
+    python benchmarks/bench.py --device cuda --parts 2a 3a --repeats 30
+
+Prints a table and writes it as JSON to --output, with the machine, the versions and the commit. The
+loops are those of tests/reference.py in float32, fed as the assignment feeds them: a crop cut with
+NumPy and copied for each review, one embedding call a review in 1a, a number asked for after each
+step. Ours is what the part's script does in a step. Both run in turn, and medians are compared, on
+reviews of random words as long as the real ones, at the assignment's sizes.
+
+The floor of a step is the same layers as bare nn.LSTM (and decoder), forward and backward. Shares
+are of the device's peak, a large matrix product and a large copy timed in the same run.
+"""
+
+import dataclasses
+import importlib
+import json
+import multiprocessing
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+import numpy as np
+import reference
+import torch
+from torch import nn
+
+from common.arguments import Parser, positive_int
+from common.data import cache_path, read_token_ids
+from common.errors import run_script
+from common.evaluation import autocast, evaluate, in_order
+from common.files import replace_file
+from common.options import choose_device, choose_precision
+from common.token_files import write_array, write_token_ids
+
+WORDS = 20_000
+SCRIPTS = {"1a": "BOW_sentiment_analysis", "1b": "BOW_sentiment_analysis", "2a": "RNN_sentiment_analysis",
+           "2b": "RNN_sentiment_analysis", "3a": "train_language_model", "3c": "RNN_sentiment_analysis"}
+REFERENCES = {"1a": reference.EmbeddingBOW, "1b": reference.GloveBOW, "2a": reference.EmbeddingRNN,
+              "2b": reference.GloveRNN, "3a": reference.LanguageModel, "3c": reference.EmbeddingRNN}
+LENGTH_OF_GENERATED = 150
+
+
+@dataclasses.dataclass
+class Comparison:
+    """One row: medians in seconds, peak memory in bytes above what was in use before."""
+
+    part: str
+    what: str
+    loop_s: float
+    ours_s: float
+    tokens: int
+    loop_bytes: int = 0
+    ours_bytes: int = 0
+    flops: float = 0
+    floor_s: float = 0
+
+
+# Inputs
+
+
+def write_data(folder, train=4000, test=2000, seed=0):
+    """Preprocessed files of reviews of random words, their lengths and word counts like the real ones'."""
+    random = np.random.default_rng(seed)
+    write_array(folder / "imdb_dictionary.npy", np.array([f"word{k}" for k in range(WORDS)]))
+    write_array(folder / "glove_dictionary.npy", np.array([f"word{k}" for k in range(WORDS)]))
+    vectors = random.standard_normal((WORDS + 1, 300), dtype=np.float32)
+    vectors[0] = 0
+    write_array(folder / "glove_embeddings.npy", vectors)
+    for split, count in ("train", train), ("test", test):
+        token_ids, offsets = draw_reviews(random, count)
+        write_token_ids(folder / f"imdb_{split}.txt", token_ids, offsets)
+        write_token_ids(folder / f"imdb_{split}_glove.txt", token_ids, offsets)
+        with replace_file(folder / f"imdb_{split}_reviews.tsv") as file:
+            file.writelines(f"{k}_8.txt\t{'pos' if k % 2 else 'neg'}\t8\ttt{k}\n" for k in range(count))
+
+
+def draw_reviews(random, count):
+    """Token ids by Zipf's law and log-normal lengths with mean 268 and standard deviation 199, as measured."""
+    lengths = random.lognormal(5.37, 0.66, count).clip(10, 2874).astype(np.int64)
+    shares = 1 / (np.arange(WORDS) + 2.7)
+    token_ids = random.choice(WORDS, int(lengths.sum()), p=shares / shares.sum()).astype(np.int32) + 1
+    return token_ids, np.concatenate([[0], lengths.cumsum()])
+
+
+def build_training(part, argv):
+    """The part's run, as its script builds it."""
+    sys.path.insert(0, str(ROOT / part))
+    return importlib.import_module(SCRIPTS[part]).build_training(argv)
+
+
+# The assignment's way
+
+
+class Loop:
+    """The assignment's training and testing of one part, on the same reviews and weights."""
+
+    def __init__(self, part, training):
+        self.part, self.training = part, training
+        self.device = training.options.device
+        self.model = REFERENCES[part](**training.arguments).to(self.device)
+        self.model.load_state_dict(training.model.state_dict())
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=0.001)
+        self.reviews = {}
+        for split, reviews in training.reviews.items():
+            token_ids = reviews.token_ids.cpu().numpy()
+            self.reviews[split] = [token_ids[start:start + length] for start, length in
+                                   zip(reviews.starts.tolist(), reviews.lengths.tolist())]
+
+    def inputs(self, split, indices, sequence_length):
+        """What the model is called with for a batch of reviews: one crop after the other."""
+        labels = self.training.reviews[split].labels[indices]
+        if self.part == "1a":
+            return [self.reviews[split][index] for index in indices.tolist()], labels
+        if self.part == "1b":
+            means = [glove()[self.reviews[split][index]].mean(axis=0) for index in indices.tolist()]
+            return torch.from_numpy(np.stack(means)).to(self.device), labels
+        x = np.zeros((len(indices), sequence_length), np.int64)
+        for row, index in zip(x, indices.tolist()):
+            review = self.reviews[split][index]
+            start = np.random.randint(max(len(review) - sequence_length, 0) + 1)
+            crop = review[start:start + sequence_length]
+            row[:len(crop)] = crop
+        if self.part == "2b":
+            return torch.from_numpy(glove()[x]).to(self.device), labels
+        x = torch.from_numpy(x).to(self.device)
+        return (x,) if self.part == "3a" else (x, labels)
+
+    def step(self, indices, sequence_length):
+        self.model.train()
+        self.optimizer.zero_grad()
+        loss, _ = self.model(*self.inputs("train", indices, sequence_length))
+        loss.backward()
+        self.optimizer.step()
+        loss.item()
+
+    @torch.no_grad()
+    def evaluate(self, batches, sequence_length):
+        self.model.eval()
+        for indices in batches:
+            train = {} if self.part in ("1a", "1b") else {"train": False}
+            _, logit = self.model(*self.inputs("test", indices, sequence_length), **train)
+            (logit >= 0).sum().item()
+
+    @torch.no_grad()
+    def generate(self, length):
+        """One review, a word at a time -> its token ids."""
+        self.model.eval()
+        self.model.reset_state()
+        token_ids = [1]
+        while len(token_ids) < length:
+            embedded = self.model.embedding(torch.tensor(token_ids[-1:], device=self.device))
+            logits = self.model.decoder(self.model.step(embedded, train=False))[0]
+            probabilities = logits.double().softmax(dim=0).cpu().numpy()
+            token_ids.append(np.random.choice(len(probabilities), p=probabilities))
+        return token_ids
+
+
+def glove():
+    """The word vectors as an array, read once."""
+    if not hasattr(glove, "vectors"):
+        glove.vectors = np.load(glove.path)
+    return glove.vectors
+
+
+# Measuring
+
+
+def medians(functions, repeats, device):
+    """Call the functions in turn -> median seconds and peak bytes of each, after one call to warm up."""
+    seconds = [[] for _ in functions]
+    peaks = [0 for _ in functions]
+    for repeat in range(repeats + 1):
+        for k, function in enumerate(functions):
+            before = start_peak(device)
+            wait(device)
+            start = time.perf_counter()
+            function()
+            wait(device)
+            if repeat:
+                seconds[k].append(time.perf_counter() - start)
+            peaks[k] = max(peaks[k], peak(device) - before)
+    return [statistics.median(some) for some in seconds], peaks
+
+
+def wait(device):
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def start_peak(device):
+    """Forget the peak of memory use so far -> bytes in use."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        return torch.cuda.memory_allocated()
+    Path("/proc/self/clear_refs").write_text("5")       # see proc(5)
+    return peak(device)
+
+
+def peak(device):
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated()
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) * 1024
+
+
+def device_peaks(options):
+    """Floating-point operations and bytes a second of a large matrix product and a large copy."""
+    size = 8192 if options.device.type == "cuda" else 2048
+    a, b = torch.randn(2, size, size, device=options.device)
+    source = torch.empty(1 << 28, dtype=torch.uint8, device=options.device)
+    target = torch.empty_like(source)
+    with torch.inference_mode(), autocast(options):
+        (product_s, copy_s), _ = medians([lambda: a @ b, lambda: target.copy_(source)], 10, options.device)
+    return {"flops": 2 * size ** 3 / product_s, "bytes": 2 * source.numel() / copy_s}
+
+
+def lstm_flops(batch, time_steps, in_size, hidden, layers):
+    """Of one forward pass: a product with the input and one with the hidden state at each timestep."""
+    return 2 * batch * time_steps * 4 * hidden * (in_size + hidden + (layers - 1) * 2 * hidden)
+
+
+def floor(part, training, batch, time_steps):
+    """The layers of a part as bare modules: one forward and backward pass, as a function."""
+    options, arguments = training.options, training.arguments
+    hidden, layers = arguments["no_of_hidden_units"], arguments.get("lstm_layers", 1)
+    in_size = arguments.get("in_size", hidden)
+    lstm = nn.LSTM(in_size, hidden, layers, batch_first=True).to(options.device)
+    decoder = nn.Linear(hidden, arguments["vocab_size"]).to(options.device) if part == "3a" else nn.Identity()
+    x = torch.randn(batch, time_steps, in_size, device=options.device, requires_grad=True)
+
+    def passes():
+        with autocast(options):
+            decoder(lstm(x)[0]).sum().backward()
+    return passes
+
+
+def measure_part(part, data, device, precision, repeats):
+    """The comparisons of one part, in a process of its own."""
+    sys.stdout = sys.stderr             # the table alone goes to standard output
+    torch.manual_seed(0)
+    glove.path = data / "glove_embeddings.npy"
+    argv = ["--data", str(data), "--device", device, "--precision", precision]
+    if part == "3c":
+        argv += ["--language-model", str(language_model(data, device))]
+    training = build_training(part, argv)
+    options = training.options
+    loop = Loop(part, training)
+    batch, time_steps = options.batch_size, getattr(options, "sequence_length", None)
+    indices = torch.arange(batch, device=options.device)
+    recurrent = part not in ("1a", "1b")
+    rows = []
+
+    training.model.train()
+    functions = [lambda: loop.step(indices, time_steps), lambda: training.step(indices)]
+    if recurrent:
+        functions.append(floor(part, training, batch, time_steps))
+    (loop_s, ours_s, *floor_s), (loop_bytes, ours_bytes, *_) = medians(functions, repeats, options.device)
+    tokens = batch * time_steps if recurrent else int(training.reviews["train"].lengths[indices].sum())
+    flops = 3 * forward_flops(part, training.arguments, batch, time_steps) if recurrent else 0
+    rows.append(Comparison(part, "training step", loop_s, ours_s, tokens, loop_bytes, ours_bytes, flops, *floor_s))
+
+    if part == "3a":
+        rows.append(compare_generation(loop, training, repeats))
+        return rows
+    batches = in_order(2 * batch, batch, options.device)
+    length = 2 * time_steps if recurrent else None
+    functions = [lambda: loop.evaluate(batches, length), lambda: evaluate(
+        training.model, lambda indices: training.score("test", indices), batches, options)]
+    (loop_s, ours_s), (loop_bytes, ours_bytes) = medians(functions, repeats, options.device)
+    tokens = 2 * batch * length if recurrent else int(training.reviews["test"].lengths[:2 * batch].sum())
+    flops = forward_flops(part, training.arguments, 2 * batch, length) if recurrent else 0
+    what = f"evaluation at {length} tokens" if recurrent else "evaluation"
+    rows.append(Comparison(part, what, loop_s, ours_s, tokens, loop_bytes, ours_bytes, flops))
+    return rows
+
+
+def forward_flops(part, arguments, batch, time_steps):
+    hidden = arguments["no_of_hidden_units"]
+    flops = lstm_flops(batch, time_steps, arguments.get("in_size", hidden), hidden, arguments.get("lstm_layers", 1))
+    return flops + (2 * batch * time_steps * hidden * arguments["vocab_size"] if part == "3a" else 0)
+
+
+def compare_generation(loop, training, repeats):
+    """A hundred reviews at once beside one after the other, of which two are timed."""
+    sys.path.insert(0, str(ROOT / "3b"))
+    from generate_review import generate
+    primes = [[1]] * 100
+    training.model.eval()
+
+    def ours():
+        with autocast(training.options):
+            generate(training.model, primes, LENGTH_OF_GENERATED, 1.0)
+    (loop_s, ours_s), _ = medians([lambda: [loop.generate(LENGTH_OF_GENERATED) for _ in range(2)], ours],
+                                  max(1, repeats // 3), training.options.device)
+    return Comparison("3b", "100 reviews of 150 tokens", loop_s * 50, ours_s, 100 * LENGTH_OF_GENERATED)
+
+
+def language_model(data, device):
+    """A language model to start 3c from, untrained: speed does not depend on what it knows."""
+    folder = data / "language_model"
+    if not folder.exists():
+        training = build_training("3a", ["--data", str(data), "--device", device, "--output", str(folder)])
+        training.save(finished=True)
+        del sys.modules["RNN_language_model"]
+    return folder / "language.model"
+
+
+def measure_reading(folder, repeats):
+    """The token-id text of 100,000 reviews, line by line and by our reader, without and with its cache."""
+    path = folder / "reading" / "imdb_train.txt"
+    token_ids, offsets = draw_reviews(np.random.default_rng(0), 100_000)
+    write_token_ids(path, token_ids, offsets)
+
+    def lines():
+        with open(path, encoding="ascii") as file:
+            return [np.array(line.split(), dtype=int) for line in file]
+
+    def first():
+        cache_path(path).unlink(missing_ok=True)
+        read_token_ids(path, WORDS)
+    cpu = torch.device("cpu")
+    (lines_s, first_s, cached_s), (lines_bytes, first_bytes, cached_bytes) = medians(
+        [lines, first, lambda: read_token_ids(path, WORDS)], max(1, repeats // 3), cpu)
+    return [Comparison("", "reading text", lines_s, first_s, len(token_ids), lines_bytes, first_bytes),
+            Comparison("", "reading the cache", lines_s, cached_s, len(token_ids), lines_bytes, cached_bytes)]
+
+
+# The report
+
+
+def print_table(rows, peaks):
+    print(f"peaks: {peaks['flops'] / 1e12:.2f} TFLOP/s, {peaks['bytes'] / 1e9:.0f} GB/s")
+    print(f"{'part':4} {'what':26} {'loop':>9} {'ours':>9} {'ratio':>7} {'tokens/s':>11} {'of peak':>8} {'floor':>9} "
+          f"{'memory: loop':>13} {'ours':>9}")
+    for row in rows:
+        share = f"{row.flops / row.ours_s / peaks['flops']:.0%}" if row.flops else ""
+        bare = f"{1e3 * row.floor_s:,.1f} ms" if row.floor_s else ""
+        print(f"{row.part:4} {row.what:26} {1e3 * row.loop_s:6,.0f} ms {1e3 * row.ours_s:6,.1f} ms "
+              f"{row.loop_s / row.ours_s:6.1f}x {row.tokens / row.ours_s:11,.0f} {share:>8} {bare:>9} "
+              f"{row.loop_bytes / 2 ** 20:9,.0f} MiB {row.ours_bytes / 2 ** 20:5,.0f} MiB")
+
+
+def machine(device):
+    names = [line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
+             if line.startswith("model name")]
+    return {"cpu": names[0] if names else platform.processor(), "threads": torch.get_num_threads(),
+            "gpu": torch.cuda.get_device_name() if device.type == "cuda" else None,
+            "python": platform.python_version(), "torch": torch.__version__}
+
+
+def commit():
+    done = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
+    return done.stdout.strip() or None
+
+
+def parse_options():
+    parser = Parser(__doc__)
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="where to compute")
+    parser.add_argument("--precision", choices=["auto", "float32", "tf32", "bfloat16"], default="auto",
+                        help="of ours; the loops compute in float32")
+    parser.add_argument("--parts", nargs="+", choices=[*SCRIPTS, "reading"], default=[*SCRIPTS, "reading"],
+                        help="what to time; 3a includes 3b")
+    parser.add_argument("--repeats", type=positive_int, default=5, help="timed calls of each")
+    parser.add_argument("--output", type=Path, default=ROOT / "benchmarks" / "results" / "bench.json",
+                        help="JSON file that is written")
+    return parser.parse_args()
+
+
+def main():
+    options = parse_options()
+    device = choose_device(options.device)
+    precision = choose_precision(options.precision, device)
+    record = {"machine": machine(device), "commit": commit(), "precision": precision}
+    print(" | ".join(f"{name} {value}" for name, value in (record["machine"] | record).items() if name != "machine"))
+    context = multiprocessing.get_context("spawn")
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder)
+        write_data(data)
+        for part in options.parts:
+            with context.Pool(1) as pool:       # modules of one name and memory peaks stay apart
+                arguments = (data, options.repeats) if part == "reading" else (
+                    part, data, device.type, precision, options.repeats)
+                rows += pool.apply(measure_reading if part == "reading" else measure_part, arguments)
+    options.device, options.precision = device, precision
+    peaks = device_peaks(options)
+    print_table(rows, peaks)
+    with replace_file(options.output) as file:
+        json.dump(record | {"peaks": peaks, "rows": [dataclasses.asdict(row) for row in rows]}, file, indent=1)
+
+
+if __name__ == "__main__":
+    run_script(main)
