@@ -3,6 +3,7 @@
 #   make                                  the whole ladder on the embedded sample, in minutes on a CPU
 #   make test                             the tests
 #   make test-slow                        those that kill runs and fill the disk, minutes more
+#   make bench                            every part beside the assignment's loops, timed
 #   make all IMDB=aclImdb_v1.tar.gz GLOVE=glove.840B.300d.zip
 #                                         the real thing at the assignment's settings, on a GPU node;
 #                                         without IMDB it is downloaded, without GLOVE vectors are learned
@@ -29,7 +30,7 @@ SAMPLE := DATA=preprocessed_data/sample RESULTS=results/sample SOURCE='--sample 
 	OPTIONS_3b='--length 40' \
 	OPTIONS_3c='--fine-tune all --sequence-length 50 --epochs 12 --dropout 0.2 $(SMALL)'
 
-.PHONY: sample all test test-slow ladder
+.PHONY: sample all test test-slow bench ladder
 .DELETE_ON_ERROR:
 
 sample: $(if $(VENV),$(VENV)/installed)
@@ -43,6 +44,9 @@ test: $(if $(VENV),$(VENV)/installed-for-tests)
 
 test-slow: $(if $(VENV),$(VENV)/installed-for-tests)
 	$(PYTHON) -m pytest -m slow
+
+bench: $(if $(VENV),$(VENV)/installed)
+	$(PYTHON) benchmarks/bench.py
 
 ladder: $(foreach part,1a 1b 2a 2b 3a 3c,$(RESULTS)/$(part)/test_table.csv) $(RESULTS)/3b/generated_reviews.txt
 	@cat $(RESULTS)/3b/generated_reviews.txt

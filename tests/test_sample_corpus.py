@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from parts import ROOT, TRAINING_SCRIPTS
 
 from common.sample_corpus import sample_reviews
 
@@ -120,3 +121,16 @@ def test_word_counts_tell_some_reviews_but_far_from_all(reviews):
         weights -= 0.2 * counts[train].T @ error / train.sum()
     accuracy = np.mean((counts[~train] @ weights > 0) == positive[~train])
     assert 0.6 < accuracy < 0.85
+
+
+@pytest.mark.slow
+def test_an_lstm_learns_what_a_bag_of_words_cannot(run, data, tmp_path):
+    """Word order tells praise from blame in half of the reviews, so a bag of words has about 75 % to win."""
+    small = ["--data", data, "--epochs", "12", "--batch-size", "50", "--learning-rate", "0.003"]
+    accuracy = {}
+    for part, options in ("1a", []), ("2a", ["--hidden-units", "64", "--sequence-length", "50"]):
+        done = run(ROOT / TRAINING_SCRIPTS[part], *small, *options, "--output", tmp_path / part)
+        assert done.returncode == 0, done.stderr
+        accuracy[part] = np.load(tmp_path / part / "data.npy")[2, -1]
+    assert accuracy["1a"] < 0.85
+    assert accuracy["2a"] > accuracy["1a"] + 0.1
