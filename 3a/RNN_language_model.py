@@ -2,9 +2,9 @@
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from common.layers import LSTMStack
+from common.losses import linear_cross_entropy
 
 
 class RNN_language_model(LSTMStack):
@@ -64,7 +64,6 @@ class RNN_language_model(LSTMStack):
         if lengths is not None:
             inside = torch.arange(1, x.shape[1], device=x.device) < lengths[:, None]
             h, targets = h[inside], targets[inside]                             # targets, hidden units
-        logits = self.decoder(h).flatten(0, -2)                                 # targets, vocab
-        loss = F.cross_entropy(logits, targets.flatten(), reduction="sum")
-        correct = (logits.detach().argmax(dim=1) == targets.flatten()).sum()
-        return loss, correct, torch.full_like(correct, targets.numel())
+        h, targets = h.flatten(0, -2), targets.flatten()                        # targets, hidden units
+        loss, correct = linear_cross_entropy(h, self.decoder.weight, self.decoder.bias, targets)
+        return loss, correct, torch.full_like(correct, len(targets))

@@ -1,0 +1,53 @@
+"""The loss over a large vocabulary, without keeping the logits of all words."""
+
+import torch
+from torch.nn import functional as F
+
+CHUNK_ROWS = 1000   # targets whose logits exist at one time
+
+
+class _LinearCrossEntropy(torch.autograd.Function):
+    """Computes the gradients along with the loss, while the logits of a chunk are at hand."""
+
+    @staticmethod
+    def forward(ctx, h, weight, bias, targets):
+        loss = torch.zeros((), device=h.device)
+        correct = torch.zeros((), dtype=torch.long, device=h.device)
+        # Of no use where nothing learns, as in evaluation.
+        learns = any(ctx.needs_input_grad)
+        gradients = [torch.zeros_like(tensor) for tensor in (h, weight, bias)] if learns else []
+        for start in range(0, len(h), CHUNK_ROWS):
+            rows = slice(start, start + CHUNK_ROWS)
+            logits = F.linear(h[rows], weight, bias).float()                    # rows, vocab
+            log_total = logits.logsumexp(dim=1)                                 # rows
+            target = targets[rows][:, None]
+            loss += (log_total - logits.gather(1, target)[:, 0]).sum()
+            correct += (logits.argmax(dim=1) == target[:, 0]).sum()
+            if learns:
+                # The derivative of the loss: the probabilities, less one at the target.
+                difference = logits.sub_(log_total[:, None]).exp_()
+                difference.scatter_add_(1, target, torch.full_like(log_total, -1)[:, None])
+                gradients[0][rows] = difference @ weight
+                gradients[1] += difference.T @ h[rows]
+                gradients[2] += difference.sum(dim=0)
+        ctx.save_for_backward(*gradients)
+        ctx.mark_non_differentiable(correct)
+        return loss, correct
+
+    @staticmethod
+    def backward(ctx, loss_gradient, _):
+        return *(gradient * loss_gradient for gradient in ctx.saved_tensors), None
+
+
+def linear_cross_entropy(h, weight, bias, targets):
+    """Cross entropy of a linear layer's logits, summed over the targets.
+
+    Args:
+        h: (targets, features) float; weight: (vocab, features); bias: (vocab,).
+        targets: (targets,) int64.
+
+    Returns:
+        (loss, correct): summed cross entropy in nats, a float32 scalar that gradients flow through, and
+        the number of targets with the largest logit.
+    """
+    return _LinearCrossEntropy.apply(h, weight, bias, targets)
