@@ -24,7 +24,8 @@ IMDB=${IMDB-$DATA/aclImdb_v1.tar.gz}
 GLOVE=${GLOVE-train}
 SOURCE=${SOURCE---imdb $IMDB --glove $GLOVE}
 
-# OPTIONS_1a to OPTIONS_3c: options of each part's training script in the ladder, with quotes as in a shell.
+# For single parts: WALL_CLOCK_1a to WALL_CLOCK_3c instead of WALL_CLOCK, and OPTIONS_1a to OPTIONS_3c, options of
+# the training script in the ladder, with quotes as in a shell.
 
 if [ -n "$MODULES" ]; then                     # module is a function that seldom bears `set -u`
     # shellcheck disable=SC2086
