@@ -2,7 +2,7 @@
 #
 #   make                                  the whole ladder on the embedded sample, in minutes on a CPU
 #   make test                             the tests
-#   make test-slow                        those that kill runs and fill the disk, minutes more
+#   make test-slow                        those that kill runs, fill the disk and start a Slurm, minutes more
 #   make bench                            every part beside the assignment's loops, timed
 #   make all IMDB=aclImdb_v1.tar.gz GLOVE=glove.840B.300d.zip
 #                                         the real thing at the assignment's settings, on a GPU node;

@@ -1,0 +1,27 @@
+"""Fetch what preprocessing needs from the internet, where there is one: compute nodes have none.
+
+    python -m jobs.fetch preprocessed_data/aclImdb_v1.tar.gz
+
+Fetches the reviews (84 MB), unless that path is there, and NLTK's Punkt data, unless they are installed.
+"""
+
+from pathlib import Path
+
+from common.arguments import Parser
+from common.download import IMDB_SHA256, IMDB_URL, download
+from common.errors import run_script
+from common.tokenizer import load_punkt
+
+
+def main():
+    parser = Parser(__doc__)
+    parser.add_argument("imdb", type=Path, help="aclImdb_v1.tar.gz, or an unpacked aclImdb folder")
+    imdb = parser.parse_args().imdb
+    load_punkt()
+    if not imdb.exists():
+        print(f"fetching {IMDB_URL}", flush=True)
+        download(IMDB_URL, imdb, IMDB_SHA256)
+
+
+if __name__ == "__main__":
+    run_script(main)
