@@ -3,7 +3,7 @@
 #
 # When the wall clock is near (USR1), or the job has to make room for another (TERM), the training saves and
 # ends with status 75. The job then goes back into the queue, keeps its id, and goes on in its next turn.
-#SBATCH --nodes=1 --ntasks=1 --requeue --open-mode=append
+#SBATCH --ntasks-per-node=1 --requeue --open-mode=append
 source jobs/settings.sh
 part=$1
 shift
@@ -25,9 +25,9 @@ requeue() {
     exit
 }
 
-# Runs a script of the part and passes signals on to it. Returns if it succeeds.
+# Runs a command and passes signals on to it. Returns if it succeeds.
 run() {
-    "$PYTHON" "$@" &
+    "$@" &
     script=$!
     while kill -0 "$script" 2>/dev/null; do     # a signal ends wait early
         wait "$script"
@@ -35,15 +35,16 @@ run() {
     wait "$script"
     local status=$?
     # A script that knows nothing of the signal, or was still starting, ends with 128 + its number.
-    case $status:$signal in
+    # torchrun tells of no status but its own, but its processes save as a single one does.
+    case $status:$signal:$launch in
     0:*) ;;
-    75:* | 138:USR1 | 143:TERM) requeue ;;
+    75:* | 138:USR1:* | 143:TERM:* | *:?*:*torchrun*) requeue ;;
     *) exit "$status" ;;
     esac
 }
 
 signal=
-trap 'signal=USR1; kill -USR1 "$script"' USR1
+trap 'signal=USR1; kill -$pass_on "$script"' USR1
 trap 'signal=TERM; kill -TERM "$script"' TERM
 
 output=$RESULTS/$part
@@ -63,8 +64,19 @@ case $part in
 3b | 3c) set -- --language-model "$RESULTS/3a/language.model" "$@" ;;
 esac
 
+launch=$PYTHON pass_on=USR1
+if [ $((NODES * PROCESSES)) -gt 1 ]; then
+    # The first node is where all processes meet; the job's id makes a port that no other job is likely to take.
+    host=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
+    launch="srun $(dirname "$PYTHON")/torchrun --nnodes $NODES --nproc_per_node $PROCESSES --rdzv_backend c10d
+        --rdzv_id $SLURM_JOB_ID --rdzv_endpoint $host:$((20000 + SLURM_JOB_ID % 10000))"
+    pass_on=TERM                                # USR1 would end torchrun itself
+fi
+
 echo "job $SLURM_JOB_ID on $(hostname), turn $((${SLURM_RESTART_COUNT-0} + 1)): part $part $*"
-run "$part/$train" "${shared[@]}" "$@"
+# shellcheck disable=SC2086
+run $launch "$part/$train" "${shared[@]}" "$@"
 if [ -n "$test" ]; then
-    run "$part/$test" "${shared[@]}"
+    launch=$PYTHON pass_on=USR1
+    run "$PYTHON" "$part/$test" "${shared[@]}"
 fi

@@ -33,6 +33,8 @@ def cpu_without_bfloat16(monkeypatch):
 
 def give_gpu(monkeypatch, bfloat16):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda index: None)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: bfloat16)
 
 
@@ -139,6 +141,19 @@ def test_a_gpu_is_taken_where_there_is_one_in_the_precision_it_has(bfloat16, pre
     give_gpu(monkeypatch, bfloat16)
     options = parse()
     assert (options.device.type, options.precision) == ("cuda", precision)
+
+
+def test_each_process_of_a_node_takes_a_gpu_of_its_own(monkeypatch):
+    give_gpu(monkeypatch, bfloat16=True)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert parse().device == torch.device("cuda", 1)
+
+
+def test_more_processes_than_gpus_are_refused(monkeypatch):
+    give_gpu(monkeypatch, bfloat16=True)
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(UserError, match="torchrun: 3 processes or more on a node with 2 GPUs"):
+        parse()
 
 
 def test_a_gpu_is_left_alone_with_device_cpu(monkeypatch):

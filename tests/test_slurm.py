@@ -207,6 +207,19 @@ def test_a_preempted_job_goes_on_when_there_is_room_again(cluster, at_work):
     assert "stopped by SIGTERM in epoch" in log.read_text() and "going on in epoch" in log.read_text()
 
 
+def test_two_processes_train_together_and_go_on_after_a_notice(cluster, data, tmp_path):
+    [job] = cluster.submit("2a", "--epochs", "30", "--hidden-units", "16", "--sequence-length", "20", DATA=str(data),
+                           RESULTS=str(tmp_path), CPUS="2", PROCESSES="2", WALL_CLOCK="60").values()
+    log = cluster.folder / f"logs/2a-{job}.out"
+    while not (log.exists() and "epoch  1" in log.read_text()):
+        time.sleep(0.2)
+    cluster.run("scancel", "--batch", "--signal=USR1", job)
+    cluster.wait()
+    assert cluster.job(job)["JobState"] == "COMPLETED", log.read_text()
+    assert log.read_text().count("2 processes") >= 2 and "going on in epoch" in log.read_text()
+    assert (tmp_path / "2a" / "test_table.csv").exists()
+
+
 def test_an_error_of_the_user_fails_the_job(cluster, data):
     jobs = cluster.submit("3c", DATA=str(data), RESULTS=str(cluster.folder / "empty"))
     cluster.wait()
