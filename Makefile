@@ -87,4 +87,4 @@ $(RESULTS)/3a/test_table.csv: $(READY)
 	$(PYTHON) 3a/train_language_model.py --data $(DATA) --output $(RESULTS)/3a $(OPTIONS_3a)
 
 $(RESULTS)/3b/generated_reviews.txt: $(RESULTS)/3a/test_table.csv
-	$(PYTHON) 3b/generate_review.py $(LANGUAGE_MODEL) --output $(RESULTS)/3b $(OPTIONS_3b)
+	$(PYTHON) 3b/generate_review.py $(LANGUAGE_MODEL) --data $(DATA) --output $(RESULTS)/3b $(OPTIONS_3b)

@@ -25,7 +25,7 @@ from common.errors import UserError, run_script
 from common.files import claim_folder
 from common.raw_reviews import SPLITS, read_reviews, sort_reviews
 from common.token_files import write_array, write_dictionary, write_reviews, write_token_ids
-from common.tokenizer import learn_punkt, load_punkt, tokenize_reviews, usable_cores
+from common.tokenizer import learn_sample_punkt, load_punkt, tokenize_reviews, usable_cores
 from common.vocabulary import build_dictionary, count_tokens, token_ids
 
 # Which files mean nothing beside another dictionary.
@@ -59,22 +59,22 @@ def parse_options():
 
 
 def load_reviews(options):
-    """Return the raw reviews in file order, and the tokenizer of their sentences with its name."""
+    """Return the raw reviews in file order, the tokenizer of their sentences, and what statistics.json says of it."""
     if options.sample:
         from common.sample_corpus import sample_reviews
         reviews = sort_reviews(sample_reviews(options.seed))
-        punkt = learn_punkt([review.text for review in reviews if review.split == "train"])
-        return reviews, punkt, "learned from the sample"
+        return (reviews, learn_sample_punkt(options.seed),
+                {"sentences": "learned from the sample", "sample_seed": options.seed})
     punkt = load_punkt()  # before the reviews, so that a missing punkt_tab is said at once
     if options.download:
         options.imdb = options.output / "aclImdb_v1.tar.gz"
         print(f"fetching {IMDB_URL}", flush=True)
         download(IMDB_URL, options.imdb, IMDB_SHA256)
     print(f"reading {options.imdb}", flush=True)
-    return read_reviews(options.imdb), punkt, "punkt_tab english"
+    return read_reviews(options.imdb), punkt, {"sentences": "punkt_tab english"}
 
 
-def describe(reviews, tokenized, words, counts, punkt_name, output):
+def describe(reviews, tokenized, words, counts, punkt_source, output):
     """Print what the reviews look like; write it to statistics.json and statistics.png."""
     review_counts = collections.Counter((review.split, review.label) for review in reviews)
     lengths = np.diff(tokenized.offsets)[:sum(review.split == "train" for review in reviews)]
@@ -82,8 +82,7 @@ def describe(reviews, tokenized, words, counts, punkt_name, output):
     statistics = {
         "reviews": {split: {label: review_counts[split, label] for label in labels}
                     for split, labels in SPLITS.items()},
-        "tokenizer": {"name": "nltk.word_tokenize, lower case", "sentences": punkt_name,
-                      "nltk_version": nltk.__version__},
+        "tokenizer": {"name": "nltk.word_tokenize, lower case", **punkt_source, "nltk_version": nltk.__version__},
         **corpus_statistics(lengths, words, counts),
         "example": {"before": reviews[0].text,
                     "after": " ".join(tokenized.tokens[index] for index in first)},
@@ -101,7 +100,7 @@ def main():
 
 def preprocess(options):
     output = options.output
-    reviews, punkt, punkt_name = load_reviews(options)
+    reviews, punkt, punkt_source = load_reviews(options)
     glove = None
     if options.glove not in (None, "train"):
         from common.glove import read_glove
@@ -119,7 +118,7 @@ def preprocess(options):
     words, counts = count_tokens(tokens, indices[:train[-1]])
     if not words:
         raise UserError(f"{options.imdb}: the training reviews hold no tokens; give other reviews")
-    describe(reviews, tokenized, words, counts, punkt_name, output)
+    describe(reviews, tokenized, words, counts, punkt_source, output)
 
     dictionary = build_dictionary(words)
     ids = token_ids(tokens, dictionary)[indices]

@@ -39,6 +39,10 @@ class BOW_model(nn.Module):
         """
         token_ids, offsets = self.flatten(x) if isinstance(x, list) else x
         h = F.embedding_bag(token_ids, self.embedding.weight, offsets, mode="mean")     # batch, hidden units
+        return self.classify(h, t)
+
+    def classify(self, h, t):
+        """h (batch, hidden units) mean embeddings, t (batch,) labels -> (loss, logit)."""
         for k in self.layer_names:
             h = self.get_submodule(f"fc_hidden{k}")(h)
             h = self.dropout(F.relu(self.get_submodule(f"bn_hidden{k}")(h)))

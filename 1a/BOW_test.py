@@ -1,8 +1,11 @@
-"""Part 1a: test the trained bag of words on the 25,000 test reviews.
+"""Part 1a: test the trained bag of words on the 25,000 test reviews, or on one's own.
 
     python 1a/BOW_test.py
+    python 1a/BOW_test.py --review "A great film." --explain
 
-Reads BOW.model from --output and the preprocessed reviews from --data; writes test_table.csv to --output.
+Reads BOW.model from --output and the preprocessed reviews from --data; writes test_table.csv to
+--output. Reviews given with --review or --reviews are classified instead; with --explain each word
+comes with what it adds to the logit, in explanation.html too.
 """
 
 import sys
@@ -12,21 +15,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from BOW_model import BOW_model
 from common.errors import run_script
-from common.evaluation import sentiment_score
-from common.options import parse_options
-from common.testing import TestRun
+from common.options import TEST_DEFAULTS, parse_options
+from common.testing import BagTest
 
 
 def main():
-    options = parse_options(__doc__, __file__, batch_size=1000)
-    run = TestRun("1a", "BOW.model", BOW_model, options)
-    reviews, _ = run.read_test_reviews("imdb")
-
-    def score(indices):
-        t = reviews.labels[indices]                                             # batch
-        return sentiment_score(run.model(reviews.bags(indices), t), t)
-
-    run.test_once(score)
+    options = parse_options(__doc__, __file__, **TEST_DEFAULTS, batch_size=1000)
+    BagTest("1a", "BOW.model", BOW_model, options).run()
 
 
 if __name__ == "__main__":

@@ -1,12 +1,15 @@
 """Part 3b: let the language model write reviews.
 
     python 3b/generate_review.py
-    python 3b/generate_review.py --prime "i love this movie ." "i hate" --temperature 0.5 1.0 1.3 --length 100
+    python 3b/generate_review.py --prime "I love this movie." "i hate" --temperature 0.5 1.0 1.3 --length 100
 
-Reads the language model of part 3a, nothing else; prints the reviews and writes generated_reviews.txt
-to --output. A prime's words are separated by spaces; a lower temperature makes the words likelier and duller.
+Reads the language model of part 3a; prints the reviews and writes generated_reviews.txt to --output.
+A prime is cut into words as preprocessing did, or at its spaces where NLTK or its Punkt data is not
+there. A lower temperature makes the words likelier and duller. With --explain each review is followed
+by its words with the probabilities that they were drawn with.
 """
 
+import math
 import re
 import sys
 from pathlib import Path
@@ -22,6 +25,7 @@ from common.errors import UserError, run_script
 from common.evaluation import autocast
 from common.files import check_folder, replace_file
 from common.options import ROOT, describe_run, parse_options
+from common.own_reviews import load_tokenizer
 
 
 def sampling_probabilities(logits, temperature, top_k=0, top_p=1.0):
@@ -60,19 +64,24 @@ def generate(model, primes, length, temperature, top_k=0, top_p=1.0):
         primes: list of lists of token ids, of any lengths from 1 on.
 
     Returns:
-        (reviews, length) int64 token ids, the primes' own at the start.
+        (token_ids, probabilities): (reviews, length) int64, the primes' own at the start; (reviews, length)
+        float, the probability that each word was drawn with, NaN in the primes.
     """
     device = model.embedding.weight.device
     token_ids = torch.zeros(len(primes), max(length, *map(len, primes)), dtype=torch.long, device=device)
     lengths = torch.tensor([len(prime) for prime in primes], device=device)
     for row, prime in zip(token_ids, primes):
         row[:len(prime)] = torch.tensor(prime, device=device)
+    drawn_with = torch.full(token_ids.shape, torch.nan, device=device)
     model.reset_state()
     for step in range(1, token_ids.shape[1]):
         logits = model.next_word_logits(token_ids[:, step - 1:step])[:, -1].float()     # reviews, vocab
-        sampled = torch.multinomial(sampling_probabilities(logits, temperature, top_k, top_p), 1)[:, 0]
-        token_ids[:, step] = torch.where(step < lengths, token_ids[:, step], sampled)
-    return token_ids[:, :length]
+        probabilities = sampling_probabilities(logits, temperature, top_k, top_p)
+        sampled = torch.multinomial(probabilities, 1)                           # reviews, 1
+        given = step < lengths
+        token_ids[:, step] = torch.where(given, token_ids[:, step], sampled[:, 0])
+        drawn_with[:, step] = torch.where(given, torch.nan, probabilities.gather(1, sampled)[:, 0])
+    return token_ids[:, :length], drawn_with[:, :length]
 
 
 def readable(words):
@@ -87,8 +96,16 @@ def readable(words):
     return re.sub(r"(^|[.!?]\"? )([a-z])", lambda match: match[1] + match[2].upper(), text)
 
 
-def encode_prime(prime, vocabulary):
-    """Token ids of a prime's words.
+def prime_tokenizer(folder):
+    """The function that cuts a prime into words: preprocessing's, or at the spaces where that one is not there."""
+    try:
+        return load_tokenizer(folder, fetch=False)
+    except UserError:
+        return lambda prime: prime.lower().split()
+
+
+def encode_prime(prime, vocabulary, tokenize):
+    """Token ids of a prime's words, as the function tokenize cuts them.
 
     Raises:
         UserError: the prime has no word that the model knows.
@@ -96,7 +113,7 @@ def encode_prime(prime, vocabulary):
     # An argument that is not UTF-8 could be neither looked up nor written.
     prime = prime.encode("utf-8", "replace").decode()
     word_ids = {word: k for k, word in enumerate(vocabulary, 1)}
-    words = prime.lower().split()
+    words = tokenize(prime)
     unknown = [word for word in words if word not in word_ids]
     if len(unknown) == len(words):
         raise UserError(f"--prime '{prime}': no word that the model knows; give one, such as 'the'")
@@ -107,22 +124,27 @@ def encode_prime(prime, vocabulary):
 
 def main():
     options = parse_options(__doc__, __file__, language_model=ROOT / "3a" / "language.model", prime=["a", "i"],
-                            temperature=[0.5, 1.0], length=150, top_k=0, top_p=1.0, raw=False)
+                            temperature=[0.5, 1.0], length=150, top_k=0, top_p=1.0, raw=False, explain=False)
     checkpoint = load_checkpoint(options.language_model, "3a", options.device)
     vocabulary = checkpoint["vocabulary"]
     model = build_model(RNN_language_model, checkpoint, options.device)
     check_folder(options.output)
     print(f"part 3b | {describe_run(options)}")
-    primes = [encode_prime(prime, vocabulary) for prime in options.prime]
+    tokenize = prime_tokenizer(options.data)
+    primes = [encode_prime(prime, vocabulary, tokenize) for prime in options.prime]
 
     lines = []
     for temperature in options.temperature:
         with autocast(options):
-            token_ids = generate(model, primes, options.length, temperature, options.top_k, options.top_p)
-        for prime, review in zip(options.prime, token_ids.tolist()):
+            reviews, drawn_with = generate(model, primes, options.length, temperature, options.top_k, options.top_p)
+        for prime, review, probabilities in zip(options.prime, reviews.tolist(), drawn_with.tolist()):
             words = [vocabulary[k - 1] if k else "<unk>" for k in review]
             text = " ".join(words) if options.raw else readable(words)
-            lines += [f"temperature {temperature:g}, prime {prime!r}", text, ""]
+            lines += [f"temperature {temperature:g}, prime {prime!r}", text]
+            if options.explain:
+                lines.append(" ".join(word if math.isnan(probability) else f"{word}({probability:.2f})"
+                                      for word, probability in zip(words, probabilities)))
+            lines.append("")
     print("\n" + "\n".join(lines), end="")
     with replace_file(options.output / "generated_reviews.txt") as file:
         file.write("\n".join(lines))

@@ -1,9 +1,12 @@
-"""Part 3c: the trained LSTM's test accuracy by sequence length, the assignment's table.
+"""Part 3c: the trained LSTM's test accuracy by sequence length, the assignment's table; or one's own reviews.
 
     python 3c/RNN_test.py
+    python 3c/RNN_test.py --review "A great film." --explain
 
 Reads rnn.model from --output and the preprocessed reviews from --data; writes test_table.csv and
-test_table.png to --output: crops of 50 to 500 tokens, and whole reviews.
+test_table.png to --output: crops of 50 to 500 tokens, and whole reviews. Reviews given with --review
+or --reviews are classified instead, whole; with --explain each word comes with what its timestep adds
+to the logit, in explanation.html too.
 """
 
 import sys
@@ -13,20 +16,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from RNN_model import RNN_model
 from common.errors import run_script
-from common.evaluation import sentiment_score
-from common.options import parse_options
-from common.testing import TestRun
+from common.options import TEST_DEFAULTS, parse_options
+from common.testing import SequenceTest
 
 
 def main():
-    options = parse_options(__doc__, __file__, batch_size=200)
-    run = TestRun("3c", "rnn.model", RNN_model, options)
-    run.read_test_reviews("imdb")
-
-    def score(x, t, lengths=None):
-        return sentiment_score(run.model(x, t, train=False, lengths=lengths), t)
-
-    run.test_by_length(score)
+    options = parse_options(__doc__, __file__, **TEST_DEFAULTS, batch_size=200)
+    SequenceTest("3c", "rnn.model", RNN_model, options).run()
 
 
 if __name__ == "__main__":

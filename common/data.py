@@ -119,10 +119,14 @@ def read_reviews(folder, split, words="imdb", vocab_size=None, drop_stop_words=F
         token_ids[token_ids > vocab_size] = 0
     if drop_stop_words:
         token_ids, lengths = without_stop_words(token_ids, lengths, vocabulary)
+    return build_reviews(token_ids, lengths, labels, films, device), vocabulary
+
+
+def build_reviews(token_ids, lengths, labels, films, device):
+    """Reviews on a device, from arrays of token ids in a row and of lengths, and lists of labels and films."""
     lengths = torch.from_numpy(lengths).to(device)
-    reviews = Reviews(torch.from_numpy(token_ids).to(device), lengths.cumsum(0) - lengths, lengths,
-                      torch.tensor(labels, dtype=torch.float32, device=device), np.array(films))
-    return reviews, vocabulary
+    return Reviews(torch.from_numpy(token_ids).to(device), lengths.cumsum(0) - lengths, lengths,
+                   torch.tensor(labels, dtype=torch.float32, device=device), np.array(films))
 
 
 def read_dictionary(folder, words):
@@ -283,11 +287,13 @@ def mean_vectors(reviews, embeddings, batch_size=1000):
     Returns:
         (reviews, dimensions) float32; zeros for a review without a known token.
     """
-    means = []
-    for indices in torch.arange(len(reviews), device=embeddings.device).split(batch_size):
-        token_ids, offsets = reviews.bags(indices)
-        means.append(F.embedding_bag(token_ids, embeddings, offsets, mode="mean", padding_idx=0))
-    return torch.cat(means)
+    batches = torch.arange(len(reviews), device=embeddings.device).split(batch_size)
+    return torch.cat([bag_means(*reviews.bags(indices), embeddings) for indices in batches])
+
+
+def bag_means(token_ids, offsets, embeddings):
+    """mean_vectors of the reviews that start at offsets (batch,) of token_ids (tokens,)."""
+    return F.embedding_bag(token_ids, embeddings, offsets, mode="mean", padding_idx=0)
 
 
 def without_stop_words(token_ids, lengths, vocabulary):

@@ -187,11 +187,36 @@ class LSTMClassifier(LSTMStack):
         h = self.run_layers(features, train)                                    # batch, time, hidden units
         if lengths is not None:
             lengths = lengths.clamp(1, h.shape[1])
-            beyond = torch.arange(h.shape[1], device=h.device) >= lengths[:, None]
-            h = h.masked_fill(beyond[:, :, None], -torch.inf if self.pooling == "max" else 0)
+            h = self.mask_padding(h, lengths)
         if self.pooling == "max":
             h = h.max(dim=1).values                                             # batch, hidden units
         else:
             h = h.sum(dim=1) / (h.shape[1] if lengths is None else lengths[:, None])
         logit = self.fc_output(h)[:, 0].float()                                 # batch
         return self.loss(logit, t), logit
+
+    def contributions(self, features, lengths):
+        """What each timestep adds to the logits of whole reviews.
+
+        Max pooling takes a hidden unit from the one timestep where it is largest, mean pooling takes
+        an equal share of it from all. Weighted by the output layer and summed over the hidden units,
+        these are the timesteps' contributions; with the output's bias they sum to the logit.
+
+        Args:
+            features: (batch, time, in_size) float, word vectors; lengths: (batch,) int.
+
+        Returns:
+            (batch, time) float, 0 from a review's length on.
+        """
+        self.reset_state()
+        h = self.mask_padding(self.run_layers(features, train=False), lengths).float()
+        weight = self.fc_output.weight[0]                                       # hidden units
+        if self.pooling == "mean":
+            return (h * weight).sum(dim=2) / lengths[:, None]
+        largest, timesteps = h.max(dim=1)                                       # batch, hidden units
+        return torch.zeros_like(h[:, :, 0]).scatter_add(1, timesteps, largest * weight)
+
+    def mask_padding(self, h, lengths):
+        """h (batch, time, hidden units) with what pooling never takes in the timesteps from lengths (batch,) on."""
+        beyond = torch.arange(h.shape[1], device=h.device) >= lengths[:, None]
+        return h.masked_fill(beyond[:, :, None], -torch.inf if self.pooling == "max" else 0)

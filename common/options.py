@@ -52,12 +52,20 @@ OPTIONS = {
                   help="sample from the likeliest words that together have this probability"),
     "raw": dict(action="store_true", help="print the tokens as they are"),
     "language_model": dict(type=Path, metavar="FILE", help="language model that part 3a trained"),
+    "review": dict(nargs="+", action="extend", metavar="TEXT",
+                   help="reviews to classify, in place of the test reviews"),
+    "reviews": dict(type=Path, metavar="FILE", help="more of them, one a line; - is standard input"),
+    "explain": dict(action="store_true",
+                    help="show what each word adds to the logit; in 3b, the probability that it was drawn with"),
 }
 
 # What the training scripts have in common; a part gives its own value where the assignment does.
 TRAINING_DEFAULTS = dict(
     batch_size=200, optimizer="adam", learning_rate=0.001, schedule="constant", clip_norm=0.0, validation=0.0,
     patience=0, save_every=1, save_minutes=10.0, restart=False)
+
+# What the test scripts have in common.
+TEST_DEFAULTS = dict(review=[], reviews=None, explain=False)
 
 
 def parse_options(description, script, argv=None, several_processes=False, **defaults):
@@ -92,6 +100,8 @@ def parse_options(description, script, argv=None, several_processes=False, **def
     options = parser.parse_args(argv)
     if getattr(options, "patience", 0) and not options.validation:
         raise UserError("--patience: needs validation reviews; hold some out with --validation 0.1")
+    if hasattr(options, "reviews") and options.explain and not (options.review or options.reviews):
+        raise UserError("--explain: needs reviews; give some with --review or --reviews")
     options.device = choose_device(options.device)
     options.precision = choose_precision(options.precision, options.device)
     if expected() > 1:

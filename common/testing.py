@@ -1,10 +1,14 @@
-"""The parts' test scripts: a trained model, the test reviews, and a table."""
+"""The parts' test scripts: a trained model, the test reviews or one's own, and a table."""
+
+import torch
 
 from common.checkpoints import build_model, check_words, load_checkpoint
-from common.data import check_count, read_glove_embeddings, read_reviews
-from common.evaluation import by_length, evaluate, in_order
+from common.data import bag_means, check_count, read_dictionary, read_glove_embeddings, read_reviews
+from common.evaluation import by_length, evaluate, in_order, sentiment_score
+from common.explanations import bag_contributions
 from common.files import check_folder
 from common.options import describe_run
+from common.own_reviews import classify_own_reviews
 from common.reports import save_length_figure, save_table
 
 SEQUENCE_LENGTHS = range(50, 501, 50)
@@ -18,60 +22,50 @@ class TestRun:
         file_name: the checkpoint's name in options.output.
         model_class: the part's model.
         options: of parse_options.
+        words: "imdb" or "glove", the dictionary that the model was trained with.
     """
 
-    def __init__(self, part, file_name, model_class, options):
-        self.part, self.options = part, options
+    def __init__(self, part, file_name, model_class, options, words="imdb"):
+        self.part, self.options, self.words = part, options, words
         self.path = options.output / file_name
         self.checkpoint = load_checkpoint(self.path, part, options.device)
         self.vocabulary = self.checkpoint["vocabulary"]
+        self.drop_stop_words = self.checkpoint["options"].get("drop_stop_words", False)
         self.model = build_model(model_class, self.checkpoint, options.device)
-        check_folder(options.output)
-        print(f"part {part} | {describe_run(options)}")
-
-    def read_test_reviews(self, words):
-        """The labelled test reviews, with ids in the "imdb" or "glove" dictionary that the model was trained with.
-
-        Returns:
-            (reviews, glove): Reviews, and the GloVe vectors (words + 1, dimensions) or None.
-        """
-        drop_stop_words = self.checkpoint["options"].get("drop_stop_words", False)
-        reviews, vocabulary = read_reviews(self.options.data, "test", words, len(self.vocabulary), drop_stop_words,
-                                           self.options.device)
-        glove = None
+        self.glove = None                                                       # words + 1, dimensions
         if words == "glove":
-            glove = read_glove_embeddings(self.options.data, len(vocabulary), self.options.device)
-        check_words(self.checkpoint, self.path, vocabulary, glove)
-        self.reviews = reviews.labelled()
-        check_count(self.reviews, "test", self.options.data)
-        return self.reviews, glove
+            vocabulary = read_dictionary(options.data, words)[:len(self.vocabulary)]
+            self.glove = read_glove_embeddings(options.data, len(vocabulary), options.device)
+            check_words(self.checkpoint, self.path, vocabulary, self.glove)
 
-    def test_once(self, score):
-        """Test all reviews with score(indices), print and save the result."""
-        batches = in_order(len(self.reviews), self.options.batch_size, self.options.device)
-        self.report([self.row(score, batches)])
+    def run(self):
+        """Test the model, or classify the user's own reviews where the options give some."""
+        print(f"part {self.part} | {describe_run(self.options)}")
+        if self.options.review or self.options.reviews:
+            classify_own_reviews(self)
+        else:
+            check_folder(self.options.output)
+            self.reviews = self.read_test_reviews()
+            self.test()
 
-    def test_by_length(self, score):
-        """The assignment's table: crops of each sequence length, then whole reviews.
+    def read_test_reviews(self):
+        reviews, vocabulary = read_reviews(self.options.data, "test", self.words, len(self.vocabulary),
+                                           self.drop_stop_words, self.options.device)
+        check_words(self.checkpoint, self.path, vocabulary, self.glove)
+        reviews = reviews.labelled()
+        check_count(reviews, "test", self.options.data)
+        return reviews
 
-        Args:
-            score: (x (batch, time), t (batch,), lengths) -> (summed loss, right answers, reviews).
-        """
-        reviews = self.reviews
-        batches = in_order(len(reviews), self.options.batch_size, self.options.device)
-        rows = []
-        for length in SEQUENCE_LENGTHS:
-            rows.append(self.row(lambda indices: score(reviews.crops(indices, length), reviews.labels[indices]),
-                                 batches, **{"sequence length": length}))
+    def whole_batches(self, reviews):
+        """Indices of reviews of similar length, as many as fit in a batch of the longest crops."""
+        return by_length(reviews.lengths, self.options.batch_size * SEQUENCE_LENGTHS[-1])
 
-        def score_whole(indices):
-            x, lengths = reviews.whole(indices)
-            return score(x, reviews.labels[indices], lengths)
+    def score_whole(self, indices):
+        return sentiment_score(self.classify_whole(self.reviews, indices), self.reviews.labels[indices])
 
-        batches = by_length(reviews.lengths, self.options.batch_size * SEQUENCE_LENGTHS[-1])
-        rows.append(self.row(score_whole, batches, **{"sequence length": "whole"}))
-        self.report(rows)
-        save_length_figure(self.options.output / "test_table.png", f"Part {self.part}", rows)
+    def word_vectors(self, token_ids):
+        """token_ids (...) -> (..., features) float, what the model makes of each token alone."""
+        return (self.model.embedding.weight if self.glove is None else self.glove)[token_ids]
 
     def row(self, score, batches, **first):
         found = evaluate(self.model, score, batches, self.options)
@@ -83,3 +77,63 @@ class TestRun:
     def report(self, rows):
         save_table(self.options.output / "test_table.csv", rows)
         print(f"wrote {self.options.output / 'test_table.csv'}")
+
+
+class BagTest(TestRun):
+    """Bags of words: all reviews are tested whole, once."""
+
+    def test(self):
+        batches = in_order(len(self.reviews), self.options.batch_size, self.options.device)
+        self.report([self.row(self.score_whole, batches)])
+
+    def classify_whole(self, reviews, indices):
+        """(loss, logit) of the whole reviews at indices (batch,)."""
+        bags = reviews.bags(indices)
+        x = bags if self.glove is None else bag_means(*bags, self.glove)
+        return self.model(x, reviews.labels[indices])
+
+    def contributions(self, reviews, indices):
+        """What each token adds to the logit: for each of the reviews at indices (length,) float."""
+        found = []
+        for index in indices.split(1):
+            token_ids, _ = reviews.bags(index)
+            # The mean embedding is of all tokens, the mean GloVe vector of those that have one.
+            counted = torch.ones_like(token_ids) if self.glove is None else token_ids > 0
+            classify = self.model.classify if self.glove is None else self.model
+            found.append(bag_contributions(lambda mean: classify(mean, reviews.labels[index])[1],
+                                           self.word_vectors(token_ids), counted))
+        return found
+
+
+class SequenceTest(TestRun):
+    """LSTMs, by sequence length: the assignment's table."""
+
+    def test(self):
+        """Crops of each sequence length, then whole reviews."""
+        reviews = self.reviews
+        batches = in_order(len(reviews), self.options.batch_size, self.options.device)
+        rows = []
+        for length in SEQUENCE_LENGTHS:
+            def score(indices):
+                t = reviews.labels[indices]                                     # batch
+                return sentiment_score(self.classify(reviews.crops(indices, length), t), t)
+
+            rows.append(self.row(score, batches, **{"sequence length": length}))
+        rows.append(self.row(self.score_whole, self.whole_batches(reviews), **{"sequence length": "whole"}))
+        self.report(rows)
+        save_length_figure(self.options.output / "test_table.png", f"Part {self.part}", rows)
+
+    def classify(self, x, t, lengths=None):
+        """(loss, logit) of x (batch, time) token ids, whose GloVe vectors the model takes if it has some."""
+        return self.model(x if self.glove is None else self.glove[x], t, train=False, lengths=lengths)
+
+    def classify_whole(self, reviews, indices):
+        """(loss, logit) of the whole reviews at indices (batch,)."""
+        x, lengths = reviews.whole(indices)
+        return self.classify(x, reviews.labels[indices], lengths)
+
+    def contributions(self, reviews, indices):
+        """What each token adds to the logit: for each of the reviews at indices (length,) float."""
+        x, lengths = reviews.whole(indices)
+        rows = self.model.contributions(self.word_vectors(x), lengths)
+        return [row[:length] for row, length in zip(rows, lengths.tolist())]

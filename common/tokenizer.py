@@ -49,8 +49,11 @@ def tokenize(text, sentence_tokenizer):
             for token in _word_tokenizer.tokenize(sentence)]
 
 
-def load_punkt():
+def load_punkt(fetch=True):
     """Return NLTK's English sentence tokenizer, fetching its `punkt_tab` if it is not installed.
+
+    Args:
+        fetch: False only looks at what is installed.
 
     Raises:
         UserError: `punkt_tab` is not there and cannot be fetched.
@@ -60,7 +63,8 @@ def load_punkt():
     except LookupError:
         pass
     try:
-        nltk.download("punkt_tab", quiet=True, print_error_to=io.StringIO())
+        if fetch:
+            nltk.download("punkt_tab", quiet=True, print_error_to=io.StringIO())
         return PunktTokenizer("english")
     except (LookupError, OSError) as error:
         raise UserError(
@@ -76,6 +80,12 @@ def learn_punkt(texts):
     Source: Kiss and Strunk 2006, "Unsupervised Multilingual Sentence Boundary Detection".
     """
     return PunktSentenceTokenizer(PunktTrainer("\n".join(map(clean, texts))).get_params())
+
+
+def learn_sample_punkt(seed):
+    """Return the sentence tokenizer of the embedded sample, learned from its training reviews."""
+    from common.sample_corpus import sample_reviews
+    return learn_punkt([review.text for review in sample_reviews(seed) if review.split == "train"])
 
 
 def usable_cores():

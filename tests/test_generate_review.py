@@ -1,9 +1,14 @@
 """Part 3b: sampling, generating and printing reviews."""
 
+import re
+import sys
+
 import pytest
 import torch
+from nltk.tokenize.punkt import PunktSentenceTokenizer
 from parts import ROOT, load_script
 
+from common.checkpoints import save_checkpoint
 from common.errors import UserError
 
 
@@ -13,6 +18,11 @@ def generator():
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(ROOT / "3a"))
         yield load_script("3b", "generate_review.py")
+
+
+def write(generator, *arguments, **options):
+    """The token ids alone."""
+    return generator.generate(*arguments, **options)[0]
 
 
 @pytest.fixture
@@ -73,57 +83,66 @@ def test_top_p_chooses_among_the_words_of_top_k(generator):
 
 def test_reviews_have_the_length_and_start_with_their_primes(generator, model):
     primes = [[1], [2, 3, 4], [5, 6]]
-    reviews = generator.generate(model, primes, length=9, temperature=1.0)
+    reviews = write(generator, model, primes, length=9, temperature=1.0)
     assert reviews.shape == (3, 9)
     for review, prime in zip(reviews.tolist(), primes):
         assert review[:len(prime)] == prime
 
 
 def test_a_prime_longer_than_the_review_is_cut(generator, model):
-    assert generator.generate(model, [[1, 2, 3, 4, 5], [6]], length=3, temperature=1.0)[0].tolist() == [1, 2, 3]
+    assert write(generator, model, [[1, 2, 3, 4, 5], [6]], length=3, temperature=1.0)[0].tolist() == [1, 2, 3]
 
 
 def test_the_unknown_token_is_never_sampled(generator, model):
     torch.manual_seed(0)
     with torch.no_grad():
         model.decoder.bias[0] = 100.0
-    reviews = generator.generate(model, [[1]] * 20, length=30, temperature=5.0)
+    reviews = write(generator, model, [[1]] * 20, length=30, temperature=5.0)
     assert (reviews != 0).all()
 
 
 def test_the_unknown_token_may_stand_in_a_prime(generator, model):
-    assert generator.generate(model, [[0, 1]], length=4, temperature=1.0)[0, :2].tolist() == [0, 1]
+    assert write(generator, model, [[0, 1]], length=4, temperature=1.0)[0, :2].tolist() == [0, 1]
 
 
 def test_primes_of_different_lengths_give_what_each_gives_alone(generator, model):
     primes = [[1], [2, 3, 4, 5, 6, 7], [5, 6], [2]]
-    together = generator.generate(model, primes, length=12, temperature=1.0, top_k=1)
+    together = write(generator, model, primes, length=12, temperature=1.0, top_k=1)
     for prime, review in zip(primes, together):
-        alone = generator.generate(model, [prime], length=12, temperature=1.0, top_k=1)
+        alone = write(generator, model, [prime], length=12, temperature=1.0, top_k=1)
         assert torch.equal(review, alone[0])
     assert len({tuple(review[6:].tolist()) for review in together}) > 1
 
 
 def test_the_likeliest_words_are_those_of_the_whole_sequence(generator, model):
-    [review] = generator.generate(model, [[1, 2]], length=10, temperature=1.0, top_k=1)
+    [review] = write(generator, model, [[1, 2]], length=10, temperature=1.0, top_k=1)
     with torch.no_grad():
         logits = model(torch.cat([review, review[:1]])[None], train=False)[0]   # vocab, time
     assert torch.equal(logits[1:].argmax(dim=0)[1:9] + 1, review[2:])
 
 
 def test_the_seed_decides_the_review(generator, model):
-    def write(seed):
+    def seeded(seed):
         torch.manual_seed(seed)
-        return generator.generate(model, [[1], [2, 3]], length=30, temperature=2.0)
-    assert torch.equal(write(1), write(1))
-    assert not torch.equal(write(1), write(2))
+        return write(generator, model, [[1], [2, 3]], length=30, temperature=2.0)
+    assert torch.equal(seeded(1), seeded(1))
+    assert not torch.equal(seeded(1), seeded(2))
 
 
 def test_a_lower_temperature_repeats_the_likeliest_words(generator, model):
-    likeliest = generator.generate(model, [[1]], length=20, temperature=1.0, top_k=1)
+    likeliest = write(generator, model, [[1]], length=20, temperature=1.0, top_k=1)
     torch.manual_seed(0)
-    assert torch.equal(generator.generate(model, [[1]], length=20, temperature=0.001), likeliest)
-    assert not torch.equal(generator.generate(model, [[1]], length=20, temperature=10.0), likeliest)
+    assert torch.equal(write(generator, model, [[1]], length=20, temperature=0.001), likeliest)
+    assert not torch.equal(write(generator, model, [[1]], length=20, temperature=10.0), likeliest)
+
+
+def test_each_word_has_the_probability_that_it_was_drawn_with(generator, model):
+    [review], [drawn_with] = generator.generate(model, [[1, 2]], length=8, temperature=1.5, top_k=4)
+    with torch.no_grad():
+        logits = model(torch.cat([review, review[:1]])[None], train=False)[0].T     # time, vocab
+    expected = generator.sampling_probabilities(logits, 1.5, top_k=4)[torch.arange(7), review[1:]]
+    assert drawn_with[:2].isnan().all()
+    torch.testing.assert_close(drawn_with[2:], expected[1:])
 
 
 @pytest.mark.parametrize("tokens, text", [
@@ -150,16 +169,47 @@ def test_readable_text_is_as_a_person_would_write_it(tokens, text, generator):
 
 
 def test_a_primes_words_become_token_ids(generator, capsys):
-    assert generator.encode_prime("I love  this", ["this", "i", "love"]) == [2, 3, 1]
+    assert generator.encode_prime("i love  this", ["this", "i", "love"], str.split) == [2, 3, 1]
     assert capsys.readouterr().err == ""
 
 
 def test_a_primes_unknown_words_are_named(generator, capsys):
-    assert generator.encode_prime("i adore this movie", ["this", "i", "love"]) == [2, 0, 1, 0]
+    assert generator.encode_prime("i adore this movie", ["this", "i", "love"], str.split) == [2, 0, 1, 0]
     assert capsys.readouterr().err.endswith(": adore movie\n")
 
 
 @pytest.mark.parametrize("prime", ["", "  ", "adore"])
 def test_a_prime_without_a_known_word_is_refused(prime, generator):
     with pytest.raises(UserError, match=f"--prime '{prime}': no word that the model knows; give one"):
-        generator.encode_prime(prime, ["this", "i", "love"])
+        generator.encode_prime(prime, ["this", "i", "love"], str.split)
+
+
+def test_a_prime_is_cut_as_preprocessing_did_where_its_tokenizer_is_there(generator, monkeypatch, tmp_path):
+    monkeypatch.setattr("common.tokenizer.load_punkt", lambda fetch: PunktSentenceTokenizer())
+    assert generator.prime_tokenizer(tmp_path)("I didn't. Great!") == ["i", "did", "n't", ".", "great", "!"]
+
+
+@pytest.mark.parametrize("missing", ["nltk", "punkt"])
+def test_a_prime_is_cut_at_its_spaces_where_it_is_not(missing, generator, monkeypatch, tmp_path):
+    def load_punkt(fetch):
+        assert not fetch
+        raise UserError("punkt_tab: not installed")
+    monkeypatch.setattr("common.tokenizer.load_punkt", load_punkt)
+    if missing == "nltk":
+        monkeypatch.delitem(sys.modules, "common.tokenizer")
+        monkeypatch.setitem(sys.modules, "nltk", None)
+    assert generator.prime_tokenizer(tmp_path)("I  did n't. Great!") == ["i", "did", "n't.", "great!"]
+
+
+def test_explain_adds_the_probabilities_to_the_words(generator, model, run_here, tmp_path):
+    words = [chr(ord("a") + k) * 2 for k in range(29)]
+    save_checkpoint(tmp_path / "language.model", "3a", model, {"vocab_size": 30, "no_of_hidden_units": 16}, words,
+                    {"glove": None}, {}, {}, True)
+    status, stdout, _ = run_here("3b/generate_review.py", "--language-model", tmp_path / "language.model", "--data",
+                                 tmp_path, "--output", tmp_path, "--prime", "aa bb", "--temperature", "1", "--length",
+                                 "5", "--raw", "--explain")
+    assert status == 0
+    _, text, explained = (tmp_path / "generated_reviews.txt").read_text().splitlines()
+    assert re.sub(r"\([01]\.\d\d\)", "", explained) == text
+    assert re.fullmatch(r"aa bb( \S\S\([01]\.\d\d\)){3}", explained)
+    assert explained in stdout
