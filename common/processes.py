@@ -10,10 +10,25 @@ import sys
 
 import torch
 from torch import distributed
-from torch.distributed.nn.functional import all_reduce
 from torch.nn.parallel import DistributedDataParallel
 
 from common.errors import UserError
+
+
+class _Total(torch.autograd.Function):
+    """The sum over all processes: each summand has a part in the outputs of all of them."""
+
+    @staticmethod
+    def forward(ctx, summands):
+        total = summands.detach().clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx, gradient):
+        total = gradient.clone()
+        distributed.all_reduce(total)
+        return total
 
 
 class Processes:
@@ -45,10 +60,7 @@ class Processes:
 
     def wrap(self, model):
         """The model as the training loop calls it: gradients are averaged over the processes."""
-        if self.size == 1:
-            return model
-        # Batch-norm statistics are those of the whole batch already, so no process needs another's.
-        return DistributedDataParallel(model, broadcast_buffers=False)
+        return model if self.size == 1 else DistributedDataParallel(model)
 
     def share(self, rows):
         """This process's rows of (batch, ...)."""
@@ -56,7 +68,7 @@ class Processes:
 
     def total(self, summands):
         """The sum over all processes, a tensor of the same shape; gradients flow through it."""
-        return summands if self.size == 1 else all_reduce(summands)
+        return summands if self.size == 1 else _Total.apply(summands)
 
     def any(self, flag):
         """Whether the flag is up in any process."""
