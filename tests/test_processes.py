@@ -92,7 +92,7 @@ def torchrun(start):
     torchrun = os.path.join(os.path.dirname(sys.executable), "torchrun")
 
     def run(script, *options):
-        return start(torchrun, "--standalone", "--nproc_per_node", 2, script, *options)
+        return start(torchrun, "--nproc_per_node", 2, "--master_port", free_port(), script, *options)
     return run
 
 
