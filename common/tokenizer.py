@@ -20,6 +20,25 @@ CHUNK_REVIEWS = 100
 _word_tokenizer = NLTKWordTokenizer()
 
 
+def _tokenizer_without_quotes():
+    """Return a word tokenizer for sentences without ' and ", which leaves out the rules that look for them.
+
+    Those are its slowest rules, and two sentences in three need none of them.
+    """
+    tokenizer = NLTKWordTokenizer()
+    tokenizer.STARTING_QUOTES = [rule for rule in tokenizer.STARTING_QUOTES if not _has_quotes(rule[0].pattern)]
+    tokenizer.ENDING_QUOTES = [rule for rule in tokenizer.ENDING_QUOTES if not _has_quotes(rule[0].pattern)]
+    tokenizer.CONTRACTIONS2 = [rule for rule in tokenizer.CONTRACTIONS2 if not _has_quotes(rule.pattern)]
+    return tokenizer
+
+
+def _has_quotes(text):
+    return "'" in text or '"' in text
+
+
+_plain_word_tokenizer = _tokenizer_without_quotes()
+
+
 @dataclasses.dataclass(frozen=True)
 class TokenizedReviews:
     """Reviews as numbers, each distinct token kept once.
@@ -46,7 +65,7 @@ def tokenize(text, sentence_tokenizer):
     """
     return [token.lower()
             for sentence in sentence_tokenizer.tokenize(clean(text))
-            for token in _word_tokenizer.tokenize(sentence)]
+            for token in (_word_tokenizer if _has_quotes(sentence) else _plain_word_tokenizer).tokenize(sentence)]
 
 
 def load_punkt(fetch=True):
