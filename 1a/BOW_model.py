@@ -30,15 +30,17 @@ class BOW_model(nn.Module):
         """Sentiment of a batch of reviews.
 
         Args:
-            x: a list of arrays of token ids, one a review; or a pair (token_ids, offsets) of all
-                token ids in a row (tokens,) and where each review starts in it (batch,).
+            x: a list of arrays of token ids, one a review; or all reviews in a row as from Reviews.bags:
+                (token_ids, offsets, shares), (tokens,) ids, (batch,) where each review starts, and
+                (tokens,) how much of its review each token is.
             t: (batch,) float, 1 for positive and 0 for negative reviews.
 
         Returns:
             (loss, logit): mean binary cross entropy in nats, (batch,) logits.
         """
-        token_ids, offsets = self.flatten(x) if isinstance(x, list) else x
-        h = F.embedding_bag(token_ids, self.embedding.weight, offsets, mode="mean")     # batch, hidden units
+        token_ids, offsets, shares = self.flatten(x) if isinstance(x, list) else x
+        h = F.embedding_bag(token_ids, self.embedding.weight, offsets, mode="sum",
+                            per_sample_weights=shares)                                  # batch, hidden units
         return self.classify(h, t)
 
     def classify(self, h, t):
@@ -50,8 +52,8 @@ class BOW_model(nn.Module):
         return self.loss(logit, t), logit
 
     def flatten(self, reviews):
-        """Reviews as a list -> (token_ids, offsets) on the model's device."""
+        """Reviews as a list -> (token_ids, offsets, shares) on the model's device."""
         device = self.embedding.weight.device
         reviews = [torch.as_tensor(review, dtype=torch.long, device=device) for review in reviews]
-        lengths = torch.tensor([0] + [len(review) for review in reviews[:-1]], device=device)
-        return torch.cat(reviews), lengths.cumsum(0)
+        lengths = torch.tensor([len(review) for review in reviews], device=device)
+        return torch.cat(reviews), lengths.cumsum(0) - lengths, (1 / lengths).repeat_interleave(lengths)

@@ -26,6 +26,7 @@ def build_training(argv=None):
         __doc__, __file__, argv, **TRAINING_DEFAULTS, epochs=6, test_every=1, step_epochs=4, hidden_units=500,
         hidden_layers=1, dropout=0.5, vocab_size=8000, drop_stop_words=False)
     reviews, vocabulary = read_splits(options)
+    reviews = {split: some.distinct() for split, some in reviews.items()}
 
     arguments = dict(vocab_size=len(vocabulary) + 1, no_of_hidden_units=options.hidden_units,
                      hidden_layers=options.hidden_layers, dropout=options.dropout)

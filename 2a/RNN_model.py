@@ -22,5 +22,4 @@ class RNN_model(LSTMClassifier):
 
     def forward(self, x, t, train=True, lengths=None):
         """x (batch, time) token ids, t (batch,) labels -> (loss, logit); see LSTMClassifier.classify."""
-        embed = self.embedding(x)                                               # batch, time, features
-        return self.classify(embed, t, train, lengths)
+        return self.classify(self.embedding.weight, t, train, lengths, token_ids=x)

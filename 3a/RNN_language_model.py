@@ -44,7 +44,7 @@ class RNN_language_model(LSTMStack):
 
     def next_word_logits(self, x, train=False):
         """x (batch, time) -> logits (batch, time, vocab), going on from the state of the last call."""
-        return self.decoder(self.run_layers(self.embedding(x), train))
+        return self.decoder(self.run_layers(self.embedding.weight, train, x))
 
     def score(self, x, lengths=None, train=True):
         """Loss and right words of a batch, without keeping the logits.
@@ -59,7 +59,7 @@ class RNN_language_model(LSTMStack):
             right and number of targets scored, each a scalar tensor.
         """
         self.reset_state()
-        h = self.run_layers(self.embedding(x[:, :-1]), train)                   # batch, time, hidden units
+        h = self.run_layers(self.embedding.weight, train, x[:, :-1])            # batch, time, hidden units
         targets = x[:, 1:]                                                      # batch, time
         if lengths is not None:
             inside = torch.arange(1, x.shape[1], device=x.device) < lengths[:, None]

@@ -55,6 +55,16 @@ def sampling_probabilities(logits, temperature, top_k=0, top_p=1.0):
     return probabilities
 
 
+def sample(probabilities):
+    """Draw a word from each row of probabilities (batch, vocab) -> (batch, 1) int64, by inverting their sums.
+
+    On a CPU torch.multinomial takes fifty times as long, longer than the model.
+    """
+    cumulative = probabilities.double().cumsum(dim=1)                           # batch, vocab
+    drawn = torch.rand_like(cumulative[:, :1]) * cumulative[:, -1:]             # batch, 1
+    return torch.searchsorted(cumulative, drawn, right=True)
+
+
 @torch.inference_mode()
 def generate(model, primes, length, temperature, top_k=0, top_p=1.0):
     """Continue each prime to a review of `length` words, all at once.
@@ -77,7 +87,7 @@ def generate(model, primes, length, temperature, top_k=0, top_p=1.0):
     for step in range(1, token_ids.shape[1]):
         logits = model.next_word_logits(token_ids[:, step - 1:step])[:, -1].float()     # reviews, vocab
         probabilities = sampling_probabilities(logits, temperature, top_k, top_p)
-        sampled = torch.multinomial(probabilities, 1)                           # reviews, 1
+        sampled = sample(probabilities)                                         # reviews, 1
         given = step < lengths
         token_ids[:, step] = torch.where(given, token_ids[:, step], sampled[:, 0])
         drawn_with[:, step] = torch.where(given, torch.nan, probabilities.gather(1, sampled)[:, 0])

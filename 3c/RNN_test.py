@@ -21,7 +21,7 @@ from common.testing import SequenceTest
 
 
 def main():
-    options = parse_options(__doc__, __file__, **TEST_DEFAULTS, batch_size=200)
+    options = parse_options(__doc__, __file__, **TEST_DEFAULTS, batch_size=400)
     SequenceTest("3c", "rnn.model", RNN_model, options).run()
 
 

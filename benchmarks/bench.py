@@ -274,7 +274,7 @@ def measure_part(part, data, device, precision, repeats):
     batches = in_order(2 * batch, batch, options.device)
     length = 2 * time_steps if recurrent else None
     functions = [lambda: loop.evaluate(batches, length), lambda: evaluate(
-        training.model, lambda indices: training.score("test", indices), batches, options)]
+        training.model, lambda indices: training.score("test", indices), [torch.cat(batches)], options)]
     (loop_s, ours_s), (loop_bytes, ours_bytes) = medians(functions, repeats, options.device)
     tokens = 2 * batch * length if recurrent else int(training.reviews["test"].lengths[:2 * batch].sum())
     flops = forward_flops(part, training.arguments, 2 * batch, length) if recurrent else 0
@@ -337,16 +337,19 @@ def measure_reading(folder, repeats):
 # The report
 
 
-def print_table(rows, peaks):
+def print_head(peaks):
     print(f"peaks: {peaks['flops'] / 1e12:.2f} TFLOP/s, {peaks['bytes'] / 1e9:.0f} GB/s")
     print(f"{'part':4} {'what':26} {'loop':>9} {'ours':>9} {'ratio':>7} {'tokens/s':>11} {'of peak':>8} {'floor':>9} "
           f"{'memory: loop':>13} {'ours':>9}")
+
+
+def print_rows(rows, peaks):
     for row in rows:
         share = f"{row.flops / row.ours_s / peaks['flops']:.0%}" if row.flops else ""
         bare = f"{1e3 * row.floor_s:,.1f} ms" if row.floor_s else ""
         print(f"{row.part:4} {row.what:26} {1e3 * row.loop_s:6,.0f} ms {1e3 * row.ours_s:6,.1f} ms "
               f"{row.loop_s / row.ours_s:6.1f}x {row.tokens / row.ours_s:11,.0f} {share:>8} {bare:>9} "
-              f"{row.loop_bytes / 2 ** 20:9,.0f} MiB {row.ours_bytes / 2 ** 20:5,.0f} MiB")
+              f"{row.loop_bytes / 2 ** 20:9,.0f} MiB {row.ours_bytes / 2 ** 20:5,.0f} MiB", flush=True)
 
 
 def machine(device):
@@ -381,6 +384,9 @@ def main():
     precision = choose_precision(options.precision, device)
     record = {"machine": machine(device), "commit": commit(), "precision": precision}
     print(" | ".join(f"{name} {value}" for name, value in (record["machine"] | record).items() if name != "machine"))
+    options.device, options.precision = device, precision
+    peaks = device_peaks(options)
+    print_head(peaks)
     context = multiprocessing.get_context("spawn")
     rows = []
     with tempfile.TemporaryDirectory() as folder:
@@ -390,10 +396,9 @@ def main():
             with context.Pool(1) as pool:       # modules of one name and memory peaks stay apart
                 arguments = (data, options.repeats) if part == "reading" else (
                     part, data, device.type, precision, options.repeats)
-                rows += pool.apply(measure_reading if part == "reading" else measure_part, arguments)
-    options.device, options.precision = device, precision
-    peaks = device_peaks(options)
-    print_table(rows, peaks)
+                measured = pool.apply(measure_reading if part == "reading" else measure_part, arguments)
+            print_rows(measured, peaks)
+            rows += measured
     with replace_file(options.output) as file:
         json.dump(record | {"peaks": peaks, "rows": [dataclasses.asdict(row) for row in rows]}, file, indent=1)
 

@@ -28,6 +28,7 @@ class Reviews:
     starts, lengths: (reviews,) int64, where each review lies in token_ids.
     labels: (reviews,) float32, 1 positive, 0 negative, NaN unlabelled.
     films: (reviews,) array of str, the film that each review is about.
+    shares: (tokens,) float32, how much of its review each token is, or None where each is one of `lengths`.
 
     A selection of reviews shares token_ids with the whole.
     """
@@ -37,6 +38,7 @@ class Reviews:
     lengths: torch.Tensor
     labels: torch.Tensor
     films: np.ndarray
+    shares: torch.Tensor | None = None
 
     def __len__(self):
         return len(self.starts)
@@ -44,8 +46,8 @@ class Reviews:
     def select(self, mask):
         """Reviews at which the (reviews,) boolean array is true."""
         indices = torch.as_tensor(np.flatnonzero(mask), device=self.starts.device)
-        return Reviews(self.token_ids, self.starts[indices], self.lengths[indices], self.labels[indices],
-                       self.films[mask])
+        return dataclasses.replace(self, starts=self.starts[indices], lengths=self.lengths[indices],
+                                   labels=self.labels[indices], films=self.films[mask])
 
     def checksum(self):
         """A number that changes with the reviews."""
@@ -75,12 +77,29 @@ class Reviews:
         return self._window(self.starts[indices], lengths, int(lengths.max())), lengths
 
     def bags(self, indices):
-        """Whole reviews in a row -> ((tokens,) int32 token ids, (batch,) offsets of each review)."""
+        """Whole reviews in a row.
+
+        Returns:
+            (token_ids, offsets, shares): (tokens,) int32, (batch,) int32 where each review starts, and
+            (tokens,) float32 that sum to 1 in each review.
+        """
         lengths = self.lengths[indices]
-        ends = lengths.cumsum(0)
-        offsets = ends - lengths                                                # batch
+        offsets = lengths.cumsum(0) - lengths                                   # batch
         shift = (self.starts[indices] - offsets).repeat_interleave(lengths)     # tokens
-        return self.token_ids[torch.arange(len(shift), device=shift.device) + shift], offsets.int()
+        positions = torch.arange(len(shift), device=shift.device) + shift       # tokens
+        shares = (1 / lengths).repeat_interleave(lengths) if self.shares is None else self.shares[positions]
+        return self.token_ids[positions], offsets.int(), shares
+
+    def distinct(self):
+        """The same bags of words with each word of a review once, which are half as large."""
+        words = int(self.token_ids.max()) + 1
+        token_ids, _, _ = self.bags(torch.arange(len(self), device=self.starts.device))
+        keys = torch.arange(len(self), device=self.starts.device).repeat_interleave(self.lengths) * words + token_ids
+        keys, counts = keys.unique(return_counts=True)
+        review = keys // words                                                  # distinct words of all reviews
+        lengths = review.bincount(minlength=len(self))
+        return dataclasses.replace(self, token_ids=(keys % words).int(), starts=lengths.cumsum(0) - lengths,
+                                   lengths=lengths, shares=counts / self.lengths[review])
 
     def _window(self, starts, lengths, time):
         steps = torch.arange(time, device=starts.device)
@@ -288,7 +307,7 @@ def mean_vectors(reviews, embeddings, batch_size=1000):
         (reviews, dimensions) float32; zeros for a review without a known token.
     """
     batches = torch.arange(len(reviews), device=embeddings.device).split(batch_size)
-    return torch.cat([bag_means(*reviews.bags(indices), embeddings) for indices in batches])
+    return torch.cat([bag_means(*reviews.bags(indices)[:2], embeddings) for indices in batches])
 
 
 def bag_means(token_ids, offsets, embeddings):

@@ -89,14 +89,14 @@ class BagTest(TestRun):
     def classify_whole(self, reviews, indices):
         """(loss, logit) of the whole reviews at indices (batch,)."""
         bags = reviews.bags(indices)
-        x = bags if self.glove is None else bag_means(*bags, self.glove)
+        x = bags if self.glove is None else bag_means(*bags[:2], self.glove)
         return self.model(x, reviews.labels[indices])
 
     def contributions(self, reviews, indices):
         """What each token adds to the logit: for each of the reviews at indices (length,) float."""
         found = []
         for index in indices.split(1):
-            token_ids, _ = reviews.bags(index)
+            token_ids, _, _ = reviews.bags(index)
             # The mean embedding is of all tokens, the mean GloVe vector of those that have one.
             counted = torch.ones_like(token_ids) if self.glove is None else token_ids > 0
             classify = self.model.classify if self.glove is None else self.model

@@ -272,7 +272,8 @@ class Training:
         return validation, test, last
 
     def evaluate(self, split, watch=iter):
-        batches = in_order(len(self.reviews[split]), self.options.batch_size, self.options.device)
+        # Without gradients twice the batch takes no more memory, and less time.
+        batches = in_order(len(self.reviews[split]), 2 * self.options.batch_size, self.options.device)
         return evaluate(self.model, lambda indices: self.score(split, indices), watch(batches), self.options)
 
     def follow_schedule(self, loss):

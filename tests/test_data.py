@@ -299,16 +299,30 @@ def test_whole_reviews_are_padded_to_the_longest_of_the_batch():
 
 def test_bags_are_whole_reviews_in_a_row(device):
     reviews = make_reviews([[7, 8], [1, 2, 3], [9]], device=device)
-    token_ids, offsets = reviews.bags(torch.tensor([1, 2, 0, 1], device=device))
-    assert token_ids.tolist() == [1, 2, 3, 9, 7, 8, 1, 2, 3]
-    assert offsets.tolist() == [0, 3, 4, 6]
+    token_ids, offsets, shares = reviews.bags(torch.tensor([1, 2, 0], device=device))
+    assert token_ids.tolist() == [1, 2, 3, 9, 7, 8]
+    assert offsets.tolist() == [0, 3, 4]
+    torch.testing.assert_close(shares, torch.tensor([1 / 3, 1 / 3, 1 / 3, 1, 1 / 2, 1 / 2], device=device))
 
 
 def test_bags_of_a_selection_are_its_own_reviews():
     reviews = make_reviews([[7, 8], [1, 2, 3], [9]]).select(np.array([False, True, True]))
-    token_ids, offsets = reviews.bags(torch.tensor([0, 1]))
+    token_ids, offsets, _ = reviews.bags(torch.tensor([0, 1]))
     assert token_ids.tolist() == [1, 2, 3, 9]
     assert offsets.tolist() == [0, 3]
+
+
+def test_distinct_bags_hold_each_word_of_a_review_once_with_its_share(device):
+    reviews = make_reviews([[7, 0, 7, 7], [3, 1, 2, 1], [9]], device=device).distinct()
+    token_ids, offsets, shares = reviews.bags(torch.tensor([1, 0, 2], device=device))
+    assert token_ids.tolist() == [1, 2, 3, 0, 7, 9]
+    assert offsets.tolist() == [0, 3, 5]
+    assert shares.tolist() == [1 / 2, 1 / 4, 1 / 4, 1 / 4, 3 / 4, 1]
+
+
+def test_distinct_bags_of_a_selection_are_those_of_its_reviews():
+    reviews = make_reviews([[7, 8, 8], [1, 2, 1], [9]]).select(np.array([False, True, True])).distinct()
+    assert rows(reviews) == [[1, 2], [9]]
 
 
 def test_mean_vectors_are_plain_means_of_the_known_tokens(device):

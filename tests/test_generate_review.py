@@ -81,6 +81,16 @@ def test_top_p_chooses_among_the_words_of_top_k(generator):
     torch.testing.assert_close(row, torch.tensor([0.0, 1, 0, 0, 0]))    # 4 of 7 already reach a half
 
 
+def test_words_are_drawn_as_often_as_they_are_probable(generator):
+    torch.manual_seed(0)
+    probabilities = torch.tensor([0, 0.5, 0, 0.3, 0.2, 0])
+    drawn = generator.sample(probabilities.expand(100_000, -1))
+    assert drawn.shape == (100_000, 1)
+    shares = drawn.flatten().bincount(minlength=6) / 100_000
+    torch.testing.assert_close(shares, probabilities, atol=0.01, rtol=0)
+    assert shares[probabilities == 0].tolist() == [0, 0, 0]
+
+
 def test_reviews_have_the_length_and_start_with_their_primes(generator, model):
     primes = [[1], [2, 3, 4], [5, 6]]
     reviews = write(generator, model, primes, length=9, temperature=1.0)

@@ -88,6 +88,29 @@ def test_lstm_gives_the_same_without_gradients(device):
         assert_close(ours(x), expected.detach())
 
 
+@pytest.mark.parametrize("gradients_kept", [True, False])
+def test_lstm_over_words_equals_the_loop_over_their_vectors(gradients_kept, device):
+    ours, plain = stateful_lstm(device=device), stateful_lstm(reference.StatefulLSTM, device)
+    vectors = torch.randn(9, IN_SIZE, device=device, requires_grad=True)
+    token_ids = torch.randint(9, (BATCH, TIME), device=device)
+    with torch.set_grad_enabled(gradients_kept):
+        output, expected = ours.forward_words(vectors, token_ids), by_timestep(plain, vectors[token_ids])
+        assert_close(output, expected)
+        assert_close((ours.h, ours.c), (plain.h, plain.c))
+    if gradients_kept:
+        assert_close(gradients(output, ours, vectors), gradients(expected, plain, vectors))
+
+
+@torch.no_grad()
+def test_lstm_over_words_goes_on_from_its_state(device):
+    ours, vectors = stateful_lstm(device=device), torch.randn(9, IN_SIZE, device=device)
+    token_ids = torch.randint(9, (BATCH, TIME), device=device)
+    whole = ours.forward_words(vectors, token_ids)
+    ours.reset_state()
+    parts = [ours.forward_words(vectors, part) for part in token_ids.split([3, 1, TIME - 4], dim=1)]
+    assert_close(torch.cat(parts, dim=1), whole)
+
+
 def test_lstm_state_is_none_until_the_first_call_and_after_reset():
     ours = stateful_lstm()
     assert ours.h is None and ours.c is None

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from parts import load_script
 
+from common.data import build_reviews
+
 BATCH, TIME, HIDDEN, VOCAB, IN_SIZE = 5, 7, 6, 20, 4
 WORDS = {"vocab_size": VOCAB}
 VECTORS = {"in_size": IN_SIZE}
@@ -250,16 +252,17 @@ def test_each_layer_draws_its_mask_anew_in_each_forward(variant):
 # Bag of words
 
 
-def test_1a_takes_ids_with_offsets_as_well_as_a_list(device):
-    from_list, from_pair = (pair(("1a", WORDS), device)[0] for _ in range(2))
+def test_1a_takes_bags_of_distinct_words_as_well_as_a_list(device):
+    from_list, from_bags = (pair(("1a", WORDS), device)[0] for _ in range(2))
     reviews, labels = draw_inputs("1a", 0, device)
-    ids = torch.from_numpy(np.concatenate(reviews)).to(device)
-    offsets = torch.tensor([0, *np.cumsum([len(review) for review in reviews])[:-1]], device=device)
+    lengths = np.array([len(review) for review in reviews])
+    bags = build_reviews(np.concatenate(reviews).astype(np.int32), lengths, labels.tolist(), [""] * len(reviews),
+                         device).distinct().bags(torch.arange(len(reviews), device=device))
     torch.manual_seed(0)
     expected = run(from_list, (reviews, labels))
     torch.manual_seed(0)
-    assert_close(run(from_pair, ((ids, offsets), labels)), expected)
-    assert_close(named_gradients(from_pair), named_gradients(from_list))
+    assert_close(run(from_bags, (bags, labels)), expected)
+    assert_close(named_gradients(from_bags), named_gradients(from_list))
 
 
 def test_1a_takes_plain_lists_of_ids():
