@@ -34,7 +34,7 @@ import torch
 from torch import nn
 
 from common.arguments import Parser, positive_int
-from common.data import cache_path, read_token_ids
+from common.data import cache_path, read_reviews, read_token_ids
 from common.errors import run_script
 from common.evaluation import autocast, evaluate, in_order
 from common.files import replace_file
@@ -110,10 +110,14 @@ class Loop:
         self.model.load_state_dict(training.model.state_dict())
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=0.001)
         self.reviews = {}
-        for split, reviews in training.reviews.items():
-            token_ids = reviews.token_ids.cpu().numpy()
-            self.reviews[split] = [token_ids[start:start + length] for start, length in
+        for split in "train", "test":
+            reviews, _ = read_reviews(training.options.data, split, vocab_size=training.options.vocab_size)
+            self.reviews[split] = [reviews.token_ids[start:start + length].numpy() for start, length in
                                    zip(reviews.starts.tolist(), reviews.lengths.tolist())]
+
+    def tokens(self, split, count):
+        """Tokens of the first reviews of a split."""
+        return sum(map(len, self.reviews[split][:count]))
 
     def inputs(self, split, indices, sequence_length):
         """What the model is called with for a batch of reviews: one crop after the other."""
@@ -264,7 +268,7 @@ def measure_part(part, data, device, precision, repeats):
     if recurrent:
         functions.append(floor(part, training, batch, time_steps))
     (loop_s, ours_s, *floor_s), (loop_bytes, ours_bytes, *_) = medians(functions, repeats, options.device)
-    tokens = batch * time_steps if recurrent else int(training.reviews["train"].lengths[indices].sum())
+    tokens = batch * time_steps if recurrent else loop.tokens("train", batch)
     flops = 3 * forward_flops(part, training.arguments, batch, time_steps) if recurrent else 0
     rows.append(Comparison(part, "training step", loop_s, ours_s, tokens, loop_bytes, ours_bytes, flops, *floor_s))
 
@@ -276,7 +280,7 @@ def measure_part(part, data, device, precision, repeats):
     functions = [lambda: loop.evaluate(batches, length), lambda: evaluate(
         training.model, lambda indices: training.score("test", indices), [torch.cat(batches)], options)]
     (loop_s, ours_s), (loop_bytes, ours_bytes) = medians(functions, repeats, options.device)
-    tokens = 2 * batch * length if recurrent else int(training.reviews["test"].lengths[:2 * batch].sum())
+    tokens = 2 * batch * length if recurrent else loop.tokens("test", 2 * batch)
     flops = forward_flops(part, training.arguments, 2 * batch, length) if recurrent else 0
     what = f"evaluation at {length} tokens" if recurrent else "evaluation"
     rows.append(Comparison(part, what, loop_s, ours_s, tokens, loop_bytes, ours_bytes, flops))
