@@ -55,6 +55,8 @@ OPTIONS = {
     "review": dict(nargs="+", action="extend", metavar="TEXT",
                    help="reviews to classify, in place of the test reviews"),
     "reviews": dict(type=Path, metavar="FILE", help="more of them, one a line; - is standard input"),
+    "recipe": dict(choices=["assignment", "overfit", "underfit", "best"],
+                   help="a set of options by name; those given beside it count more"),
     "explain": dict(action="store_true",
                     help="show what each word adds to the logit; in 3b, the probability that it was drawn with"),
 }
@@ -68,7 +70,7 @@ TRAINING_DEFAULTS = dict(
 TEST_DEFAULTS = dict(review=[], reviews=None, explain=False)
 
 
-def parse_options(description, script, argv=None, several_processes=False, **defaults):
+def parse_options(description, script, argv=None, several_processes=False, presets=None, **defaults):
     """Options of a part's script.
 
     Args:
@@ -76,6 +78,8 @@ def parse_options(description, script, argv=None, several_processes=False, **def
         script: the script's __file__; --output defaults to its folder.
         argv: arguments; None takes those of the command line.
         several_processes: whether the script can be started by torchrun.
+        presets: dict of dicts of dicts: for each option that names a set of options, such as "recipe", the sets
+            by name. What is given beside it counts more.
         defaults: the options of OPTIONS that this script has, with their default values.
 
     Returns:
@@ -97,6 +101,9 @@ def parse_options(description, script, argv=None, several_processes=False, **def
                         help="auto takes the GPU where there is one")
     parser.add_argument("--precision", choices=["auto", "float32", "tf32", "bfloat16"], default="auto",
                         help="of the matrix products; auto takes bfloat16 where the hardware multiplies it")
+    options = parser.parse_args(argv)
+    for name, sets in (presets or {}).items():
+        parser.set_defaults(**sets[getattr(options, name)])
     options = parser.parse_args(argv)
     if getattr(options, "patience", 0) and not options.validation:
         raise UserError("--patience: needs validation reviews; hold some out with --validation 0.1")
