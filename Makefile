@@ -7,6 +7,9 @@
 #   make all IMDB=aclImdb_v1.tar.gz GLOVE=glove.840B.300d.zip
 #                                         the real thing at the assignment's settings, on a GPU node;
 #                                         without IMDB it is downloaded, without GLOVE vectors are learned
+#   make trials PARTS="1a 2a" RECIPES="overfit underfit" SEEDS="0 1 2"
+#                                         parts at other settings, by recipe and seed
+#   make report                           one page about all that was trained: results/report.html
 #   make ... VENV= PYTHON=python          with a Python of your own instead of a virtual environment
 #
 # A part counts as trained when its stamp .trained is there, so that a killed run is trained again.
@@ -16,13 +19,21 @@ PYTHON ?= $(VENV)/bin/python
 IMDB   ?=
 GLOVE  ?= train
 
+CLASSIFIERS := 1a 1b 2a 2b 3c
+# Of the trials: which parts, with which recipes and seeds, and where.
+PARTS   ?= 1a 1b 2a 2b
+RECIPES ?= assignment overfit underfit
+SEEDS   ?= 0
+TRIALS  ?= results/trials
+
 # The recursive calls below set these for the sample or for the real reviews.
 DATA    ?= preprocessed_data
 RESULTS ?= .
+REPORT  ?= results
 SOURCE  ?= $(if $(IMDB),--imdb $(IMDB),--download) --glove $(GLOVE)
 
 SMALL := --batch-size 50 --learning-rate 0.003
-SAMPLE := DATA=preprocessed_data/sample RESULTS=results/sample SOURCE='--sample --glove train' \
+SAMPLE := DATA=preprocessed_data/sample RESULTS=results/sample REPORT=results/sample TRIALS= SOURCE='--sample --glove train' \
 	OPTIONS_1a='--hidden-units 100 --epochs 12' OPTIONS_1b='--hidden-units 100 --epochs 12' \
 	OPTIONS_2a='--hidden-units 64 --sequence-length 50 --epochs 12 $(SMALL)' \
 	OPTIONS_2b='--hidden-units 64 --sequence-length 50 --epochs 18 --dropout 0.2 $(SMALL)' \
@@ -30,7 +41,7 @@ SAMPLE := DATA=preprocessed_data/sample RESULTS=results/sample SOURCE='--sample 
 	OPTIONS_3b='--length 40' \
 	OPTIONS_3c='--fine-tune all --sequence-length 50 --epochs 12 --dropout 0.2 $(SMALL)'
 
-.PHONY: sample all test test-slow bench ladder
+.PHONY: sample all test test-slow bench ladder trials report
 .DELETE_ON_ERROR:
 
 sample: $(if $(VENV),$(VENV)/installed)
@@ -48,10 +59,17 @@ test-slow: $(if $(VENV),$(VENV)/installed-for-tests)
 bench: $(if $(VENV),$(VENV)/installed)
 	$(PYTHON) benchmarks/bench.py
 
-ladder: $(foreach part,1a 1b 2a 2b 3a 3c,$(RESULTS)/$(part)/test_table.csv) $(RESULTS)/3b/generated_reviews.txt
+ladder: $(foreach part,$(CLASSIFIERS) 3a,$(RESULTS)/$(part)/test_table.csv) $(RESULTS)/3b/generated_reviews.txt
 	@cat $(RESULTS)/3b/generated_reviews.txt
 	@echo
-	@$(PYTHON) -m common.reports $(RESULTS)
+	@$(MAKE) --no-print-directory report
+
+trials: $(foreach part,$(PARTS),$(foreach recipe,$(RECIPES),$(foreach seed,$(SEEDS),\
+	$(TRIALS)/$(part)/$(recipe)-$(seed)/test_table.csv)))
+
+report:
+	@$(PYTHON) -m common.reports $(wildcard $(foreach part,$(CLASSIFIERS) 3a 3b,$(RESULTS)/$(part)) $(TRIALS)) \
+		--output $(REPORT)
 
 $(VENV)/installed: requirements.txt
 	python3 -m venv $(VENV)
@@ -67,21 +85,25 @@ READY := $(DATA)/imdb_test_glove.txt
 $(READY):
 	$(PYTHON) preprocess_data.py $(SOURCE) --output $(DATA)
 
+LANGUAGE_MODEL := --language-model $(RESULTS)/3a/language.model
+# train_and_test part folder options
 define train_and_test
-$(RESULTS)/$(1)/.trained: $(READY)
-	$(PYTHON) $(1)/$(2)_sentiment_analysis.py --data $(DATA) --output $(RESULTS)/$(1) $(3) $$(OPTIONS_$(1))
+$(2)/.trained: $(READY) $(if $(filter 3c,$(1)),$(RESULTS)/3a/test_table.csv)
+	$(PYTHON) $(1)/$(SCRIPT_$(1))_sentiment_analysis.py --data $(DATA) --output $(2) \
+		$(if $(filter 3c,$(1)),$(LANGUAGE_MODEL)) $(3) $$(OPTIONS_$(1))
 	touch $$@
 
-$(RESULTS)/$(1)/test_table.csv: $(RESULTS)/$(1)/.trained
-	$(PYTHON) $(1)/$(2)_test.py --data $(DATA) --output $(RESULTS)/$(1)
+$(2)/test_table.csv: $(2)/.trained
+	$(PYTHON) $(1)/$(SCRIPT_$(1))_test.py --data $(DATA) --output $(2)
 endef
-LANGUAGE_MODEL := --language-model $(RESULTS)/3a/language.model
-$(eval $(call train_and_test,1a,BOW))
-$(eval $(call train_and_test,1b,BOW))
-$(eval $(call train_and_test,2a,RNN))
-$(eval $(call train_and_test,2b,RNN))
-$(eval $(call train_and_test,3c,RNN,$(LANGUAGE_MODEL)))
-$(RESULTS)/3c/.trained: $(RESULTS)/3a/test_table.csv
+SCRIPT_1a := BOW
+SCRIPT_1b := BOW
+SCRIPT_2a := RNN
+SCRIPT_2b := RNN
+SCRIPT_3c := RNN
+$(foreach part,$(CLASSIFIERS),$(eval $(call train_and_test,$(part),$(RESULTS)/$(part))))
+$(foreach part,$(PARTS),$(foreach recipe,$(RECIPES),$(foreach seed,$(SEEDS),$(eval \
+	$(call train_and_test,$(part),$(TRIALS)/$(part)/$(recipe)-$(seed),--recipe $(recipe) --seed $(seed))))))
 
 $(RESULTS)/3a/test_table.csv: $(READY)
 	$(PYTHON) 3a/train_language_model.py --data $(DATA) --output $(RESULTS)/3a $(OPTIONS_3a)

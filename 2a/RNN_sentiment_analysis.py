@@ -19,15 +19,16 @@ from common.errors import run_script
 from common.evaluation import sentiment_score
 from common.options import TRAINING_DEFAULTS, parse_options
 from common.processes import processes
+from common.recipes import RECIPES
 from common.training import Training
 
 
 def build_training(argv=None):
     """The run that the options ask for, ready to start; argv as in parse_options."""
     options = parse_options(
-        __doc__, __file__, argv, **TRAINING_DEFAULTS, epochs=20, test_every=3, step_epochs=10, sequence_length=100,
-        hidden_units=500, lstm_layers=1, dropout=0.5, pooling="max", vocab_size=8000, drop_stop_words=False,
-        several_processes=True)
+        __doc__, __file__, argv, presets={"recipe": RECIPES["2a"]}, recipe="assignment", **TRAINING_DEFAULTS,
+        epochs=20, test_every=3, step_epochs=10, sequence_length=100, hidden_units=500, lstm_layers=1,
+        dropout=0.5, pooling="max", vocab_size=8000, drop_stop_words=False, several_processes=True)
     reviews, vocabulary = read_splits(options)
 
     arguments = dict(vocab_size=len(vocabulary) + 1, no_of_hidden_units=options.hidden_units,

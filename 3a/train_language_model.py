@@ -20,7 +20,7 @@ from common.data import read_splits
 from common.errors import run_script
 from common.options import TRAINING_DEFAULTS, parse_options
 from common.processes import processes
-from common.reports import save_table
+from common.records import save_table
 from common.training import Training
 
 

@@ -55,8 +55,8 @@ OPTIONS = {
     "review": dict(nargs="+", action="extend", metavar="TEXT",
                    help="reviews to classify, in place of the test reviews"),
     "reviews": dict(type=Path, metavar="FILE", help="more of them, one a line; - is standard input"),
-    "recipe": dict(choices=["assignment", "overfit", "underfit", "best"],
-                   help="a set of options by name; those given beside it count more"),
+    "recipe": dict(help="the assignment's settings, or others that are worth a look (common/recipes.py); options "
+                        "given beside it count more"),
     "explain": dict(action="store_true",
                     help="show what each word adds to the logit; in 3b, the probability that it was drawn with"),
 }
@@ -90,8 +90,10 @@ def parse_options(description, script, argv=None, several_processes=False, prese
         UserError: an option that this machine cannot follow.
     """
     parser = Parser(description)
+    presets = presets or {}
     for name, default in defaults.items():
-        parser.add_argument("--" + name.replace("_", "-"), default=default, **OPTIONS[name])
+        choices = {"choices": list(presets[name])} if name in presets else {}
+        parser.add_argument("--" + name.replace("_", "-"), default=default, **OPTIONS[name] | choices)
     parser.add_argument("--data", type=Path, metavar="DIR", default=ROOT / "preprocessed_data",
                         help="folder of the preprocessed files")
     parser.add_argument("--output", type=Path, metavar="DIR", default=Path(script).resolve().parent,
@@ -102,7 +104,7 @@ def parse_options(description, script, argv=None, several_processes=False, prese
     parser.add_argument("--precision", choices=["auto", "float32", "tf32", "bfloat16"], default="auto",
                         help="of the matrix products; auto takes bfloat16 where the hardware multiplies it")
     options = parser.parse_args(argv)
-    for name, sets in (presets or {}).items():
+    for name, sets in presets.items():
         parser.set_defaults(**sets[getattr(options, name)])
     options = parser.parse_args(argv)
     if getattr(options, "patience", 0) and not options.validation:

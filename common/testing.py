@@ -6,10 +6,11 @@ from common.checkpoints import build_model, check_words, load_checkpoint
 from common.data import bag_means, check_count, read_dictionary, read_glove_embeddings, read_reviews
 from common.evaluation import by_length, evaluate, in_order, sentiment_score
 from common.explanations import bag_contributions
+from common.figures import save_lengths_figure
 from common.files import check_folder
 from common.options import describe_run
 from common.own_reviews import classify_own_reviews
-from common.reports import save_length_figure, save_table
+from common.records import save_table
 
 SEQUENCE_LENGTHS = range(50, 501, 50)
 
@@ -121,7 +122,8 @@ class SequenceTest(TestRun):
             rows.append(self.row(score, batches, **{"sequence length": length}))
         rows.append(self.row(self.score_whole, self.whole_batches(reviews), **{"sequence length": "whole"}))
         self.report(rows)
-        save_length_figure(self.options.output / "test_table.png", f"Part {self.part}", rows)
+        save_lengths_figure(self.options.output / "test_table.png", f"Part {self.part}",
+                            {"random crops": {row["sequence length"]: float(row["test accuracy"]) for row in rows}})
 
     def classify(self, x, t, lengths=None):
         """(loss, logit) of x (batch, time) token ids, whose GloVe vectors the model takes if it has some."""

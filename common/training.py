@@ -14,10 +14,11 @@ from tqdm import tqdm
 from common.checkpoints import checksum, load_checkpoint, save_checkpoint, write_checkpoint
 from common.errors import UserError, is_out_of_memory
 from common.evaluation import autocast, evaluate, in_order, metrics, nearly_equal
+from common.figures import save_curves
 from common.files import claim_folder, remove_unfinished, replace_file
 from common.options import describe_run, plain_options
 from common.processes import processes
-from common.reports import save_curves
+from common.records import write_record
 from common.stopping import EXIT_STOPPED, Stopped, StopSignals
 
 CURVES = ["train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "test_loss", "test_accuracy"]
@@ -75,6 +76,7 @@ class Training:
         self.model_path = options.output / file_name
         self.data_path = options.output / "data.npy"
         self.curves_path = options.output / "curves.png"
+        self.record_path = options.output / "record.json"
         self.state_path = options.output / "training.state"
         self.previous_path = options.output / "training.previous.state"
         self.model, self.arguments, self.vocabulary = model, arguments, vocabulary
@@ -85,7 +87,7 @@ class Training:
         self.optimizer = build_optimizer(parameters, options)
         self.plateau = build_plateau(self.optimizer)
         self.signals = StopSignals()
-        self.saved_at = time.monotonic()
+        self.saved_at = self.started_at = time.monotonic()
         self.curves = {name: [] for name in CURVES}
         self.epoch = 0                      # epochs done
         self.order = None                   # reviews of the epoch at hand (reviews,), None between two epochs
@@ -127,7 +129,7 @@ class Training:
         print(f"{len(self.reviews['train']):,} training reviews, {len(self.vocabulary):,} words, "
               f"{sum(p.numel() for p in self.model.parameters()):,} parameters", flush=True)
         if processes.rank == 0:
-            for path in self.state_path, self.model_path, self.data_path, self.curves_path:
+            for path in self.state_path, self.model_path, self.data_path, self.curves_path, self.record_path:
                 remove_unfinished(path)
             if self.options.restart:
                 for path in self.state_path, self.previous_path, self.model_path:
@@ -151,6 +153,8 @@ class Training:
                 print(f"kept the weights of epoch {self.best_epoch}, the lowest validation loss | "
                       f"test loss {test.loss:.4f} accuracy {100 * test.accuracy:.2f} %")
             if processes.rank == 0:
+                write_record(self.record_path, self.part, self.fixed_options(), self.options.device,
+                             time.monotonic() - self.started_at, self.curves)
                 self.save(finished=True)
                 save_curves(self.curves_path, f"Part {self.part}", self.curves)
                 for path in self.state_path, self.previous_path:
@@ -344,7 +348,7 @@ class Training:
                  "plateau": self.plateau.state_dict(), "random": random_states(self.options.device),
                  "curves": self.curves, "epoch": self.epoch, "order": self.order, "batches_done": self.batches_done,
                  "totals": self.totals, "best_loss": self.best_loss, "best_epoch": self.best_epoch,
-                 "best_weights": self.best_weights}
+                 "best_weights": self.best_weights, "seconds": self.saved_at - self.started_at}
         write_checkpoint(self.state_path, self.part, state, previous=self.previous_path)
 
     def resume(self):
@@ -373,5 +377,6 @@ class Training:
         self.plateau.load_state_dict(state["plateau"])
         for name in ("curves", "epoch", "order", "batches_done", "totals", "best_loss", "best_epoch", "best_weights"):
             setattr(self, name, state[name])
+        self.started_at -= state["seconds"]
         set_random_states(state["random"], self.options.device)
         print(f"going on in epoch {self.epoch + 1} of a run that was stopped", flush=True)

@@ -1,11 +1,13 @@
 """Two processes under torchrun train as one does."""
 
+import contextlib
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -88,11 +90,11 @@ def test_two_processes_compute_what_one_does(check):
 
 @pytest.fixture
 def torchrun(start):
-    """Starts a script in two processes -> torchrun's own process."""
+    """Starts a script in two processes, which torchrun starts once more if one dies -> torchrun's own process."""
     torchrun = os.path.join(os.path.dirname(sys.executable), "torchrun")
 
     def run(script, *options):
-        return start(torchrun, "--nproc_per_node", 2, "--master_port", free_port(), script, *options)
+        return start(torchrun, "--standalone", "--nproc_per_node", 2, "--max_restarts", 1, script, *options)
     return run
 
 
@@ -142,6 +144,27 @@ def test_stopped_processes_go_on_together(torchrun, data, tmp_path):
     assert "going on in epoch" in wait_for_epoch(process)
     process.kill()
     process.communicate()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", [0, 1])
+def test_torchrun_goes_on_after_a_process_died(rank, torchrun, data, tmp_path):
+    process = torchrun(ROOT / TRAINING_SCRIPTS["2a"], "--data", data, "--output", tmp_path, *LONG)
+    wait_for_epoch(process)
+    os.kill(process_of_rank(rank, process.pid), signal.SIGKILL)
+    assert "going on in epoch" in wait_for_epoch(process)
+    process.kill()
+    process.communicate()
+
+
+def process_of_rank(rank, parent):
+    """The id of a process that torchrun started."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):              # it has ended
+            if f"\nPPid:\t{parent}\n" in (folder / "status").read_text() and (
+                    f"\0RANK={rank}\0".encode() in (folder / "environ").read_bytes()):
+                return int(folder.name)
+    raise AssertionError(f"no process of rank {rank}")
 
 
 def wait_for_epoch(process):

@@ -1,96 +1,142 @@
-"""Tables, figures, and the one table of all parts."""
+"""The report says what the runs' records say."""
 
+import csv
+import re
 import sys
 
-import matplotlib.pyplot as plt
-import numpy as np
 import pytest
+import torch
 
 from common import reports
-from common.errors import UserError, run_script
-from common.reports import read_table, save_curves, save_length_figure, save_table, summarise
+from common.errors import run_script
+from common.records import read_runs, save_table, write_record
+from common.reports import aligned, read_curves, table_of_parts, trial_name, trials_of
 
 NAN = float("nan")
-CURVES = {"train_loss": [0.7, 0.5, 0.4], "train_accuracy": [0.5, 0.7, 0.8],
-          "validation_loss": [NAN] * 3, "validation_accuracy": [NAN] * 3,
-          "test_loss": [NAN, 0.6, NAN], "test_accuracy": [NAN, 0.65, NAN]}
-ROWS = [{"sequence length": length, "test accuracy": accuracy, "test loss": "0.5000"}
-        for length, accuracy in ((50, "76.00"), (100, "81.50"), (150, "80.00"), ("whole", "81.00"))]
+TABLES = {
+    "1a": [{"test accuracy": "87.12", "test loss": "0.3000"}],
+    "2a": [{"sequence length": length, "test accuracy": accuracy, "test loss": "0.5000"}
+           for length, accuracy in (("50", "76.00"), ("100", "80.00"), ("200", "86.00"), ("whole", "88.00"))],
+    "3a": [{"test loss": "4.0000", "perplexity": "54.60", "next-word accuracy": "25.00"}],
+}
+
+
+def curves(train, test, accuracy=0.9):
+    return {"train_loss": train, "train_accuracy": [accuracy] * len(train), "validation_loss": [NAN] * len(train),
+            "validation_accuracy": [NAN] * len(train), "test_loss": test, "test_accuracy": [0.8] * len(train)}
+
+
+def leave_run(folder, part, table=None, **options):
+    folder.mkdir(parents=True)
+    options = {"recipe": "assignment", "hidden_units": 500, "precision": "float32", "seed": 0} | options
+    write_record(folder / "record.json", part, options, torch.device("cpu"), 60, curves([0.5, 0.4], [0.5, 0.45]))
+    save_table(folder / "test_table.csv", table or TABLES[part])
 
 
 @pytest.fixture
-def figures(monkeypatch):
-    """The figures that would be written."""
-    drawn = []
-    monkeypatch.setattr(reports, "save_figure", lambda path, figure: drawn.append(figure))
-    yield drawn
-    plt.close("all")
+def results(tmp_path):
+    """Runs of three parts; 1a with two trials, the first with two seeds."""
+    for part in TABLES:
+        leave_run(tmp_path / part, part)
+    leave_run(tmp_path / "trials" / "1a" / "seed1", "1a", [{"test accuracy": "87.22", "test loss": "0.3"}], seed=1)
+    leave_run(tmp_path / "trials" / "1a" / "overfit", "1a", [{"test accuracy": "85.00", "test loss": "0.9"}],
+              recipe="overfit")
+    (tmp_path / "3b").mkdir()
+    (tmp_path / "3b" / "generated_reviews.txt").write_text("temperature 1, prime 'a'\nA *great* film <3\n")
+    return tmp_path
 
 
-def lines(axis):
-    """Points of each line by its name in the legend."""
-    return {line.get_label(): list(zip(*np.array(line.get_data()).tolist())) for line in axis.get_lines()}
-
-
-def test_a_table_is_read_as_it_was_written(tmp_path):
-    save_table(tmp_path / "table.csv", ROWS)
-    assert read_table(tmp_path / "table.csv") == [{name: str(value) for name, value in row.items()} for row in ROWS]
-    content = (tmp_path / "table.csv").read_bytes()
-    assert content.startswith(b"sequence length,test accuracy,test loss\n50,76.00,0.5000\n")
-
-
-@pytest.mark.parametrize("draw", [lambda path: save_curves(path, "Part 1a", CURVES),
-                                  lambda path: save_length_figure(path, "Part 2a", ROWS)], ids=["curves", "lengths"])
-def test_a_figure_is_a_png_file_and_is_closed(draw, tmp_path):
-    draw(tmp_path / "figure.png")
-    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
-    assert plt.imread(tmp_path / "figure.png").std() > 0
-    assert not plt.get_fignums()
-
-
-def test_curves_show_the_epochs_that_have_a_value(figures):
-    save_curves("curves.png", "Part 1a", CURVES)
-    loss, accuracy = figures[0].axes
-    assert lines(loss) == {"train": [(1, 0.7), (2, 0.5), (3, 0.4)], "test": [(2, 0.6)]}
-    assert lines(accuracy) == {"train": [(1, 50), (2, 70), (3, 80)], "test": [(2, 65)]}
-    assert (loss.get_ylabel(), accuracy.get_ylabel()) == ("cross entropy (nats)", "accuracy (%)")
-    assert figures[0].get_suptitle() == "Part 1a"
-
-
-def test_the_length_figure_shows_crops_and_whole_reviews(figures):
-    save_length_figure("test_table.png", "Part 2a", ROWS)
-    [axis] = figures[0].axes
-    assert lines(axis) == {"random crops": [(50, 76), (100, 81.5), (150, 80)], "whole reviews": [(0, 81), (1, 81)]}
-
-
-def save_results(folder):
-    tables = {"1a": [{"test accuracy": "87.12", "test loss": "0.3000"}], "2a": ROWS,
-              "2b": [ROWS[0], dict(ROWS[3], **{"test accuracy": "90.00"})],
-              "3a": [{"test loss": "4.0000", "perplexity": "54.60", "next-word accuracy": "25.00"}]}
-    for part, rows in tables.items():
-        save_table(folder / part / "test_table.csv", rows)
-
-
-def test_the_summary_has_a_line_for_each_part_with_results(tmp_path):
-    save_results(tmp_path)
-    found = {line[:2]: line[6:58].strip() for line in summarise(tmp_path).splitlines()[2:]}
-    assert found == {"1a": "87.12", "2a": "76.00 at 50, 81.00 whole", "2b": "76.00 at 50, 90.00 whole",
-                     "3a": "perplexity 54.6"}
-
-
-def test_the_summary_gives_the_assignments_figures_beside_them(tmp_path):
-    save_results(tmp_path)
-    for line in summarise(tmp_path).splitlines()[2:]:
-        assert line[60:] == reports.ASSIGNMENT[line[:2]]
-
-
-def test_a_folder_without_results_is_refused(tmp_path):
-    with pytest.raises(UserError, match=f"{tmp_path}: no test tables of any part in it; run"):
-        summarise(tmp_path)
-
-
-def test_the_summary_is_a_command(tmp_path, monkeypatch, capsys):
-    save_results(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["reports", str(tmp_path)])
+@pytest.fixture
+def report(results, monkeypatch, capsys):
+    """The folder of a report on the results, and what was printed."""
+    monkeypatch.setattr(sys, "argv", ["reports", str(results), "--output", str(results / "report")])
     run_script(reports.main)
-    assert capsys.readouterr().out == summarise(tmp_path) + "\n"
+    return results / "report", capsys.readouterr().out
+
+
+def test_each_part_stands_beside_the_assignments_figures(results):
+    rows = {row["part"]: row for row in table_of_parts(trials_of(read_runs([results])))}
+    assert rows["1a"]["here"] == "87.17 ± 0.07" and rows["1a"]["assignment"] == "86-88"
+    assert rows["2a"]["here"] == "76.00 at 50, 86.00 at 200, 88.00 whole"
+    assert rows["2a"]["assignment"] == "76.14 at 50, 86.10 at 200, 87.25 at 400"
+    assert rows["3a"]["here"] == "perplexity 54.6"
+
+
+def test_runs_that_differ_in_the_seed_alone_are_one_trial(results):
+    trials = trials_of(read_runs([results]))["1a"]
+    assert [len(trial) for trial in trials] == [2, 1]
+    assert [trial_name(trial, trials) for trial in trials] == ["assignment", "overfit"]
+
+
+def test_a_trial_is_named_by_the_options_in_which_it_differs(tmp_path):
+    leave_run(tmp_path / "a", "2a", hidden_units=300)
+    leave_run(tmp_path / "b", "2a", hidden_units=300, recipe="underfit")
+    leave_run(tmp_path / "c", "2a")
+    trials = trials_of(read_runs([tmp_path]))["2a"]
+    assert [trial_name(trial, trials) for trial in trials] == [
+        "assignment, hidden units 300", "underfit, hidden units 300", "assignment, hidden units 500"]
+
+
+@pytest.mark.parametrize("train, test, accuracy, expected", [
+    ([0.6, 0.3, 0.1], [0.5, 0.4, 0.6], 0.99,
+     "overfits from epoch 3: held-out loss 0.400 to 0.600 while the training loss falls from 0.300 to 0.100"),
+    ([0.6, 0.5, 0.4], [0.6, 0.5, 0.4], 0.85, "still improving: held-out loss 0.500 to 0.400 from epoch 2 to 3"),
+    ([0.6, 0.5, 0.4, 0.3], [NAN, 0.5, NAN, 0.4], 0.85,
+     "still improving: held-out loss 0.500 to 0.400 from epoch 2 to 4"),
+    ([0.69, 0.68, 0.68], [0.69, 0.68, 0.68], 0.56, "underfits: 56 % even on the training reviews"),
+    ([0.69, 0.66, 0.6], [0.69, 0.65, 0.6], 0.7,
+     "underfits: 70 % even on the training reviews; still improving: held-out loss 0.650 to 0.600 from epoch 2 to 3"),
+    ([0.5, 0.4, 0.4], [0.5, 0.4, 0.401], 0.9, "levelled off at epoch 2, held-out loss 0.400"),
+    ([0.5, 0.4], [NAN, 0.4], 0.9, "too few epochs to tell")])
+def test_curves_are_read_in_one_line(train, test, accuracy, expected):
+    assert read_curves("2a", curves(train, test, accuracy)) == expected
+
+
+def test_the_validation_loss_counts_more_than_the_test_loss():
+    found = curves([0.5, 0.3, 0.2], [0.5, 0.4, 0.3]) | {"validation_loss": [0.5, 0.3, 0.6]}
+    assert read_curves("2a", found).startswith("overfits from epoch 3: held-out loss 0.300 to 0.600")
+
+
+def test_a_language_models_next_word_accuracy_is_no_underfitting():
+    assert read_curves("3a", curves([5, 4.5, 4.4], [5, 4.5, 4.49], 0.2)) == "levelled off at epoch 3, held-out loss 4.490"
+
+
+def test_the_command_prints_the_table_of_parts(results, report):
+    _, printed = report
+    assert printed.startswith(aligned(table_of_parts(trials_of(read_runs([results])))) + "\n\nwrote ")
+
+
+def test_the_page_has_every_trial_the_figures_and_the_generated_reviews(report):
+    folder, _ = report
+    text = (folder / "report.md").read_text()
+    assert "| overfit | 1 | 2 | 90.00 | 85.00 | 60 | still improving" in text
+    assert "    A *great* film <3" in text
+    for name in re.findall(r"\]\((.+?\.png)\)", text):
+        assert (folder / name).read_bytes().startswith(b"\x89PNG")
+    assert {"accuracy_by_length.png", "perplexity.png", "curves_1a.png"} <= set(re.findall(r"\]\((.+?\.png)\)", text))
+
+
+def test_the_html_page_needs_no_other_file(report):
+    folder, _ = report
+    page = (folder / "report.html").read_text()
+    sources = re.findall(r'src="([^"]*)', page)
+    assert sources and all(source.startswith("data:image/png;base64,") for source in sources)
+    assert "href" not in page and "<table>" in page
+    assert "A *great* film &lt;3" in page
+
+
+def test_the_spreadsheet_has_a_line_a_run(report):
+    folder, _ = report
+    with open(folder / "results.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["part"], row["recipe"], row["seed"]) for row in rows] == [
+        ("1a", "assignment", "0"), ("2a", "assignment", "0"), ("3a", "assignment", "0"),
+        ("1a", "overfit", "0"), ("1a", "assignment", "1")]
+    assert rows[1]["test accuracy at 200"] == "86.0" and rows[0]["test accuracy at whole"] == "87.12"
+
+
+def test_a_folder_without_runs_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["reports", str(tmp_path)])
+    with pytest.raises(SystemExit):
+        run_script(reports.main)
+    assert capsys.readouterr().err == f"error: {tmp_path}: no record.json of any run in it; train a part first\n"

@@ -13,7 +13,7 @@ import torch
 from parts import MODELS, ROOT, TEST_SCRIPTS, TRAINING_SCRIPTS
 
 from common.checkpoints import load_checkpoint
-from common.reports import read_table
+from common.records import read_table
 
 TINY = ["--epochs", "1", "--batch-size", "100"]
 RECURRENT = ["--hidden-units", "16", "--sequence-length", "20"]

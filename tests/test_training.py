@@ -14,7 +14,7 @@ from common.checkpoints import checksum, load_checkpoint
 from common.errors import UserError
 from common.evaluation import by_length, evaluate, in_order, nearly_equal, sentiment_score
 from common.options import TRAINING_DEFAULTS, parse_options
-from common.reports import save_curves
+from common.figures import save_curves
 from common.training import CURVES, Training, build_optimizer, build_plateau
 
 DEFAULTS = TRAINING_DEFAULTS | dict(epochs=4, batch_size=10, learning_rate=0.1, step_epochs=2, test_every=1,

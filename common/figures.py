@@ -1,0 +1,110 @@
+"""Figures: learning curves, and accuracy by sequence length. All can be read in grey."""
+
+import itertools
+import math
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+from common.files import replace_file
+
+GREYS = ["0", "0.35", "0.6"]
+MARKERS = "osD^vP*X"
+
+
+def save_figure(path, figure):
+    with replace_file(path, "wb") as file:
+        figure.savefig(file, format="png", dpi=120)
+    plt.close(figure)
+
+
+def save_curves(path, title, curves):
+    """Loss and accuracy by epoch.
+
+    Args:
+        curves: dict of lists, a value an epoch: train_loss, train_accuracy, and the same for
+            validation and test; NaN where an epoch has no value.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
+    for axis, (metric, label, scale) in zip(axes, METRICS):
+        for split, style in ("train", "k-"), ("validation", "k:"), ("test", "ks--"):
+            draw_curve(axis, curves[f"{split}_{metric}"], scale, style, markersize=3, label=split)
+        axis.set_xlabel("epoch")
+        axis.set_ylabel(label)
+        axis.legend()
+    figure.suptitle(title)
+    save_figure(path, figure)
+
+
+METRICS = ("loss", "cross entropy (nats)", 1), ("accuracy", "accuracy (%)", 100)
+
+
+def draw_curve(axis, values, scale, *style, **more):
+    """A value an epoch, times scale; epochs without one (NaN) are left out."""
+    points = [(epoch, scale * value) for epoch, value in enumerate(values, 1) if value == value]
+    if points:
+        axis.plot(*zip(*points), *style, **more)
+
+
+def save_trials_figure(path, title, trials):
+    """Learning curves of several runs side by side, a column each: loss above, accuracy below.
+
+    Args:
+        trials: dict of curves as in save_curves, by the name of the trial.
+    """
+    figure, axes = plt.subplots(2, len(trials), figsize=(2.6 * len(trials) + 1, 4.6), layout="constrained",
+                                sharex="col", sharey="row", squeeze=False)
+    for column, (name, curves) in zip(axes.T, trials.items()):
+        for axis, (metric, _, scale) in zip(column, METRICS):
+            for split, style in ("train", "k-"), ("validation", "k:"), ("test", "ks--"):
+                draw_curve(axis, curves[f"{split}_{metric}"], scale, style, markersize=3, label=split)
+        column[0].set_title(name, fontsize="small")
+        column[1].set_xlabel("epoch")
+    for axis, (_, label, _) in zip(axes[:, 0], METRICS):
+        axis.set_ylabel(label)
+    axes[0, 0].legend()
+    figure.suptitle(title)
+    save_figure(path, figure)
+
+
+def save_lengths_figure(path, title, tables, expected=None):
+    """Test accuracy against sequence length.
+
+    Args:
+        tables: dict of {sequence length in tokens or "whole": test accuracy in percent} by name; whole reviews
+            are a horizontal line.
+        expected: the same of another source, drawn hollow and dashed.
+    """
+    figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
+    looks = zip(itertools.cycle(MARKERS), itertools.cycle(GREYS))
+    for (name, table), (marker, grey) in zip(tables.items(), looks):
+        crops = [(int(length), accuracy) for length, accuracy in table.items() if length != "whole"]
+        axis.plot(*zip(*crops), color=grey, marker=marker, label=name)
+        if "whole" in table:
+            axis.axhline(table["whole"], color=grey, linestyle=":", linewidth=1)
+        if name in (expected or {}):
+            axis.plot(*zip(*expected[name].items()), color=grey, marker=marker, linestyle="--", markerfacecolor="white",
+                      label=f"{name}, the assignment's")
+    if any("whole" in table for table in tables.values()):
+        axis.plot([], [], "k:", label="whole reviews")
+    axis.set_xlabel("sequence length (tokens)")
+    axis.set_ylabel("test accuracy (%)")
+    axis.set_title(title)
+    axis.legend(fontsize="small")
+    save_figure(path, figure)
+
+
+def save_perplexity_figure(path, runs):
+    """Perplexity by epoch on training and test reviews; runs: dict of curves as in save_curves, by name."""
+    figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
+    for (name, curves), grey in zip(runs.items(), itertools.cycle(GREYS)):
+        for split, style in ("train", "-"), ("test", "s--"):
+            perplexities = [math.exp(loss) for loss in curves[f"{split}_loss"]]
+            draw_curve(axis, perplexities, 1, style, color=grey, markersize=4, label=f"{name}, {split}".lstrip(", "))
+    axis.set_yscale("log")
+    axis.set_xlabel("epoch")
+    axis.set_ylabel("perplexity")
+    axis.legend(fontsize="small")
+    save_figure(path, figure)
