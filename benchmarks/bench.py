@@ -179,19 +179,24 @@ def glove():
 
 
 def medians(functions, repeats, device):
-    """Call the functions in turn -> median seconds and peak bytes of each, after one call to warm up."""
+    """Call the functions in turn -> median seconds and peak bytes of each, after one call to warm up.
+
+    Short calls are repeated for three seconds or more: the medians of a few are noise.
+    """
     seconds = [[] for _ in functions]
     peaks = [0 for _ in functions]
-    for repeat in range(repeats + 1):
+    started = None
+    while started is None or len(seconds[0]) < repeats or time.perf_counter() < started + 3:
         for k, function in enumerate(functions):
             before = start_peak(device)
             wait(device)
             start = time.perf_counter()
             function()
             wait(device)
-            if repeat:
+            if started:
                 seconds[k].append(time.perf_counter() - start)
             peaks[k] = max(peaks[k], peak(device) - before)
+        started = started or time.perf_counter()
     return [statistics.median(some) for some in seconds], peaks
 
 
@@ -376,7 +381,7 @@ def parse_options():
                         help="of ours; the loops compute in float32")
     parser.add_argument("--parts", nargs="+", choices=[*SCRIPTS, "reading"], default=[*SCRIPTS, "reading"],
                         help="what to time; 3a includes 3b")
-    parser.add_argument("--repeats", type=positive_int, default=5, help="timed calls of each")
+    parser.add_argument("--repeats", type=positive_int, default=5, help="timed calls of each, at least")
     parser.add_argument("--output", type=Path, default=ROOT / "benchmarks" / "results" / "bench.json",
                         help="JSON file that is written")
     return parser.parse_args()
