@@ -16,7 +16,8 @@ DEFAULTS = dict(
     vocab_size=8000, sequence_length=100, optimizer="adam", learning_rate=0.001, schedule="constant", step_epochs=4,
     clip_norm=0.0, drop_stop_words=False, validation=0.0, patience=0, test_every=1, save_every=1, save_minutes=10.0,
     restart=False, fine_tune="last", prime=["a", "i"], temperature=[0.5, 1.0], length=150, top_k=0, top_p=1.0,
-    raw=False, language_model=ROOT / "3a" / "language.model", review=[], reviews=None, explain=False)
+    raw=False, language_model=ROOT / "3a" / "language.model", review=[], reviews=None, explain=False,
+    recipe="assignment")
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +72,26 @@ def test_the_bounds_themselves_are_taken():
                     "--seed", "4294967295", "--clip-norm", "0", "--sequence-length", "2")
     assert (options.dropout, options.validation, options.top_p) == (0, 0.9, 1)
     assert (options.patience, options.batch_size, options.seed) == (0, 2, 4294967295)
+
+
+PRESETS = {"recipe": {"assignment": {}, "overfit": {"dropout": 0.0, "epochs": 20}}}
+
+
+def test_a_recipe_takes_the_place_of_the_defaults():
+    options = parse_options("", __file__, ["--recipe", "overfit"], presets=PRESETS, **DEFAULTS)
+    assert (options.dropout, options.epochs, options.hidden_units) == (0, 20, 500)
+    options = parse_options("", __file__, [], presets=PRESETS, **DEFAULTS)
+    assert (options.dropout, options.epochs) == (0.5, 6)
+
+
+def test_an_option_counts_more_than_the_recipe():
+    options = parse_options("", __file__, ["--epochs", "3", "--recipe", "overfit"], presets=PRESETS, **DEFAULTS)
+    assert (options.dropout, options.epochs) == (0, 3)
+
+
+def test_an_unknown_recipe_is_refused():
+    with pytest.raises(UserError, match="--recipe: invalid choice: 'soup' .*assignment.*overfit"):
+        parse_options("", __file__, ["--recipe", "soup"], presets=PRESETS, **DEFAULTS)
 
 
 def test_an_option_that_a_script_does_not_have_is_refused():

@@ -1,6 +1,7 @@
 """A run that is stopped or killed goes on, and ends as one that was not."""
 
 import errno
+import itertools
 import os
 import signal
 import socket
@@ -14,11 +15,12 @@ from parts import ROOT
 from torch import nn
 
 import common.training
-from common.checkpoints import save_checkpoint
+from common.checkpoints import load_checkpoint, save_checkpoint
 from common.data import Reviews
 from common.errors import UserError
 from common.evaluation import sentiment_score
 from common.options import TRAINING_DEFAULTS, parse_options
+from common.records import read_runs
 from common.stopping import EXIT_STOPPED
 from common.training import Training
 
@@ -99,6 +101,17 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(stop_after, uninterrupted, tmp_
     make_training(tmp_path).run()
     assert outcome(tmp_path) == uninterrupted
     assert not (tmp_path / "training.state").exists()
+
+
+def test_the_record_counts_the_seconds_before_a_stop_too(tmp_path, monkeypatch):
+    ticks = itertools.count()                                           # a clock that a look moves by a second
+    monkeypatch.setattr(common.training.time, "monotonic", lambda: float(next(ticks)))
+    with pytest.raises(SystemExit):
+        make_training(tmp_path, stop_after=45).run()
+    before = load_checkpoint(tmp_path / "training.state", "2a")["seconds"]
+    make_training(tmp_path).run()
+    [run] = read_runs([tmp_path])
+    assert before > 40 and before < run.seconds < before + 20
 
 
 def test_a_run_may_be_stopped_again_and_again(uninterrupted, tmp_path):
@@ -240,7 +253,7 @@ def test_what_a_killed_run_had_half_written_is_removed(tmp_path):
     for name in ".training.state.abc", ".rnn.model.def":
         (tmp_path / name).write_bytes(b"half")
     make_training(tmp_path).run()
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "data.npy", "rnn.model"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "data.npy", "record.json", "rnn.model"]
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ import torch
 from parts import MODELS, ROOT, TEST_SCRIPTS, TRAINING_SCRIPTS
 
 from common.checkpoints import load_checkpoint
-from common.records import read_table
+from common.recipes import RECIPES
+from common.records import read_runs, read_table
 
 TINY = ["--epochs", "1", "--batch-size", "100"]
 RECURRENT = ["--hidden-units", "16", "--sequence-length", "20"]
@@ -83,6 +84,21 @@ def test_a_trained_model_knows_its_options_and_words(part, trained, data):
     assert checkpoint["arguments"]["no_of_hidden_units"] == 16
     assert (checkpoint["options"]["epochs"], checkpoint["options"]["optimizer"]) == (1, "adam")
     assert all(tensor.isfinite().all() for tensor in checkpoint["model"].values())
+
+
+@pytest.mark.parametrize("part, recipe", [(part, recipe) for part in RECIPES for recipe in RECIPES[part]])
+def test_a_recipe_is_trained_by_its_name(part, recipe, run_here, data, language_model, tmp_path):
+    options = [*TINY, "--recipe", recipe, *([] if part == "3c" else ["--hidden-units", 8])]
+    if part == "3c":
+        options += ["--language-model", language_model]
+    status, _, stderr = run_here(TRAINING_SCRIPTS[part], "--data", data, "--output", tmp_path, "--device", "cpu",
+                                 *options)
+    assert status == 0, stderr
+    [found] = read_runs([tmp_path])
+    expected = RECIPES[part][recipe] | {"recipe": recipe, "epochs": 1, "batch_size": 100}
+    if part != "3c":
+        expected["hidden_units"] = 8
+    assert {name: found.options[name] for name in expected} == expected
 
 
 @pytest.mark.parametrize("part", ["1a", "1b"])

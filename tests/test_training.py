@@ -85,7 +85,7 @@ def test_a_run_leaves_checkpoint_curves_and_figure(tmp_path, monkeypatch):
     training = make_training(tmp_path / "new")
     training.run()
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [".lock", "BOW.model", "curves.png",
-                                                                             "data.npy"]
+                                                                             "data.npy", "record.json"]
     checkpoint = load_checkpoint(tmp_path / "new" / "BOW.model", "1a")
     assert checkpoint["vocabulary"] == ["the", "film"]
     assert checkpoint["options"]["learning_rate"] == 0.1
