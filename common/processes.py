@@ -49,7 +49,13 @@ class Processes:
             UserError: they cannot be met.
         """
         try:
-            distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+            store, rank, size = next(distributed.rendezvous("env://"))
+            if os.environ.get("LOCAL_WORLD_SIZE") == str(size):
+                # After a death torchrun starts all anew with the store of before, where the addresses of the
+                # dead still stand. Nodes count their restarts each for itself.
+                store = distributed.PrefixStore(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), store)
+            distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", store=store, rank=rank,
+                                           world_size=size)
         except (RuntimeError, ValueError) as error:
             raise UserError(f"torchrun: the processes cannot meet ({error}); see that MASTER_ADDR and MASTER_PORT "
                             "name a host and a free port that all of them reach") from error

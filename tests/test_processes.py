@@ -98,6 +98,12 @@ def torchrun(start):
     return run
 
 
+def end(process):
+    """Let torchrun stop its processes; were it killed, they would go on."""
+    process.terminate()
+    return finish(process)
+
+
 def finish(process):
     stdout, stderr = process.communicate(timeout=300)
     return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
@@ -135,26 +141,23 @@ LONG = ["--epochs", "400", "--hidden-units", "16", "--sequence-length", "20", "-
 def test_stopped_processes_go_on_together(torchrun, data, tmp_path):
     command = [ROOT / TRAINING_SCRIPTS["2a"], "--data", data, "--output", tmp_path, *LONG]
     process = torchrun(*command)
-    wait_for_epoch(process)
-    process.send_signal(signal.SIGTERM)
-    done = finish(process)
+    wait_for("epoch  2/", process)
+    done = end(process)
     assert "in epoch" in done.stdout and "start again with the same options to go on" in done.stdout
     assert (tmp_path / "training.state").exists()
     process = torchrun(*command)
-    assert "going on in epoch" in wait_for_epoch(process)
-    process.kill()
-    process.communicate()
+    wait_for("going on in epoch", process)
+    end(process)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("rank", [0, 1])
 def test_torchrun_goes_on_after_a_process_died(rank, torchrun, data, tmp_path):
     process = torchrun(ROOT / TRAINING_SCRIPTS["2a"], "--data", data, "--output", tmp_path, *LONG)
-    wait_for_epoch(process)
+    wait_for("epoch  2/", process)      # the first is saved by then
     os.kill(process_of_rank(rank, process.pid), signal.SIGKILL)
-    assert "going on in epoch" in wait_for_epoch(process)
-    process.kill()
-    process.communicate()
+    wait_for("going on in epoch", process)
+    end(process)
 
 
 def process_of_rank(rank, parent):
@@ -167,14 +170,10 @@ def process_of_rank(rank, parent):
     raise AssertionError(f"no process of rank {rank}")
 
 
-def wait_for_epoch(process):
-    """Read what is printed up to the first line of an epoch."""
-    printed = ""
-    while "train loss" not in printed:
-        line = process.stdout.readline()
+def wait_for(text, process):
+    """Read what is printed up to a line that has the text in it."""
+    while text not in (line := process.stdout.readline()):
         assert line, process.stderr.read()
-        printed += line
-    return printed
 
 
 @pytest.mark.parametrize("part", ["1a", "1b"])
