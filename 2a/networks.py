@@ -25,5 +25,5 @@ def network_arguments(options, vocab_size):
 
 
 def build_network(model="RNN_model", **arguments):
-    """The network of that name, which all have model(x, t, train, lengths) -> (loss, logit)."""
+    """The network of that name; all are called as network(x, t, train, lengths) -> (loss, logit)."""
     return NETWORKS[model](**arguments)
