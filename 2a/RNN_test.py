@@ -3,10 +3,10 @@
     python 2a/RNN_test.py
     python 2a/RNN_test.py --review "A great film." --explain
 
-Reads rnn.model from --output and the preprocessed reviews from --data; writes test_table.csv and
-test_table.png to --output: crops of 50 to 500 tokens, and whole reviews. Reviews given with --review
-or --reviews are classified instead, whole; with --explain each word comes with what its timestep adds
-to the logit, in explanation.html too.
+Reads rnn.model, whichever network it holds, from --output and the preprocessed reviews from --data;
+writes test_table.csv and test_table.png to --output: crops of 50 to 500 tokens (the last ones, if it was
+trained on the last), and whole reviews. Reviews given with --review or --reviews are classified instead,
+whole; with --explain each word comes with what its timestep adds to the logit, in explanation.html too.
 """
 
 import sys
@@ -14,15 +14,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from RNN_model import RNN_model
 from common.errors import run_script
 from common.options import TEST_DEFAULTS, parse_options
 from common.testing import SequenceTest
+from networks import build_network
 
 
 def main():
     options = parse_options(__doc__, __file__, **TEST_DEFAULTS, batch_size=400)
-    SequenceTest("2a", "rnn.model", RNN_model, options).run()
+    SequenceTest("2a", "rnn.model", build_network, options).run()
 
 
 if __name__ == "__main__":

@@ -56,8 +56,8 @@ class Reviews:
     def labelled(self):
         return self.select(~np.isnan(self.labels.cpu().numpy()))
 
-    def crops(self, indices, sequence_length):
-        """A random stretch of sequence_length tokens of each review -> (batch, time) int64.
+    def crops(self, indices, sequence_length, last=False):
+        """A random stretch of sequence_length tokens of each review, or its last ones -> (batch, time) int64.
 
         Of several processes each gets its share of the rows. A shorter review stands at the start,
         with the unknown token 0 behind it:
@@ -67,7 +67,7 @@ class Reviews:
         """
         lengths = self.lengths[indices]
         slack = (lengths - sequence_length).clamp(min=0)
-        shift = (torch.rand(len(slack), device=slack.device) * (slack + 1)).long().minimum(slack)
+        shift = slack if last else (torch.rand(len(slack), device=slack.device) * (slack + 1)).long().minimum(slack)
         starts = self.starts[indices] + shift
         return self._window(processes.share(starts), processes.share(lengths), sequence_length)
 

@@ -150,6 +150,46 @@ def normalize_together(x, weight, bias, eps):
     return output.to(x.dtype), mean.detach(), variance.detach() * count / (count - 1)
 
 
+def pool(h, pooling, lengths=None):
+    """Pooling over time: h (batch, time, features) -> (batch, features).
+
+    Args:
+        pooling: "max" or "mean" over the timesteps.
+        lengths: (batch,) int or None; timesteps from a review's length on are left out.
+    """
+    if lengths is not None:
+        lengths = lengths.clamp(1, h.shape[1])
+        h = mask_padding(h, pooling, lengths)
+    if pooling == "max":
+        return h.max(dim=1).values
+    return h.sum(dim=1) / (h.shape[1] if lengths is None else lengths[:, None])
+
+
+def pool_contributions(h, weight, pooling, lengths):
+    """What each timestep adds to the pooled features, weighted and summed: pool(h, pooling, lengths) @ weight.
+
+    Max pooling takes a feature from the one timestep where it is largest, mean pooling takes an equal
+    share of it from all.
+
+    Args:
+        h: (batch, time, features) float; weight: (features,); lengths: (batch,) int.
+
+    Returns:
+        (batch, time) float, 0 from a review's length on.
+    """
+    h = mask_padding(h, pooling, lengths).float()
+    if pooling == "mean":
+        return (h * weight).sum(dim=2) / lengths[:, None]
+    largest, timesteps = h.max(dim=1)                                           # batch, features
+    return torch.zeros_like(h[:, :, 0]).scatter_add(1, timesteps, largest * weight)
+
+
+def mask_padding(h, pooling, lengths):
+    """h (batch, time, features) with what pooling never takes in the timesteps from lengths (batch,) on."""
+    beyond = torch.arange(h.shape[1], device=h.device) >= lengths[:, None]
+    return h.masked_fill(beyond[:, :, None], -torch.inf if pooling == "max" else 0)
+
+
 class LSTMStack(nn.Module):
     """LSTM layers, each followed by batch normalisation and locked dropout.
 
@@ -197,6 +237,8 @@ class LSTMClassifier(LSTMStack):
         pooling: "max" or "mean" over the timesteps.
     """
 
+    counts_padding = True       # in crops, as the assignment does; whole reviews come with their lengths
+
     def __init__(self, in_size, no_of_hidden_units, lstm_layers, dropout, pooling):
         super().__init__(in_size, no_of_hidden_units, lstm_layers, dropout)
         self.pooling = pooling
@@ -218,22 +260,13 @@ class LSTMClassifier(LSTMStack):
         """
         self.reset_state()
         h = self.run_layers(features, train, token_ids)                         # batch, time, hidden units
-        if lengths is not None:
-            lengths = lengths.clamp(1, h.shape[1])
-            h = self.mask_padding(h, lengths)
-        if self.pooling == "max":
-            h = h.max(dim=1).values                                             # batch, hidden units
-        else:
-            h = h.sum(dim=1) / (h.shape[1] if lengths is None else lengths[:, None])
-        logit = self.fc_output(h)[:, 0].float()                                 # batch
+        logit = self.fc_output(pool(h, self.pooling, lengths))[:, 0].float()    # batch
         return self.loss(logit, t), logit
 
     def contributions(self, features, lengths):
-        """What each timestep adds to the logits of whole reviews.
+        """What each timestep adds to the logits of whole reviews, by way of the pooling (pool_contributions).
 
-        Max pooling takes a hidden unit from the one timestep where it is largest, mean pooling takes
-        an equal share of it from all. Weighted by the output layer and summed over the hidden units,
-        these are the timesteps' contributions; with the output's bias they sum to the logit.
+        With the output's bias these sum to the logit.
 
         Args:
             features: (batch, time, in_size) float, word vectors; lengths: (batch,) int.
@@ -242,14 +275,5 @@ class LSTMClassifier(LSTMStack):
             (batch, time) float, 0 from a review's length on.
         """
         self.reset_state()
-        h = self.mask_padding(self.run_layers(features, train=False), lengths).float()
-        weight = self.fc_output.weight[0]                                       # hidden units
-        if self.pooling == "mean":
-            return (h * weight).sum(dim=2) / lengths[:, None]
-        largest, timesteps = h.max(dim=1)                                       # batch, hidden units
-        return torch.zeros_like(h[:, :, 0]).scatter_add(1, timesteps, largest * weight)
-
-    def mask_padding(self, h, lengths):
-        """h (batch, time, hidden units) with what pooling never takes in the timesteps from lengths (batch,) on."""
-        beyond = torch.arange(h.shape[1], device=h.device) >= lengths[:, None]
-        return h.masked_fill(beyond[:, :, None], -torch.inf if self.pooling == "max" else 0)
+        h = self.run_layers(features, train=False)                              # batch, time, hidden units
+        return pool_contributions(h, self.fc_output.weight[0], self.pooling, lengths)

@@ -13,15 +13,20 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 OPTIONS = {
+    "model": dict(choices=["RNN_model", "SentimentRNN", "SentimentClassifier"],
+                  help="the assignment's network, or another of the course, each with defaults of its own"),
     "epochs": dict(type=positive_int, help="times that every training review is seen"),
     "batch_size": dict(type=number(int, 2), help="reviews a batch"),
     "hidden_units": dict(type=positive_int, help="width of the embedding and of the hidden layers"),
     "hidden_layers": dict(type=positive_int, help="hidden layers between the mean word vector and the output"),
     "lstm_layers": dict(type=positive_int, help="LSTM layers, each with batch normalisation and locked dropout"),
+    "cell": dict(choices=["lstm", "course"],
+                 help="of SentimentClassifier: course has a sigmoid for the cell gate's tanh, and a ReLU layer behind"),
     "pooling": dict(choices=["max", "mean"], help="pooling of the hidden units over time"),
     "dropout": dict(type=number(float, 0, 0.99), help="probability that a hidden unit is dropped in training"),
     "vocab_size": dict(type=positive_int, help="most frequent words that are known; all others are the unknown token"),
-    "sequence_length": dict(type=number(int, 2), help="tokens of the random crops in training"),
+    "sequence_length": dict(type=number(int, 2), help="tokens of the crops in training"),
+    "crop": dict(choices=["random", "last"], help="random crops of the reviews, or their last tokens"),
     "optimizer": dict(choices=["adam", "sgd"], help="adam, or sgd with momentum 0.9"),
     "learning_rate": dict(type=number(float, 0, open_low=True), help="learning rate at the start"),
     "schedule": dict(choices=["constant", "step", "plateau"],
@@ -32,9 +37,14 @@ OPTIONS = {
     "drop_stop_words": dict(action="store_true", help="leave function words (the, of, was, ...) out of the reviews"),
     "validation": dict(type=number(float, 0, 0.9),
                        help="share of the training reviews held out for validation, by film; 0 holds none out"),
+    "validate_every": dict(type=number(int, 0),
+                           help="steps between two looks at the validation reviews within an epoch; 0 has none"),
+    "keep": dict(choices=["last", "loss", "accuracy"],
+                 help="the weights that are kept at the end: the last, or those of the epoch with the lowest "
+                      "validation loss or the highest validation accuracy; needs --validation"),
     "patience": dict(type=number(int, 0),
-                     help="stop after so many epochs without a lower validation loss, and keep the best epoch's "
-                          "weights; needs --validation; 0 never stops early"),
+                     help="stop after so many epochs without a better one, and keep that one's weights: by validation "
+                          "loss, or as --keep says; needs --validation; 0 never stops early"),
     "test_every": dict(type=positive_int, help="epochs between two looks at the test reviews"),
     "save_every": dict(type=positive_int, help="epochs between two checkpoints"),
     "save_minutes": dict(type=number(float, 0),
@@ -64,7 +74,7 @@ OPTIONS = {
 # What the training scripts have in common; a part gives its own value where the assignment does.
 TRAINING_DEFAULTS = dict(
     batch_size=200, optimizer="adam", learning_rate=0.001, schedule="constant", clip_norm=0.0, validation=0.0,
-    patience=0, save_every=1, save_minutes=10.0, restart=False)
+    validate_every=0, keep="last", patience=0, save_every=1, save_minutes=10.0, restart=False)
 
 # What the test scripts have in common.
 TEST_DEFAULTS = dict(review=[], reviews=None, explain=False)
@@ -107,8 +117,9 @@ def parse_options(description, script, argv=None, several_processes=False, prese
     for name, sets in presets.items():
         parser.set_defaults(**sets[getattr(options, name)])
     options = parser.parse_args(argv)
-    if getattr(options, "patience", 0) and not options.validation:
-        raise UserError("--patience: needs validation reviews; hold some out with --validation 0.1")
+    for name, off in ("patience", 0), ("keep", "last"):
+        if getattr(options, name, off) != off and not options.validation:
+            raise UserError(f"--{name}: needs validation reviews; hold some out with --validation 0.1")
     if hasattr(options, "reviews") and options.explain and not (options.review or options.reviews):
         raise UserError("--explain: needs reviews; give some with --review or --reviews")
     options.device = choose_device(options.device)

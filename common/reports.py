@@ -46,13 +46,25 @@ def trials_of(runs):
     return {part: list(trials.values()) for part, trials in parts.items() if trials}
 
 
-def trial_name(trial, trials):
+def title(trial):
+    """The network and the recipe of a trial."""
+    settings = trial[0].settings()
+    model, recipe = settings.get("model", "RNN_model"), settings.get("recipe", "assignment")
+    return recipe if model == "RNN_model" else model if recipe == "assignment" else f"{model}, {recipe}"
+
+
+def differences(trial, trials):
     """The options in which a part's trials differ, as this one has them."""
     settings = [other[0].settings() for other in trials]
     own = trial[0].settings()
-    names = [name for name in own if any(other.get(name) != own[name] for other in settings)]
-    words = [own[name] if name in ("recipe", "model") else f"{name.replace('_', ' ')} {own[name]}" for name in names]
-    return ", ".join(words) or own.get("recipe", "as given")
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in own.items()
+                     if name not in ("recipe", "model") and any(other.get(name) != value for other in settings))
+
+
+def trial_name(trial, trials):
+    """A trial's title; where others have the same, with its options."""
+    alike = [other for other in trials if title(other) == title(trial)]
+    return title(trial) if len(alike) == 1 else f"{title(trial)}, {differences(trial, alike)}"
 
 
 def mean(values, digits=2):
@@ -123,7 +135,8 @@ def markdown_table(rows):
 
 def trial_row(trial, trials):
     run = trial[0]
-    return {"trial": trial_name(trial, trials), "seeds": str(len(trial)), "epochs": str(len(run.curves["train_loss"])),
+    return {"trial": title(trial), "settings": differences(trial, trials),
+            "seeds": str(len(trial)), "epochs": str(len(run.curves["train_loss"])),
             "training accuracy (%)": mean([100 * some.curves["train_accuracy"][-1] for some in trial]),
             "test": result(trial), "seconds": mean([some.seconds for some in trial], 0),
             "reading": read_curves(run.part, run.curves)}

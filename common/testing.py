@@ -21,7 +21,7 @@ class TestRun:
     Args:
         part: "1a" to "3c".
         file_name: the checkpoint's name in options.output.
-        model_class: the part's model.
+        model_class: the part's model, or what else makes one from the checkpoint's arguments.
         options: of parse_options.
         words: "imdb" or "glove", the dictionary that the model was trained with.
     """
@@ -110,14 +110,16 @@ class SequenceTest(TestRun):
     """LSTMs, by sequence length: the assignment's table."""
 
     def test(self):
-        """Crops of each sequence length, then whole reviews."""
+        """Crops of each sequence length, random or the last tokens as in training, then whole reviews."""
         reviews = self.reviews
+        last = self.checkpoint["options"].get("crop") == "last"
         batches = in_order(len(reviews), self.options.batch_size, self.options.device)
         rows = []
         for length in SEQUENCE_LENGTHS:
             def score(indices):
                 t = reviews.labels[indices]                                     # batch
-                return sentiment_score(self.classify(reviews.crops(indices, length), t), t)
+                lengths = None if self.model.counts_padding else reviews.lengths[indices]
+                return sentiment_score(self.classify(reviews.crops(indices, length, last), t, lengths), t)
 
             rows.append(self.row(score, batches, **{"sequence length": length}))
         rows.append(self.row(self.score_whole, self.whole_batches(reviews), **{"sequence length": "whole"}))

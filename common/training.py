@@ -68,10 +68,11 @@ class Training:
         vocabulary: words whose token ids are 1, 2, ...
         options: of parse_options.
         glove: the word vectors that the model reads, (words + 1, dimensions), if it does.
+        logger: an object whose log(name, value) is given every epoch's figures, or None.
     """
 
     def __init__(self, part, file_name, model, arguments, parameters, score, reviews, vocabulary, options,
-                 glove=None):
+                 glove=None, logger=None):
         self.part = part
         self.model_path = options.output / file_name
         self.data_path = options.output / "data.npy"
@@ -80,7 +81,8 @@ class Training:
         self.state_path = options.output / "training.state"
         self.previous_path = options.output / "training.previous.state"
         self.model, self.arguments, self.vocabulary = model, arguments, vocabulary
-        self.score, self.reviews, self.options = score, reviews, options
+        self.score, self.reviews, self.options, self.logger = score, reviews, options, logger
+        self.keeps_best = bool(options.patience) or options.keep != "last"
         # What the options do not say: other reviews, word vectors or starting weights make another run.
         self.inputs = {"reviews": reviews["train"].checksum(), "glove": checksum(glove),
                        "weights": checksum(*model.state_dict().values())}
@@ -94,7 +96,7 @@ class Training:
         self.batches_done = 0
         self.totals = None                  # summed loss, right answers, answers of the epoch at hand
         self.step_losses = []               # of the steps not yet looked at
-        self.best_loss, self.best_epoch, self.best_weights = math.inf, 0, None
+        self.best_error, self.best_epoch, self.best_weights = math.inf, 0, None
 
     def run(self):
         """Train for options.epochs, report every epoch, and save checkpoint, data.npy and curves.png.
@@ -150,7 +152,8 @@ class Training:
             if self.best_weights is not None and self.best_epoch < self.epoch:
                 self.model.load_state_dict(self.best_weights)
                 test = self.evaluate("test")
-                print(f"kept the weights of epoch {self.best_epoch}, the lowest validation loss | "
+                best = "highest validation accuracy" if self.options.keep == "accuracy" else "lowest validation loss"
+                print(f"kept the weights of epoch {self.best_epoch}, the {best} | "
                       f"test loss {test.loss:.4f} accuracy {100 * test.accuracy:.2f} %")
             if processes.rank == 0:
                 write_record(self.record_path, self.part, self.fixed_options(), self.options.device,
@@ -161,6 +164,9 @@ class Training:
                     path.unlink(missing_ok=True)
             processes.wait_for_all()
         print(f"wrote {self.model_path}, data.npy and curves.png")
+        accuracies = self.curves["validation_accuracy"]
+        best = f" | best validation accuracy {100 * max(accuracies):.2f} %" if self.options.validation else ""
+        print(f"took {time.monotonic() - self.started_at:.1f} s{best}")
         return test
 
     def train(self):
@@ -206,10 +212,21 @@ class Training:
             self.batches_done += 1
             if options.device.type == "cpu":        # a GPU would have to be waited for
                 self.check_losses()
+            if options.validation and options.validate_every and self.batches_done % options.validate_every == 0:
+                self.validate_within_epoch()
             if time.monotonic() - self.saved_at > 60 * options.save_minutes:
                 self.save_state()
         self.check_weights()
         return metrics(self.totals, started)
+
+    def validate_within_epoch(self):
+        """Print the validation figures; the epoch goes on as if nobody had looked."""
+        states = random_states(self.options.device)
+        found = self.evaluate("validation")
+        set_random_states(states, self.options.device)
+        self.model.train()
+        tqdm.write(f"epoch {self.epoch + 1:2d}/{self.options.epochs} step {self.batches_done} | validation loss "
+                   f"{found.loss:.4f} accuracy {100 * found.accuracy:.2f} %")
 
     def step(self, indices):
         """Learn from one batch of training reviews.
@@ -266,13 +283,15 @@ class Training:
         """
         options, epoch = self.options, self.epoch + 1
         validation = self.evaluate("validation", self.signals.watch) if options.validation else None
-        improved = validation and validation.loss < self.best_loss
+        if validation:
+            error = 1 - validation.accuracy if options.keep == "accuracy" else validation.loss
+        improved = validation and error < self.best_error
         since_best = 0 if improved else epoch - self.best_epoch
         last = epoch == options.epochs or bool(options.patience and since_best >= options.patience)
         test = self.evaluate("test", self.signals.watch) if last or epoch % options.test_every == 0 else None
         if improved:
-            self.best_loss, self.best_epoch = validation.loss, epoch
-            self.best_weights = copy.deepcopy(self.model.state_dict()) if options.patience else None
+            self.best_error, self.best_epoch = error, epoch
+            self.best_weights = copy.deepcopy(self.model.state_dict()) if self.keeps_best else None
         return validation, test, last
 
     def evaluate(self, split, watch=iter):
@@ -289,16 +308,21 @@ class Training:
                 group["lr"] /= 10
 
     def record(self, train, validation, test, elapsed_s):
-        """Add an epoch to the curves and print its line."""
+        """Add an epoch to the curves, print its line, and give its figures to the logger."""
         for split, found in ("train", train), ("validation", validation), ("test", test):
             self.curves[split + "_loss"].append(found.loss if found else math.nan)
             self.curves[split + "_accuracy"].append(found.accuracy if found else math.nan)
+        learning_rate = self.optimizer.param_groups[0]["lr"]
+        if self.logger and processes.rank == 0:
+            figures = {name: values[-1] for name, values in self.curves.items() if not math.isnan(values[-1])}
+            for name, value in (figures | {"learning_rate": learning_rate, "elapsed_s": elapsed_s}).items():
+                self.logger.log(name, value)
         parts = [f"epoch {self.epoch:2d}/{self.options.epochs}"]
         for split, found in ("train", train), ("validation", validation), ("test", test):
             if found:
                 perplexity = f" perplexity {np.exp(found.loss):.1f}" if self.part == "3a" else ""
                 parts.append(f"{split} loss {found.loss:.4f}{perplexity} accuracy {100 * found.accuracy:.2f} %")
-        print(" | ".join(parts + [f"{elapsed_s:.1f} s"]), flush=True)
+        print(" | ".join(parts + [f"learning rate {learning_rate:g}", f"{elapsed_s:.1f} s"]), flush=True)
 
     def save(self, finished=False):
         """Write the checkpoint and data.npy: train loss, train accuracy and test accuracy by epoch."""
@@ -347,7 +371,7 @@ class Training:
                  "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
                  "plateau": self.plateau.state_dict(), "random": random_states(self.options.device),
                  "curves": self.curves, "epoch": self.epoch, "order": self.order, "batches_done": self.batches_done,
-                 "totals": self.totals, "best_loss": self.best_loss, "best_epoch": self.best_epoch,
+                 "totals": self.totals, "best_error": self.best_error, "best_epoch": self.best_epoch,
                  "best_weights": self.best_weights, "seconds": self.saved_at - self.started_at}
         write_checkpoint(self.state_path, self.part, state, previous=self.previous_path)
 
@@ -375,7 +399,7 @@ class Training:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.plateau.load_state_dict(state["plateau"])
-        for name in ("curves", "epoch", "order", "batches_done", "totals", "best_loss", "best_epoch", "best_weights"):
+        for name in ("curves", "epoch", "order", "batches_done", "totals", "best_error", "best_epoch", "best_weights"):
             setattr(self, name, state[name])
         self.started_at -= state["seconds"]
         set_random_states(state["random"], self.options.device)

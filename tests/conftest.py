@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 from hypothesis import settings
-from parts import ROOT
+from parts import ROOT, import_from
 
 sys.path.insert(0, str(ROOT))       # so that tests import `common` as the scripts do
 
@@ -61,10 +61,7 @@ def run_here(monkeypatch, capsys):
         script = ROOT / script
         with monkeypatch.context() as patch:
             patch.setattr(sys, "argv", [str(script), *map(str, options)])
-            patch.syspath_prepend(script.parent)
-            # Several parts have model files of one name.
-            for module in "BOW_model", "RNN_model", "RNN_language_model":
-                patch.delitem(sys.modules, module, raising=False)
+            import_from(script.parent, patch)
             status = 0
             try:
                 runpy.run_path(str(script), run_name="__main__")

@@ -261,6 +261,13 @@ def test_a_crop_is_a_stretch_of_its_review(device):
     assert (x % 100 < 30).all()
 
 
+def test_the_last_tokens_of_a_review_can_be_taken():
+    reviews = make_reviews([[1, 2, 3, 4, 5], [6, 7], [8, 9, 10]])
+    states = torch.get_rng_state()
+    assert reviews.crops(torch.tensor([2, 0, 1]), 3, last=True).tolist() == [[8, 9, 10], [3, 4, 5], [6, 7, 0]]
+    assert torch.equal(torch.get_rng_state(), states)
+
+
 def test_every_start_of_a_crop_is_drawn():
     torch.manual_seed(0)
     reviews = make_reviews([[9, 9], [0, 1, 2, 3, 4, 5], [9, 9]])

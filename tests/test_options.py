@@ -14,9 +14,10 @@ from common.training import build_optimizer
 DEFAULTS = dict(
     epochs=6, batch_size=200, hidden_units=500, hidden_layers=1, lstm_layers=1, pooling="max", dropout=0.5,
     vocab_size=8000, sequence_length=100, optimizer="adam", learning_rate=0.001, schedule="constant", step_epochs=4,
-    clip_norm=0.0, drop_stop_words=False, validation=0.0, patience=0, test_every=1, save_every=1, save_minutes=10.0,
-    restart=False, fine_tune="last", prime=["a", "i"], temperature=[0.5, 1.0], length=150, top_k=0, top_p=1.0,
-    raw=False, language_model=ROOT / "3a" / "language.model", review=[], reviews=None, explain=False,
+    clip_norm=0.0, drop_stop_words=False, validation=0.0, validate_every=0, keep="last", patience=0,
+    test_every=1, save_every=1, save_minutes=10.0, restart=False, fine_tune="last", prime=["a", "i"],
+    temperature=[0.5, 1.0], length=150, top_k=0, top_p=1.0, raw=False, language_model=ROOT / "3a" / "language.model",
+    review=[], reviews=None, explain=False, model="RNN_model", crop="random", cell="lstm",
     recipe="assignment")
 
 
@@ -53,7 +54,8 @@ def test_every_option_is_tried_here():
     "--dropout 1", "--dropout -0.1", "--dropout nan", "--vocab-size 0", "--sequence-length 1",
     "--optimizer rmsprop", "--learning-rate 0", "--learning-rate inf", "--learning-rate nan", "--learning-rate -1",
     "--schedule cosine", "--step-epochs 0", "--clip-norm -1", "--clip-norm inf", "--validation 1", "--validation -0.1",
-    "--patience -1", "--patience 2", "--test-every 0", "--save-every 0", "--save-minutes -1",
+    "--patience -1", "--patience 2", "--keep first", "--keep loss", "--validate-every -1", "--model BOW_model",
+    "--crop first", "--cell gru", "--test-every 0", "--save-every 0", "--save-minutes -1",
     "--fine-tune none", "--temperature 1 0", "--temperature -1", "--temperature 1e-300",
     "--temperature inf", "--length 0", "--top-k -1", "--top-p 0",
     "--top-p 1.1", "--seed -1", "--seed 4294967296", "--seed 0.5", "--device tpu", "--device cuda",
@@ -103,6 +105,24 @@ def test_patience_goes_with_validation():
     assert parse("--patience", "2", "--validation", "0.1").patience == 2
     with pytest.raises(UserError, match="--patience: needs validation reviews; .*--validation 0.1"):
         parse("--patience", "2")
+
+
+@pytest.mark.parametrize("kept", ["loss", "accuracy"])
+def test_keeping_the_best_epoch_goes_with_validation(kept):
+    assert parse("--keep", kept, "--validation", "0.1").keep == kept
+    with pytest.raises(UserError, match="--keep: needs validation reviews; .*--validation 0.1"):
+        parse("--keep", kept)
+
+
+def test_an_option_that_names_a_set_of_options_sets_their_defaults():
+    presets = {"model": {"RNN_model": {}, "SentimentRNN": dict(epochs=4, hidden_units=256)}}
+
+    def parse_sets(*argv):
+        options = parse_options("", __file__, argv, presets=presets, **DEFAULTS)
+        return options.epochs, options.hidden_units, options.batch_size
+    assert parse_sets() == (6, 500, 200)
+    assert parse_sets("--model", "SentimentRNN") == (4, 256, 200)
+    assert parse_sets("--epochs", "9", "--model", "SentimentRNN") == (9, 256, 200)
 
 
 def test_defaults_are_those_of_the_script():

@@ -23,6 +23,9 @@ from common.sample_corpus import sample_reviews
 WORDS = ["the", "film", "was", "great", "bad", ".", "n't", "<b>"]
 UNITS = 5
 REVIEWS = ["The film was GREAT.", "Bad!", "A great film. The film wasn't<br />bad, was it?"]
+# Each part's model, and the other networks of 2a.
+NETWORKS = [(part, {}) for part in TEST_SCRIPTS] + [
+    ("2a", {"model": "SentimentRNN"}), ("2a", {"model": "SentimentClassifier"})]
 TOKENS = [["the", "film", "was", "great", "."], ["bad", "!"],
           ["a", "great", "film", ".", "the", "film", "was", "n't", "bad", ",", "was", "it", "?"]]
 IDS = [[1, 2, 3, 4, 6], [5, 0], [0, 4, 2, 6, 1, 2, 3, 7, 5, 0, 3, 0, 0]]
@@ -38,10 +41,10 @@ def build(part, **arguments):
     """A model of a part with random weights and running statistics, in evaluation mode."""
     torch.manual_seed(1)
     own = {"in_size": UNITS} if part in ("1b", "2b") else {"vocab_size": len(WORDS) + 1}
-    module = load_script(part, "BOW_model.py" if part[0] == "1" else "RNN_model.py")
-    model_class = module.BOW_model if part[0] == "1" else module.RNN_model
+    name = arguments.get("model", "BOW_model" if part[0] == "1" else "RNN_model")
     arguments = own | {"no_of_hidden_units": UNITS} | arguments
-    model = model_class(**arguments)
+    model = getattr(load_script(part, f"{name}.py"), name)(**{
+        name: value for name, value in arguments.items() if name != "model"})
     for name, tensor in model.state_dict().items():
         if tensor.is_floating_point():
             tensor.copy_(torch.rand_like(tensor) + 0.5 if "running_var" in name else torch.randn_like(tensor))
@@ -115,23 +118,23 @@ def test_own_reviews_get_the_ids_that_preprocessing_gave_them(words, vocab_size,
     assert [len(review) for review in tokens] == expected.lengths.tolist()
 
 
-@pytest.mark.parametrize("part", TEST_SCRIPTS)
-def test_each_review_has_the_probability_that_the_model_gives_it_alone(part, classify, glove, tmp_path):
-    status, stdout, stderr = classify(part, "--review", *REVIEWS, "--batch-size", "2")
+@pytest.mark.parametrize("part, arguments", NETWORKS)
+def test_each_review_has_the_probability_that_the_model_gives_it_alone(part, arguments, classify, glove, tmp_path):
+    status, stdout, stderr = classify(part, "--review", *REVIEWS, "--batch-size", "2", **arguments)
     assert (status, stderr) == (0, "")
     header, *lines = stdout.splitlines()
     assert header.startswith(f"part {part} | ")
     for line, token_ids, text in zip(lines, IDS, REVIEWS, strict=True):
         found, sentiment, rest = line.split("  ", 2)
-        logit = logit_of(part, token_ids, glove)
+        logit = logit_of(part, token_ids, glove, **arguments)
         assert float(found) == pytest.approx(probability(logit), abs=1e-4)
         assert (sentiment, rest) == ("positive" if logit >= 0 else "negative", text)
     assert not (tmp_path / "explanation.html").exists() and not (tmp_path / "test_table.csv").exists()
 
 
-@pytest.mark.parametrize("part", TEST_SCRIPTS)
-def test_explained_words_and_rest_sum_to_the_logit(part, classify, glove, tmp_path):
-    status, stdout, stderr = classify(part, "--review", *REVIEWS, "--explain")
+@pytest.mark.parametrize("part, arguments", NETWORKS)
+def test_explained_words_and_rest_sum_to_the_logit(part, arguments, classify, glove, tmp_path):
+    status, stdout, stderr = classify(part, "--review", *REVIEWS, "--explain", **arguments)
     assert (status, stderr) == (0, "")
     page = (tmp_path / "explanation.html").read_text(encoding="utf-8")
     blocks = stdout.split("\n", 1)[1].split("\n\n")
@@ -140,11 +143,11 @@ def test_explained_words_and_rest_sum_to_the_logit(part, classify, glove, tmp_pa
         verdict, words = block.splitlines()
         assert [re.sub(r"\([+-][\d.]+\)$", "", word) for word in words.split()] == tokens
         logit, total, rest = map(float, re.search(r"logit (\S+) = words (\S+), rest (\S+)", verdict).groups())
-        assert logit == pytest.approx(logit_of(part, token_ids, glove), abs=0.006)
+        assert logit == pytest.approx(logit_of(part, token_ids, glove, **arguments), abs=0.006)
         assert total + rest == pytest.approx(logit, abs=0.02)
         assert sum(map(float, re.findall(r'title="([^"]+)"', spans))) == pytest.approx(total, abs=0.01)
         if part[0] in "23":
-            assert rest == pytest.approx(build(part)[0].fc_output.bias.item(), abs=0.006)
+            assert rest == pytest.approx(build(part, **arguments)[0].fc_output.bias.item(), abs=0.006)
     assert len(titles) == len(REVIEWS)
     assert "\033" not in stdout
 

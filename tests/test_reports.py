@@ -10,7 +10,7 @@ import torch
 from common import reports
 from common.errors import run_script
 from common.records import read_runs, save_table, write_record
-from common.reports import aligned, read_curves, table_of_parts, trial_name, trials_of
+from common.reports import aligned, differences, read_curves, table_of_parts, trial_name, trials_of
 
 NAN = float("nan")
 TABLES = {
@@ -68,13 +68,15 @@ def test_runs_that_differ_in_the_seed_alone_are_one_trial(results):
     assert [trial_name(trial, trials) for trial in trials] == ["assignment", "overfit"]
 
 
-def test_a_trial_is_named_by_the_options_in_which_it_differs(tmp_path):
+def test_a_trial_is_named_by_its_recipe_its_network_and_what_tells_it_from_others_of_that_name(tmp_path):
     leave_run(tmp_path / "a", "2a", hidden_units=300)
-    leave_run(tmp_path / "b", "2a", hidden_units=300, recipe="underfit")
+    leave_run(tmp_path / "b", "2a", hidden_units=100, recipe="underfit")
     leave_run(tmp_path / "c", "2a")
+    leave_run(tmp_path / "d", "2a", model="SentimentRNN")
     trials = trials_of(read_runs([tmp_path]))["2a"]
     assert [trial_name(trial, trials) for trial in trials] == [
-        "assignment, hidden units 300", "underfit, hidden units 300", "assignment, hidden units 500"]
+        "assignment, hidden units 300", "underfit", "assignment, hidden units 500", "SentimentRNN"]
+    assert differences(trials[1], trials) == "hidden units 100"
 
 
 @pytest.mark.parametrize("train, test, accuracy, expected", [
@@ -110,7 +112,7 @@ def test_the_command_prints_the_table_of_parts(results, report):
 def test_the_page_has_every_trial_the_figures_and_the_generated_reviews(report):
     folder, _ = report
     text = (folder / "report.md").read_text()
-    assert "| overfit | 1 | 2 | 90.00 | 85.00 | 60 | still improving" in text
+    assert "| overfit |  | 1 | 2 | 90.00 | 85.00 | 60 | still improving" in text
     assert "    A *great* film <3" in text
     for name in re.findall(r"\]\((.+?\.png)\)", text):
         assert (folder / name).read_bytes().startswith(b"\x89PNG")

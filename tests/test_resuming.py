@@ -124,8 +124,10 @@ def test_a_run_may_be_stopped_again_and_again(uninterrupted, tmp_path):
     assert outcome(tmp_path) == uninterrupted
 
 
-def test_early_stopping_goes_on_with_the_best_weights_so_far(tmp_path):
-    options = ["--epochs", "12", "--patience", "2", "--schedule", "plateau"]
+@pytest.mark.parametrize("options", [
+    ["--epochs", "12", "--patience", "2", "--schedule", "plateau"], ["--keep", "accuracy", "--validate-every", "3"]],
+    ids=["early stopping", "best accuracy"])
+def test_a_run_goes_on_with_the_best_weights_so_far(options, tmp_path):
     make_training(tmp_path / "whole", *options).run()
     for _ in range(100):
         try:
@@ -186,6 +188,15 @@ def test_a_finished_run_with_other_options_is_not_overwritten(tmp_path):
     with pytest.raises(UserError, match="--epochs 5: the run in .*rnn.model has --epochs 4; .*--restart"):
         make_training(tmp_path, "--epochs", "5").run()
     assert outcome(tmp_path) == before
+
+
+def test_looking_at_the_validation_reviews_within_an_epoch_changes_nothing(uninterrupted, tmp_path, capsys):
+    make_training(tmp_path, "--validate-every", "4").run()
+    looks = [line for line in capsys.readouterr().out.splitlines() if " step " in line]
+    assert [look.split(" | ")[0] for look in looks] == [
+        f"epoch  {epoch}/4 step {step}" for epoch in (1, 2, 3, 4) for step in (4, 8)]
+    _, data = outcome(tmp_path)
+    assert data == uninterrupted[1]
 
 
 @pytest.mark.parametrize("stop_after", [5, None])

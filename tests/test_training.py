@@ -1,6 +1,7 @@
 """The training loop, its schedules and the evaluation, on a linear model."""
 
 import itertools
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -41,7 +42,7 @@ def separable(count, seed):
 DATA = {"train": separable(205, 1), "validation": separable(50, 2), "test": separable(60, 3)}
 
 
-def make_training(output, *argv, model=None, data=DATA):
+def make_training(output, *argv, model=None, data=DATA, logger=None):
     options = parse(output, *argv)
     model = model or nn.Linear(3, 1)
 
@@ -52,7 +53,7 @@ def make_training(output, *argv, model=None, data=DATA):
 
     reviews = {split: Points(x) for split, (x, t) in data.items()}
     return Training("1a", "BOW.model", model, {"in_features": 3, "out_features": 1}, model.parameters(), score,
-                    reviews, ["the", "film"], options)
+                    reviews, ["the", "film"], options, logger=logger)
 
 
 class Points(NamedTuple):
@@ -289,6 +290,46 @@ def test_without_patience_a_run_goes_on_to_the_last_epoch(tmp_path):
     assert losses[-1] > min(losses)
 
 
+def test_the_epoch_of_the_best_validation_accuracy_can_be_kept(tmp_path, capsys):
+    """It need not be that of the lowest loss."""
+    training = make_training(tmp_path, "--epochs", 8, "--validation", 0.2, "--keep", "accuracy", "--learning-rate", 0.5)
+    accuracies = training.curves["validation_accuracy"]
+    training.run()
+    best = int(np.argmax(accuracies))
+    assert best < 7 and len(accuracies) == 8
+    assert best != int(np.argmin(training.curves["validation_loss"]))
+    assert training.evaluate("validation").accuracy == pytest.approx(accuracies[best])
+    *_, kept, wrote, took = capsys.readouterr().out.splitlines()
+    assert kept.startswith(f"kept the weights of epoch {best + 1}, the highest validation accuracy | test loss ")
+    assert took.endswith(f" s | best validation accuracy {100 * accuracies[best]:.2f} %")
+
+
+def test_the_best_epoch_is_kept_without_patience_too(tmp_path):
+    training = overfit(tmp_path, "--keep", "loss")
+    losses = training.curves["validation_loss"]
+    assert len(losses) == 30
+    assert training.evaluate("validation").loss == pytest.approx(min(losses)) != losses[-1]
+
+
+def test_a_logger_is_given_every_epochs_figures(tmp_path):
+    class Logger:
+        def __init__(self):
+            self.logged = {}
+
+        def log(self, name, value):
+            self.logged.setdefault(name, []).append(value)
+
+    logger = Logger()
+    training = make_training(tmp_path, "--epochs", 4, "--schedule", "step", "--test-every", 2, logger=logger)
+    training.run()
+    assert set(logger.logged) == {"train_loss", "train_accuracy", "test_loss", "test_accuracy", "learning_rate",
+                                  "elapsed_s"}
+    assert logger.logged["train_accuracy"] == training.curves["train_accuracy"]
+    assert logger.logged["test_loss"] == training.curves["test_loss"][1::2]
+    assert logger.logged["learning_rate"] == pytest.approx([0.1, 0.1, 0.01, 0.01])
+    assert len(logger.logged["elapsed_s"]) == 4
+
+
 def test_the_last_epoch_is_tested_when_a_run_stops_early(tmp_path):
     training = overfit(tmp_path, "--patience", 1, "--test-every", 20)
     assert np.isfinite(training.curves["test_accuracy"][-1])
@@ -353,7 +394,9 @@ def test_a_run_prints_a_head_and_a_line_an_epoch(tmp_path, capsys):
     assert lines[1] == "205 training reviews, 2 words, 4 parameters"
     assert [line.split(" | ")[0] for line in lines[2:5]] == ["epoch  1/3", "epoch  2/3", "epoch  3/3"]
     assert ["test loss" in line for line in lines[2:5]] == [False, False, True]
+    assert all(" | learning rate 0.1 | " in line for line in lines[2:5])
     assert str(tmp_path / "BOW.model") in lines[5]
+    assert re.fullmatch(r"took \d+\.\d s", lines[6])
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 50, 60, 1000])
