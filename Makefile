@@ -16,6 +16,8 @@
 
 VENV   ?= .venv
 PYTHON ?= $(VENV)/bin/python
+# Two workers with a core each; a file's tests stay together, since they share what they train.
+PYTEST := OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses 2 --dist loadfile
 IMDB   ?=
 GLOVE  ?= train
 
@@ -51,10 +53,10 @@ all: $(if $(VENV),$(VENV)/installed)
 	@$(MAKE) --no-print-directory ladder
 
 test: $(if $(VENV),$(VENV)/installed-for-tests)
-	$(PYTHON) -m pytest
+	$(PYTEST)
 
 test-slow: $(if $(VENV),$(VENV)/installed-for-tests)
-	$(PYTHON) -m pytest -m slow
+	$(PYTEST) -m slow
 
 bench: $(if $(VENV),$(VENV)/installed)
 	$(PYTHON) benchmarks/bench.py

@@ -134,7 +134,7 @@ class Training:
             for path in self.state_path, self.model_path, self.data_path, self.curves_path, self.record_path:
                 remove_unfinished(path)
             if self.options.restart:
-                for path in self.state_path, self.previous_path, self.model_path:
+                for path in self.state_path, self.previous_path, self.model_path, self.record_path:
                     path.unlink(missing_ok=True)
         processes.wait_for_all()
         if self.already_trained():

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 OPTIONS = {"1a": ["--epochs", "3", "--hidden-units", "64", "--validation", "0.2", "--patience", "2"],
            "2a": ["--epochs", "2", "--hidden-units", "32", "--sequence-length", "20", "--test-every", "1"],
            "3a": ["--epochs", "2", "--hidden-units", "32", "--sequence-length", "20", "--save-every", "1"]}
-KILLS = 8
+KILLS = 5
 
 
 @pytest.mark.parametrize("part", OPTIONS)
