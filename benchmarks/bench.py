@@ -84,9 +84,13 @@ def write_data(folder, train=4000, test=2000, seed=0):
 
 
 def draw_reviews(random, count):
-    """Token ids by Zipf's law and log-normal lengths with mean 268 and standard deviation 199, as measured."""
+    """Reviews like the real ones, as preprocess_data.py describes them.
+
+    Lengths are log-normal with mean 268 and standard deviation 199; words follow Mandelbrot's law, and the most
+    frequent 100 cover 56 % of the tokens, 8,000 cover 94 %.
+    """
     lengths = random.lognormal(5.37, 0.66, count).clip(10, 2874).astype(np.int64)
-    shares = 1 / (np.arange(WORDS) + 2.7)
+    shares = (np.arange(WORDS) + 2) ** -1.1
     token_ids = random.choice(WORDS, int(lengths.sum()), p=shares / shares.sum()).astype(np.int32) + 1
     return token_ids, np.concatenate([[0], lengths.cumsum()])
 
@@ -280,13 +284,13 @@ def measure_part(part, data, device, precision, repeats):
     if part == "3a":
         rows.append(compare_generation(loop, training, repeats))
         return rows
-    batches = in_order(2 * batch, batch, options.device)
+    batches = in_order(4 * batch, batch, options.device)
     length = 2 * time_steps if recurrent else None
     functions = [lambda: loop.evaluate(batches, length), lambda: evaluate(
         training.model, lambda indices: training.score("test", indices), [torch.cat(batches)], options)]
     (loop_s, ours_s), (loop_bytes, ours_bytes) = medians(functions, repeats, options.device)
-    tokens = 2 * batch * length if recurrent else loop.tokens("test", 2 * batch)
-    flops = forward_flops(part, training.arguments, 2 * batch, length) if recurrent else 0
+    tokens = 4 * batch * length if recurrent else loop.tokens("test", 4 * batch)
+    flops = forward_flops(part, training.arguments, 4 * batch, length) if recurrent else 0
     what = f"evaluation at {length} tokens" if recurrent else "evaluation"
     rows.append(Comparison(part, what, loop_s, ours_s, tokens, loop_bytes, ours_bytes, flops))
     return rows
