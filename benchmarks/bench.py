@@ -110,7 +110,8 @@ class Loop:
     def __init__(self, part, training):
         self.part, self.training = part, training
         self.device = training.options.device
-        self.model = REFERENCES[part](**training.arguments).to(self.device)
+        arguments = {name: value for name, value in training.arguments.items() if name != "model"}
+        self.model = REFERENCES[part](**arguments).to(self.device)
         self.model.load_state_dict(training.model.state_dict())
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=0.001)
         self.reviews = {}
