@@ -125,7 +125,8 @@ class SequenceTest(TestRun):
         rows.append(self.row(self.score_whole, self.whole_batches(reviews), **{"sequence length": "whole"}))
         self.report(rows)
         save_lengths_figure(self.options.output / "test_table.png", f"Part {self.part}",
-                            {"random crops": {row["sequence length"]: float(row["test accuracy"]) for row in rows}})
+                            {"last tokens" if last else "random crops": {
+                                row["sequence length"]: float(row["test accuracy"]) for row in rows}})
 
     def classify(self, x, t, lengths=None):
         """(loss, logit) of x (batch, time) token ids, whose GloVe vectors the model takes if it has some."""
