@@ -91,6 +91,13 @@ def test_an_option_counts_more_than_the_recipe():
     assert (options.dropout, options.epochs) == (0, 3)
 
 
+def test_numbers_too_small_to_count_become_0():
+    """A CPU takes ten times as long for them, and gradients that fade over many timesteps are full of them."""
+    torch.set_flush_denormal(False)
+    parse()
+    assert (torch.tensor([1e-30]) * 1e-10).item() == 0
+
+
 def test_an_unknown_recipe_is_refused():
     with pytest.raises(UserError, match="--recipe: invalid choice: 'soup' .*assignment.*overfit"):
         parse_options("", __file__, ["--recipe", "soup"], presets=PRESETS, **DEFAULTS)
