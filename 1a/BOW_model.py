@@ -4,6 +4,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from common.ngrams import NGrams
+
 
 class BOW_model(nn.Module):
     """Mean word embedding, hidden layers, one logit (assignment, part 1a).
@@ -13,9 +15,10 @@ class BOW_model(nn.Module):
         no_of_hidden_units: width of the embedding and of every hidden layer.
         hidden_layers: number of hidden layers; the assignment has one.
         dropout: probability that a hidden unit is dropped in training.
+        ngrams: words of the longest n-grams that count beside the network (NGrams); 0 has none.
     """
 
-    def __init__(self, vocab_size, no_of_hidden_units, hidden_layers=1, dropout=0.5):
+    def __init__(self, vocab_size, no_of_hidden_units, hidden_layers=1, dropout=0.5, ngrams=0):
         super().__init__()
         self.embedding = nn.Embedding(vocab_size, no_of_hidden_units)
         self.layer_names = [""] + [str(k) for k in range(2, hidden_layers + 1)]
@@ -25,8 +28,9 @@ class BOW_model(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.fc_output = nn.Linear(no_of_hidden_units, 1)
         self.loss = nn.BCEWithLogitsLoss()
+        self.ngrams = NGrams(ngrams) if ngrams else None
 
-    def forward(self, x, t):
+    def forward(self, x, t, token_ids=None):
         """Sentiment of a batch of reviews.
 
         Args:
@@ -34,22 +38,24 @@ class BOW_model(nn.Module):
                 (token_ids, offsets, shares), (tokens,) ids, (batch,) where each review starts, and
                 (tokens,) how much of its review each token is.
             t: (batch,) float, 1 for positive and 0 for negative reviews.
+            token_ids: (batch, time) int64, the reviews in the order of their words, which n-grams need.
 
         Returns:
             (loss, logit): mean binary cross entropy in nats, (batch,) logits.
         """
-        token_ids, offsets, shares = self.flatten(x) if isinstance(x, list) else x
-        h = F.embedding_bag(token_ids, self.embedding.weight, offsets, mode="sum",
+        bag, offsets, shares = self.flatten(x) if isinstance(x, list) else x
+        h = F.embedding_bag(bag, self.embedding.weight, offsets, mode="sum",
                             per_sample_weights=shares)                                  # batch, hidden units
-        return self.classify(h, t)
+        logit = self.logit(h)                                                           # batch
+        loss = self.loss(logit, t)
+        return self.ngrams.join(loss, logit, t, token_ids) if self.ngrams else (loss, logit)
 
-    def classify(self, h, t):
-        """h (batch, hidden units) mean embeddings, t (batch,) labels -> (loss, logit)."""
+    def logit(self, h):
+        """h (batch, hidden units) mean embeddings -> the network's (batch,) logits."""
         for k in self.layer_names:
             h = self.get_submodule(f"fc_hidden{k}")(h)
             h = self.dropout(F.relu(self.get_submodule(f"bn_hidden{k}")(h)))
-        logit = self.fc_output(h)[:, 0].float()                                         # batch
-        return self.loss(logit, t), logit
+        return self.fc_output(h)[:, 0].float()
 
     def flatten(self, reviews):
         """Reviews as a list -> (token_ids, offsets, shares) on the model's device."""

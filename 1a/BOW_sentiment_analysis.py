@@ -26,17 +26,20 @@ def build_training(argv=None):
     options = parse_options(
         __doc__, __file__, argv, presets={"recipe": RECIPES["1a"]}, recipe="assignment", **TRAINING_DEFAULTS,
         epochs=6, test_every=1, step_epochs=4, hidden_units=500, hidden_layers=1, dropout=0.5,
-        vocab_size=8000, drop_stop_words=False)
+        ngrams=0, vocab_size=8000, drop_stop_words=False)
     reviews, vocabulary = read_splits(options)
-    reviews = {split: some.distinct() for split, some in reviews.items()}
+    bags = {split: some.distinct() for split, some in reviews.items()}
 
     arguments = dict(vocab_size=len(vocabulary) + 1, no_of_hidden_units=options.hidden_units,
-                     hidden_layers=options.hidden_layers, dropout=options.dropout)
+                     hidden_layers=options.hidden_layers, dropout=options.dropout, ngrams=options.ngrams)
     model = BOW_model(**arguments).to(options.device)
+    if model.ngrams:
+        model.ngrams.weigh(reviews["train"])
 
     def score(split, indices):
         t = reviews[split].labels[indices]                                      # batch
-        return sentiment_score(model(reviews[split].bags(indices), t), t)
+        token_ids = reviews[split].whole(indices)[0] if model.ngrams else None  # batch, time
+        return sentiment_score(model(bags[split].bags(indices), t, token_ids), t)
 
     return Training("1a", "BOW.model", model, arguments, model.parameters(), score, reviews, vocabulary, options)
 

@@ -3,6 +3,8 @@
 from torch import nn
 from torch.nn import functional as F
 
+from common.ngrams import NGrams
+
 
 class BOW_model(nn.Module):
     """Hidden layers on a review's mean GloVe vector, one logit (assignment, part 1b).
@@ -12,9 +14,10 @@ class BOW_model(nn.Module):
         hidden_layers: number of hidden layers; the assignment has one.
         dropout: probability that a hidden unit is dropped in training.
         in_size: dimensions of the GloVe vectors.
+        ngrams: words of the longest n-grams that count beside the network (NGrams); 0 has none.
     """
 
-    def __init__(self, no_of_hidden_units, hidden_layers=1, dropout=0.5, in_size=300):
+    def __init__(self, no_of_hidden_units, hidden_layers=1, dropout=0.5, in_size=300, ngrams=0):
         super().__init__()
         self.hidden_layers = hidden_layers
         for k in range(1, hidden_layers + 1):
@@ -23,20 +26,26 @@ class BOW_model(nn.Module):
             self.add_module(f"dropout{k}", nn.Dropout(dropout))
         self.fc_output = nn.Linear(no_of_hidden_units, 1)
         self.loss = nn.BCEWithLogitsLoss()
+        self.ngrams = NGrams(ngrams) if ngrams else None
 
-    def forward(self, x, t):
+    def forward(self, x, t, token_ids=None):
         """Sentiment of a batch of reviews.
 
         Args:
             x: (batch, in_size) float, mean GloVe vector of each review's known tokens.
             t: (batch,) float, 1 for positive and 0 for negative reviews.
+            token_ids: (batch, time) int64, the reviews' words, of which n-grams are made.
 
         Returns:
             (loss, logit): mean binary cross entropy in nats, (batch,) logits.
         """
-        h = x
+        logit = self.logit(x)                                                   # batch
+        loss = self.loss(logit, t)
+        return self.ngrams.join(loss, logit, t, token_ids) if self.ngrams else (loss, logit)
+
+    def logit(self, h):
+        """h (batch, in_size) mean vectors -> the network's (batch,) logits."""
         for k in range(1, self.hidden_layers + 1):
             h = self.get_submodule(f"fc_hidden{k}")(h)                          # batch, hidden units
             h = self.get_submodule(f"dropout{k}")(F.relu(self.get_submodule(f"bn_hidden{k}")(h)))
-        logit = self.fc_output(h)[:, 0].float()                                 # batch
-        return self.loss(logit, t), logit
+        return self.fc_output(h)[:, 0].float()

@@ -26,18 +26,21 @@ def build_training(argv=None):
     options = parse_options(
         __doc__, __file__, argv, presets={"recipe": RECIPES["1b"]}, recipe="assignment", **TRAINING_DEFAULTS,
         epochs=6, test_every=1, step_epochs=4, hidden_units=500, hidden_layers=1, dropout=0.5,
-        vocab_size=100_000, drop_stop_words=False)
+        ngrams=0, vocab_size=100_000, drop_stop_words=False)
     reviews, vocabulary = read_splits(options, words="glove")
     glove = read_glove_embeddings(options.data, len(vocabulary), options.device)
     features = {split: mean_vectors(some, glove) for split, some in reviews.items()}    # reviews, dimensions
 
     arguments = dict(no_of_hidden_units=options.hidden_units, hidden_layers=options.hidden_layers,
-                     dropout=options.dropout, in_size=glove.shape[1])
+                     dropout=options.dropout, in_size=glove.shape[1], ngrams=options.ngrams)
     model = BOW_model(**arguments).to(options.device)
+    if model.ngrams:
+        model.ngrams.weigh(reviews["train"])
 
     def score(split, indices):
         t = reviews[split].labels[indices]                                      # batch
-        return sentiment_score(model(features[split][indices], t), t)
+        token_ids = reviews[split].whole(indices)[0] if model.ngrams else None  # batch, time
+        return sentiment_score(model(features[split][indices], t, token_ids), t)
 
     return Training("1b", "BOW.model", model, arguments, model.parameters(), score, reviews, vocabulary, options,
                     glove)

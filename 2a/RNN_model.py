@@ -14,10 +14,11 @@ class RNN_model(LSTMClassifier):
         lstm_layers: number of LSTM layers, each with batch normalisation and locked dropout.
         dropout: probability that a hidden unit is dropped in training.
         pooling: "max" or "mean" over the timesteps.
+        ngrams: words of the longest n-grams that count beside the network (NGrams); 0 has none.
     """
 
-    def __init__(self, vocab_size, no_of_hidden_units, lstm_layers=1, dropout=0.5, pooling="max"):
-        super().__init__(no_of_hidden_units, no_of_hidden_units, lstm_layers, dropout, pooling)
+    def __init__(self, vocab_size, no_of_hidden_units, lstm_layers=1, dropout=0.5, pooling="max", ngrams=0):
+        super().__init__(no_of_hidden_units, no_of_hidden_units, lstm_layers, dropout, pooling, ngrams)
         self.embedding = nn.Embedding(vocab_size, no_of_hidden_units)
 
     def forward(self, x, t, train=True, lengths=None):

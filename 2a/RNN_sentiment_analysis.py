@@ -30,7 +30,7 @@ def build_training(argv=None, logger=None):
     options = parse_options(
         __doc__, __file__, argv, presets={"model": PRESETS, "recipe": RECIPES["2a"]}, model="RNN_model",
         recipe="assignment", **TRAINING_DEFAULTS, epochs=20, test_every=3, step_epochs=10, sequence_length=100,
-        hidden_units=500, lstm_layers=1, dropout=0.5, pooling="max", vocab_size=8000, drop_stop_words=False,
+        hidden_units=500, lstm_layers=1, dropout=0.5, pooling="max", ngrams=0, vocab_size=8000, drop_stop_words=False,
         crop="random", cell="lstm", several_processes=True)
     if processes.size > 1 and options.model == "SentimentRNN":
         raise UserError("torchrun: each process would draw its own dropout for SentimentRNN; start it with python")
@@ -38,6 +38,8 @@ def build_training(argv=None, logger=None):
 
     arguments = network_arguments(options, len(vocabulary) + 1)
     model = build_network(**arguments).to(options.device)
+    if arguments.get("ngrams"):
+        model.ngrams.weigh(reviews["train"])
     parallel = processes.wrap(model)
     last = options.crop == "last"
 

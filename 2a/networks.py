@@ -7,7 +7,7 @@ from SentimentRNN import SentimentRNN
 NETWORKS = {"RNN_model": RNN_model, "SentimentRNN": SentimentRNN, "SentimentClassifier": SentimentClassifier}
 
 # Options that are arguments of the same name, beside --hidden-units.
-ARGUMENTS = {"RNN_model": ["lstm_layers", "dropout", "pooling"], "SentimentRNN": ["lstm_layers", "dropout"],
+ARGUMENTS = {"RNN_model": ["lstm_layers", "dropout", "pooling", "ngrams"], "SentimentRNN": ["lstm_layers", "dropout"],
              "SentimentClassifier": ["cell"]}
 
 PRESETS = {

@@ -28,20 +28,23 @@ def build_training(argv=None):
     options = parse_options(
         __doc__, __file__, argv, presets={"recipe": RECIPES["2b"]}, recipe="assignment", **TRAINING_DEFAULTS,
         epochs=20, test_every=3, step_epochs=10, sequence_length=100, hidden_units=500, lstm_layers=1,
-        dropout=0.5, pooling="max", vocab_size=100_000, drop_stop_words=False, several_processes=True)
+        dropout=0.5, pooling="max", ngrams=0, vocab_size=100_000, drop_stop_words=False, several_processes=True)
     reviews, vocabulary = read_splits(options, words="glove")
     glove = read_glove_embeddings(options.data, len(vocabulary), options.device)    # words + 1, dimensions
 
     arguments = dict(no_of_hidden_units=options.hidden_units, lstm_layers=options.lstm_layers,
-                     dropout=options.dropout, pooling=options.pooling, in_size=glove.shape[1])
+                     dropout=options.dropout, pooling=options.pooling, in_size=glove.shape[1],
+                     ngrams=options.ngrams)
     model = RNN_model(**arguments).to(options.device)
+    if model.ngrams:
+        model.ngrams.weigh(reviews["train"])
     parallel = processes.wrap(model)
 
     def score(split, indices):
         train = split == "train"
         t = reviews[split].labels[processes.share(indices)]                     # batch
         x = reviews[split].crops(indices, options.sequence_length * (1 if train else 2))    # batch, time
-        return sentiment_score(parallel(glove[x], t, train=train), t)
+        return sentiment_score(parallel(glove[x], t, train=train, token_ids=x), t)
 
     return Training("2b", "rnn.model", model, arguments, model.parameters(), score, reviews, vocabulary, options,
                     glove)

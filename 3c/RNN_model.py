@@ -14,28 +14,31 @@ class RNN_model(LSTMClassifier):
         lstm_layers: number of LSTM layers; the assignment has three.
         dropout: probability that a hidden unit is dropped in training.
         pooling: "max" or "mean" over the timesteps.
+        ngrams: words of the longest n-grams that count beside the network (NGrams); 0 has none.
     """
 
-    def __init__(self, vocab_size, no_of_hidden_units, lstm_layers=3, dropout=0.5, pooling="max"):
-        super().__init__(no_of_hidden_units, no_of_hidden_units, lstm_layers, dropout, pooling)
+    def __init__(self, vocab_size, no_of_hidden_units, lstm_layers=3, dropout=0.5, pooling="max", ngrams=0):
+        super().__init__(no_of_hidden_units, no_of_hidden_units, lstm_layers, dropout, pooling, ngrams)
         self.embedding = nn.Embedding(vocab_size, no_of_hidden_units)
 
     def load_language_model(self, state_dict):
         """Take embedding, LSTM and batch-norm weights of an RNN_language_model's state_dict."""
         own = {name: tensor for name, tensor in state_dict.items() if not name.startswith("decoder.")}
         missing, unexpected = self.load_state_dict(own, strict=False)
-        assert not unexpected and set(missing) == {"fc_output.weight", "fc_output.bias"}
+        assert not unexpected and {name.split(".")[0] for name in missing} <= {"fc_output", "ngrams"}
 
     def layers_to_train(self, fine_tune):
         """Modules that learn, from the first to the last.
 
         Args:
             fine_tune: "last" for the last LSTM layer, its batch normalisation and the output
-                (the assignment's choice), "lstm" for all LSTM layers, "all" for the embedding too.
+                (the assignment's choice), "lstm" for all LSTM layers, "all" for the embedding too. N-grams
+                always learn.
         """
         first = {"last": self.lstm_layers, "lstm": 1, "all": 1}[fine_tune]
         names = [f"{kind}{k}" for k in range(first, self.lstm_layers + 1) for kind in ("lstm", "bn_lstm")]
         names = (["embedding"] if fine_tune == "all" else []) + names + ["fc_output"]
+        names += ["ngrams"] if self.ngrams else []
         return [self.get_submodule(name) for name in names]
 
     def forward(self, x, t, train=True, lengths=None):

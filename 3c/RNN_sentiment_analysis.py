@@ -28,17 +28,20 @@ def build_training(argv=None):
     """The run that the options ask for, ready to start; argv as in parse_options."""
     options = parse_options(
         __doc__, __file__, argv, presets={"recipe": RECIPES["3c"]}, recipe="assignment", **TRAINING_DEFAULTS,
-        epochs=20, test_every=3, step_epochs=10, sequence_length=100, dropout=0.5, pooling="max",
+        epochs=20, test_every=3, step_epochs=10, sequence_length=100, dropout=0.5, pooling="max", ngrams=0,
         fine_tune="last", language_model=ROOT / "3a" / "language.model", several_processes=True)
     language_model = load_checkpoint(options.language_model, "3a", options.device)
     options.vocab_size = language_model["arguments"]["vocab_size"] - 1
     reviews, vocabulary = read_splits(options)
     check_words(language_model, options.language_model, vocabulary)
 
-    arguments = dict(language_model["arguments"], dropout=options.dropout, pooling=options.pooling)
+    arguments = dict(language_model["arguments"], dropout=options.dropout, pooling=options.pooling,
+                     ngrams=options.ngrams)
     model = RNN_model(**arguments)
     model.load_language_model(language_model["model"])
     model.to(options.device).requires_grad_(False)
+    if model.ngrams:
+        model.ngrams.weigh(reviews["train"])
     learning = model.layers_to_train(options.fine_tune)
     for layer in learning:
         layer.requires_grad_()

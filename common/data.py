@@ -53,6 +53,16 @@ class Reviews:
         """A number that changes with the reviews."""
         return checksum(self.token_ids, self.starts, self.lengths, self.labels)
 
+    def rows(self):
+        """The token ids of each review, a list of (length,) arrays."""
+        token_ids = self.token_ids.cpu().numpy()
+        return [token_ids[start:start + length] for start, length in zip(self.starts.tolist(), self.lengths.tolist())]
+
+    def without(self, others):
+        """The reviews that do not stand word for word among the others."""
+        known = {row.tobytes() for row in others.rows()}
+        return self.select(np.array([row.tobytes() not in known for row in self.rows()]))
+
     def labelled(self):
         return self.select(~np.isnan(self.labels.cpu().numpy()))
 
@@ -360,7 +370,9 @@ def read_splits(options, words="imdb", unlabelled=False):
                             getattr(options, "drop_stop_words", False), options.device)
 
     train, vocabulary = read("train")
-    reviews = {"train": train if unlabelled else train.labelled(), "test": read("test")[0].labelled()}
+    test, _ = read("test")
+    train = train.without(test) if options.drop_copies else train
+    reviews = {"train": train if unlabelled else train.labelled(), "test": test.labelled()}
     if options.validation:
         reviews["train"], reviews["validation"] = split_by_film(reviews["train"], options.validation, options.seed)
     for split, some in reviews.items():

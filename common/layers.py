@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from common.ngrams import NGrams
 from common.processes import processes
 
 
@@ -235,33 +236,37 @@ class LSTMClassifier(LSTMStack):
 
     Args:
         pooling: "max" or "mean" over the timesteps.
+        ngrams: words of the longest n-grams that count beside the network (NGrams); 0 has none.
     """
 
     counts_padding = True       # in crops, as the assignment does; whole reviews come with their lengths
 
-    def __init__(self, in_size, no_of_hidden_units, lstm_layers, dropout, pooling):
+    def __init__(self, in_size, no_of_hidden_units, lstm_layers, dropout, pooling, ngrams):
         super().__init__(in_size, no_of_hidden_units, lstm_layers, dropout)
         self.pooling = pooling
         self.fc_output = nn.Linear(no_of_hidden_units, 1)
         self.loss = nn.BCEWithLogitsLoss()
+        self.ngrams = NGrams(ngrams) if ngrams else None
 
     def classify(self, features, t, train, lengths=None, token_ids=None):
         """Sentiment of a batch of reviews.
 
         Args:
-            features: (batch, time, in_size) float, word vectors; with token_ids (words, in_size), those of all words.
+            features: (batch, time, in_size) float, the tokens' vectors; or (words, in_size), those of all words, to
+                be looked up at token_ids.
             t: (batch,) float, 1 for positive and 0 for negative reviews.
             train: whether dropout is applied; batch normalisation follows train() and eval().
             lengths: (batch,) int or None; timesteps from a review's length on are left out of the pooling.
-            token_ids: (batch, time) int64 or None.
+            token_ids: (batch, time) int64; n-grams need them too.
 
         Returns:
             (loss, logit): mean binary cross entropy in nats, (batch,) logits.
         """
         self.reset_state()
-        h = self.run_layers(features, train, token_ids)                         # batch, time, hidden units
+        h = self.run_layers(features, train, token_ids if features.dim() == 2 else None)  # batch, time, hidden units
         logit = self.fc_output(pool(h, self.pooling, lengths))[:, 0].float()    # batch
-        return self.loss(logit, t), logit
+        loss = self.loss(logit, t)
+        return self.ngrams.join(loss, logit, t, token_ids) if self.ngrams else (loss, logit)
 
     def contributions(self, features, lengths):
         """What each timestep adds to the logits of whole reviews, by way of the pooling (pool_contributions).

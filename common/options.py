@@ -27,6 +27,9 @@ OPTIONS = {
     "vocab_size": dict(type=positive_int, help="most frequent words that are known; all others are the unknown token"),
     "sequence_length": dict(type=number(int, 2), help="tokens of the crops in training"),
     "crop": dict(choices=["random", "last"], help="random crops of the reviews, or their last tokens"),
+    "ngrams": dict(type=number(int, 0, 5),
+                   help="words of the longest n-grams that count beside the network, weighted by naive Bayes and "
+                        "learned; 0 has none"),
     "optimizer": dict(choices=["adam", "sgd"], help="adam, or sgd with momentum 0.9"),
     "learning_rate": dict(type=number(float, 0, open_low=True), help="learning rate at the start"),
     "schedule": dict(choices=["constant", "step", "plateau"],
@@ -35,6 +38,7 @@ OPTIONS = {
     "step_epochs": dict(type=positive_int, help="epochs between two steps of --schedule step"),
     "clip_norm": dict(type=number(float, 0), help="largest norm of all gradients together; 0 does not clip"),
     "drop_stop_words": dict(action="store_true", help="leave function words (the, of, was, ...) out of the reviews"),
+    "drop_copies": dict(action="store_true", help="leave out training reviews that are test reviews word for word"),
     "validation": dict(type=number(float, 0, 0.9),
                        help="share of the training reviews held out for validation, by film; 0 holds none out"),
     "validate_every": dict(type=number(int, 0),
@@ -73,8 +77,8 @@ OPTIONS = {
 
 # What the training scripts have in common; a part gives its own value where the assignment does.
 TRAINING_DEFAULTS = dict(
-    batch_size=200, optimizer="adam", learning_rate=0.001, schedule="constant", clip_norm=0.0, validation=0.0,
-    validate_every=0, keep="last", patience=0, save_every=1, save_minutes=10.0, restart=False)
+    batch_size=200, optimizer="adam", learning_rate=0.001, schedule="constant", clip_norm=0.0, drop_copies=False,
+    validation=0.0,    validate_every=0, keep="last", patience=0, save_every=1, save_minutes=10.0, restart=False)
 
 # What the test scripts have in common.
 TEST_DEFAULTS = dict(review=[], reviews=None, explain=False)

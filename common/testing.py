@@ -8,6 +8,7 @@ from common.evaluation import by_length, evaluate, in_order, sentiment_score
 from common.explanations import bag_contributions
 from common.figures import save_lengths_figure
 from common.files import check_folder
+from common.ngrams import SHARE
 from common.options import describe_run
 from common.own_reviews import classify_own_reviews
 from common.records import save_table
@@ -68,6 +69,17 @@ class TestRun:
         """token_ids (...) -> (..., features) float, what the model makes of each token alone."""
         return (self.model.embedding.weight if self.glove is None else self.glove)[token_ids]
 
+    def contributions(self, reviews, indices):
+        """What each token adds to the logit: for each of the reviews at indices (length,) float.
+
+        An n-gram's share stands at its last word.
+        """
+        found = self.network_contributions(reviews, indices)
+        if not getattr(self.model, "ngrams", None):
+            return found
+        added = self.model.ngrams.contributions(reviews.whole(indices)[0])      # batch, time
+        return [(1 - SHARE) * own + SHARE * row[:len(own)] for own, row in zip(found, added)]
+
     def row(self, score, batches, **first):
         found = evaluate(self.model, score, batches, self.options)
         row = first | {"test accuracy": f"{100 * found.accuracy:.2f}", "test loss": f"{found.loss:.4f}",
@@ -84,25 +96,21 @@ class BagTest(TestRun):
     """Bags of words: all reviews are tested whole, once."""
 
     def test(self):
-        batches = in_order(len(self.reviews), self.options.batch_size, self.options.device)
-        self.report([self.row(self.score_whole, batches)])
+        self.report([self.row(self.score_whole, self.whole_batches(self.reviews))])
 
     def classify_whole(self, reviews, indices):
         """(loss, logit) of the whole reviews at indices (batch,)."""
         bags = reviews.bags(indices)
         x = bags if self.glove is None else bag_means(*bags[:2], self.glove)
-        return self.model(x, reviews.labels[indices])
+        return self.model(x, reviews.labels[indices], reviews.whole(indices)[0])
 
-    def contributions(self, reviews, indices):
-        """What each token adds to the logit: for each of the reviews at indices (length,) float."""
+    def network_contributions(self, reviews, indices):
         found = []
         for index in indices.split(1):
             token_ids, _, _ = reviews.bags(index)
             # The mean embedding is of all tokens, the mean GloVe vector of those that have one.
             counted = torch.ones_like(token_ids) if self.glove is None else token_ids > 0
-            classify = self.model.classify if self.glove is None else self.model
-            found.append(bag_contributions(lambda mean: classify(mean, reviews.labels[index])[1],
-                                           self.word_vectors(token_ids), counted))
+            found.append(bag_contributions(self.model.logit, self.word_vectors(token_ids), counted))
         return found
 
 
@@ -130,15 +138,16 @@ class SequenceTest(TestRun):
 
     def classify(self, x, t, lengths=None):
         """(loss, logit) of x (batch, time) token ids, whose GloVe vectors the model takes if it has some."""
-        return self.model(x if self.glove is None else self.glove[x], t, train=False, lengths=lengths)
+        if self.glove is None:
+            return self.model(x, t, train=False, lengths=lengths)
+        return self.model(self.glove[x], t, train=False, lengths=lengths, token_ids=x)
 
     def classify_whole(self, reviews, indices):
         """(loss, logit) of the whole reviews at indices (batch,)."""
         x, lengths = reviews.whole(indices)
         return self.classify(x, reviews.labels[indices], lengths)
 
-    def contributions(self, reviews, indices):
-        """What each token adds to the logit: for each of the reviews at indices (length,) float."""
+    def network_contributions(self, reviews, indices):
         x, lengths = reviews.whole(indices)
         rows = self.model.contributions(self.word_vectors(x), lengths)
         return [row[:length] for row, length in zip(rows, lengths.tolist())]

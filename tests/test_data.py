@@ -380,7 +380,7 @@ def test_a_validation_share_that_leaves_nothing_to_train_on_is_refused():
 
 def splits(folder, *argv, **keywords):
     options = parse_options("", __file__, ["--data", str(folder), *argv], vocab_size=100, drop_stop_words=False,
-                            validation=0.0)
+                            validation=0.0, drop_copies=False)
     return read_splits(options, **keywords)[0]
 
 
@@ -400,6 +400,15 @@ def test_splits_follow_the_options(tmp_path):
     reviews = splits(write_folder(tmp_path, train), "--validation", "0.25", "--vocab-size", "3", "--drop-stop-words")
     assert (len(reviews["train"]), len(reviews["validation"])) == (30, 10)
     assert {k for some in reviews.values() for review in rows(some) for k in review} == {0, 2}
+
+
+@pytest.mark.parametrize("unlabelled", [False, True])
+def test_training_reviews_that_are_test_reviews_word_for_word_can_be_left_out(unlabelled, tmp_path):
+    copies = {"1_1.txt\tneg\t1\ttt02": "1 2 3 0 5", "1_0.txt\tunsup\t0\ttt03": "4"}
+    write_folder(tmp_path, TRAIN | copies | {"2_9.txt\tpos\t9\ttt01": "4 4"})
+    kept = splits(tmp_path, "--drop-copies", unlabelled=unlabelled)
+    assert rows(kept["train"]) == [[1, 2, 3, 4], [5, 2]] + [[0, 1, 2]] * unlabelled + [[4, 4]]
+    assert rows(kept["test"]) == [[4], [1, 2, 3, 0, 5]]
 
 
 def test_too_few_reviews_are_refused(tmp_path):

@@ -16,6 +16,7 @@ from common.checkpoints import checksum, save_checkpoint
 from common.data import read_dictionary, read_reviews
 from common.errors import UserError
 from common.explanations import as_text, bag_contributions, write_page
+from common.ngrams import SHARE
 from common.own_reviews import encode_reviews, load_tokenizer
 from common.raw_reviews import sort_reviews
 from common.sample_corpus import sample_reviews
@@ -25,7 +26,8 @@ UNITS = 5
 REVIEWS = ["The film was GREAT.", "Bad!", "A great film. The film wasn't<br />bad, was it?"]
 # Each part's model, and the other networks of 2a.
 NETWORKS = [(part, {}) for part in TEST_SCRIPTS] + [
-    ("2a", {"model": "SentimentRNN"}), ("2a", {"model": "SentimentClassifier"})]
+    ("2a", {"model": "SentimentRNN"}), ("2a", {"model": "SentimentClassifier"})] + [
+    (part, {"ngrams": 2}) for part in TEST_SCRIPTS]
 TOKENS = [["the", "film", "was", "great", "."], ["bad", "!"],
           ["a", "great", "film", ".", "the", "film", "was", "n't", "bad", ",", "was", "it", "?"]]
 IDS = [[1, 2, 3, 4, 6], [5, 0], [0, 4, 2, 6, 1, 2, 3, 7, 5, 0, 3, 0, 0]]
@@ -78,13 +80,15 @@ def logit_of(part, token_ids, glove, **arguments):
     """The logit of one review by the model itself."""
     model, _ = build(part, **arguments)
     t = torch.zeros(1)
+    x = torch.tensor([token_ids])
     with torch.no_grad():
         if part == "1a":
-            return model([token_ids], t)[1].item()
+            return model([token_ids], t, x)[1].item()
         if part == "1b":
-            return model(glove[[k for k in token_ids if k]].mean(dim=0, keepdim=True), t)[1].item()
-        x = torch.tensor([token_ids])
-        return model(glove[x] if part == "2b" else x, t, train=False)[1].item()
+            return model(glove[[k for k in token_ids if k]].mean(dim=0, keepdim=True), t, x)[1].item()
+        if part == "2b":
+            return model(glove[x], t, train=False, token_ids=x)[1].item()
+        return model(x, t, train=False)[1].item()
 
 
 def probability(logit):
@@ -147,7 +151,8 @@ def test_explained_words_and_rest_sum_to_the_logit(part, arguments, classify, gl
         assert total + rest == pytest.approx(logit, abs=0.02)
         assert sum(map(float, re.findall(r'title="([^"]+)"', spans))) == pytest.approx(total, abs=0.01)
         if part[0] in "23":
-            assert rest == pytest.approx(build(part, **arguments)[0].fc_output.bias.item(), abs=0.006)
+            bias = build(part, **arguments)[0].fc_output.bias.item()
+            assert rest == pytest.approx((1 - SHARE) * bias if "ngrams" in arguments else bias, abs=0.006)
     assert len(titles) == len(REVIEWS)
     assert "\033" not in stdout
 
