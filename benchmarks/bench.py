@@ -110,7 +110,7 @@ class Loop:
     def __init__(self, part, training):
         self.part, self.training = part, training
         self.device = training.options.device
-        arguments = {name: value for name, value in training.arguments.items() if name != "model"}
+        arguments = {name: value for name, value in training.arguments.items() if name not in ("model", "ngrams")}
         self.model = REFERENCES[part](**arguments).to(self.device)
         self.model.load_state_dict(training.model.state_dict())
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=0.001)
@@ -257,14 +257,14 @@ def floor(part, training, batch, time_steps):
     return passes
 
 
-def measure_part(part, data, device, precision, repeats):
-    """The comparisons of one part, in a process of its own."""
+def measure_part(part, data, device, precision, repeats, sizes=()):
+    """The comparisons of one part, in a process of its own; sizes: options in place of the assignment's."""
     sys.stdout = sys.stderr             # the table alone goes to standard output
     torch.manual_seed(0)
     glove.path = data / "glove_embeddings.npy"
-    argv = ["--data", str(data), "--device", device, "--precision", precision]
+    argv = ["--data", str(data), "--device", device, "--precision", precision, *sizes]
     if part == "3c":
-        argv += ["--language-model", str(language_model(data, device))]
+        argv += ["--language-model", str(language_model(data, device, sizes))]
     training = build_training(part, argv)
     options = training.options
     loop = Loop(part, training)
@@ -318,11 +318,11 @@ def compare_generation(loop, training, repeats):
     return Comparison("3b", "100 reviews of 150 tokens", loop_s * 50, ours_s, 100 * LENGTH_OF_GENERATED)
 
 
-def language_model(data, device):
+def language_model(data, device, sizes):
     """A language model to start 3c from, untrained: speed does not depend on what it knows."""
     folder = data / "language_model"
     if not folder.exists():
-        training = build_training("3a", ["--data", str(data), "--device", device, "--output", str(folder)])
+        training = build_training("3a", ["--data", str(data), "--device", device, "--output", str(folder), *sizes])
         training.save(finished=True)
         del sys.modules["RNN_language_model"]
     return folder / "language.model"
