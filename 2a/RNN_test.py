@@ -15,13 +15,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from common.errors import run_script
-from common.options import TEST_DEFAULTS, parse_options
+from common.options import LSTM_TEST_DEFAULTS, parse_options
 from common.testing import SequenceTest
 from networks import build_network
 
 
 def main():
-    options = parse_options(__doc__, __file__, **TEST_DEFAULTS, batch_size=400)
+    options = parse_options(__doc__, __file__, **LSTM_TEST_DEFAULTS)
     SequenceTest("2a", "rnn.model", build_network, options).run()
 
 

@@ -16,12 +16,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from RNN_model import RNN_model
 from common.errors import run_script
-from common.options import TEST_DEFAULTS, parse_options
+from common.options import LSTM_TEST_DEFAULTS, parse_options
 from common.testing import SequenceTest
 
 
 def main():
-    options = parse_options(__doc__, __file__, **TEST_DEFAULTS, batch_size=400)
+    options = parse_options(__doc__, __file__, **LSTM_TEST_DEFAULTS)
     SequenceTest("2b", "rnn.model", RNN_model, options, words="glove").run()
 
 

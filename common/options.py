@@ -26,6 +26,8 @@ OPTIONS = {
     "dropout": dict(type=number(float, 0, 0.99), help="probability that a hidden unit is dropped in training"),
     "vocab_size": dict(type=positive_int, help="most frequent words that are known; all others are the unknown token"),
     "sequence_length": dict(type=number(int, 2), help="tokens of the crops in training"),
+    "lengths": dict(nargs="+", type=positive_int, metavar="N",
+                    help="tokens of the crops that are tested; whole reviews come last"),
     "crop": dict(choices=["random", "last"], help="random crops of the reviews, or their last tokens"),
     "ngrams": dict(type=number(int, 0, 5),
                    help="words of the longest n-grams that count beside the network, weighted by naive Bayes and "
@@ -82,6 +84,7 @@ TRAINING_DEFAULTS = dict(
 
 # What the test scripts have in common.
 TEST_DEFAULTS = dict(review=[], reviews=None, explain=False)
+LSTM_TEST_DEFAULTS = TEST_DEFAULTS | dict(batch_size=400, lengths=list(range(50, 501, 50)))
 
 
 def parse_options(description, script, argv=None, several_processes=False, presets=None, **defaults):

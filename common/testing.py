@@ -13,7 +13,7 @@ from common.options import describe_run
 from common.own_reviews import classify_own_reviews
 from common.records import save_table
 
-SEQUENCE_LENGTHS = range(50, 501, 50)
+LONGEST_CROP = 500
 
 
 class TestRun:
@@ -60,7 +60,7 @@ class TestRun:
 
     def whole_batches(self, reviews):
         """Indices of reviews of similar length, as many as fit in a batch of the longest crops."""
-        return by_length(reviews.lengths, self.options.batch_size * SEQUENCE_LENGTHS[-1])
+        return by_length(reviews.lengths, self.options.batch_size * LONGEST_CROP)
 
     def score_whole(self, indices):
         return sentiment_score(self.classify_whole(self.reviews, indices), self.reviews.labels[indices])
@@ -118,12 +118,12 @@ class SequenceTest(TestRun):
     """LSTMs, by sequence length: the assignment's table."""
 
     def test(self):
-        """Crops of each sequence length, random or the last tokens as in training, then whole reviews."""
+        """Crops of the sequence lengths asked for, random or the last tokens as in training, then whole reviews."""
         reviews = self.reviews
         last = self.checkpoint["options"].get("crop") == "last"
         batches = in_order(len(reviews), self.options.batch_size, self.options.device)
         rows = []
-        for length in SEQUENCE_LENGTHS:
+        for length in self.options.lengths:
             def score(indices):
                 t = reviews.labels[indices]                                     # batch
                 lengths = None if self.model.counts_padding else reviews.lengths[indices]

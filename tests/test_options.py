@@ -18,7 +18,7 @@ DEFAULTS = dict(
     test_every=1, save_every=1, save_minutes=10.0, restart=False, fine_tune="last", prime=["a", "i"],
     temperature=[0.5, 1.0], length=150, top_k=0, top_p=1.0, raw=False, language_model=ROOT / "3a" / "language.model",
     review=[], reviews=None, explain=False, model="RNN_model", crop="random", cell="lstm",
-    recipe="assignment", ngrams=0, drop_copies=False)
+    recipe="assignment", ngrams=0, drop_copies=False, lengths=[50, 100])
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +58,7 @@ def test_every_option_is_tried_here():
     "--crop first", "--cell gru", "--test-every 0", "--save-every 0", "--save-minutes -1",
     "--fine-tune none", "--temperature 1 0", "--temperature -1", "--temperature 1e-300",
     "--temperature inf", "--length 0", "--top-k -1", "--top-p 0",
-    "--top-p 1.1", "--seed -1", "--seed 4294967296", "--seed 0.5", "--device tpu", "--device cuda",
+    "--lengths 0", "--top-p 1.1", "--seed -1", "--seed 4294967296", "--seed 0.5", "--device tpu", "--device cuda",
     "--precision float16", "--precision tf32", "--explain", "--review", "--epochs", "--prime", "--no-such-option"])
 def test_a_wrong_option_ends_with_status_2_and_one_line_that_names_it(argv, capsys):
     with pytest.raises(SystemExit) as end:

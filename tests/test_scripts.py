@@ -129,6 +129,13 @@ def test_an_lstm_is_tested_at_every_length(part, trained, data, run):
     assert is_png(folder / "test_table.png")
 
 
+def test_the_lengths_asked_for_are_tested_alone(trained, data, run_here):
+    folder, _ = trained("2a")
+    status, _, stderr = run_here(TEST_SCRIPTS["2a"], "--data", data, "--output", folder, "--lengths", "30", "20")
+    assert status == 0, stderr
+    assert [row["sequence length"] for row in read_table(folder / "test_table.csv")] == ["30", "20", "whole"]
+
+
 def test_the_language_model_reports_its_perplexity(trained, data):
     folder, printed = trained("3a")
     [row] = read_table(folder / "test_table.csv")
