@@ -84,9 +84,9 @@ def save_lengths_figure(path, title, tables, expected=None):
         axis.plot(*zip(*crops), color=grey, marker=marker, label=name)
         if "whole" in table:
             axis.axhline(table["whole"], color=grey, linestyle=":", linewidth=1)
-        if name in (expected or {}):
-            axis.plot(*zip(*expected[name].items()), color=grey, marker=marker, linestyle="--", markerfacecolor="white",
-                      label=f"{name}, the assignment's")
+    for (name, table), marker in zip((expected or {}).items(), MARKERS):
+        axis.plot(*zip(*table.items()), color="0.35", marker=marker, linestyle="--", markerfacecolor="white",
+                  label=name)
     if any("whole" in table for table in tables.values()):
         axis.plot([], [], "k:", label="whole reviews")
     axis.set_xlabel("sequence length (tokens)")

@@ -39,11 +39,16 @@ LENGTHS = ["50", "200", "400", "500", "whole"]
 
 
 def trials_of(runs):
-    """Runs grouped by part, then by their options but the seed -> {part: [[Run, ...], ...]}."""
+    """Runs grouped by part, then by their options but the seed, the assignment's first -> {part: [[Run, ...], ...]}."""
     parts = {part: {} for part in ASSIGNMENT}
     for run in runs:
         parts[run.part].setdefault(str(sorted(run.settings().items())), []).append(run)
-    return {part: list(trials.values()) for part, trials in parts.items() if trials}
+    return {part: sorted(trials.values(), key=lambda trial: title(trial) != "assignment")
+            for part, trials in parts.items() if trials}
+
+
+def is_best(trial):
+    return trial[0].options.get("recipe") == "best"
 
 
 def title(trial):
@@ -116,9 +121,9 @@ def read_curves(part, curves):
 
 
 def table_of_parts(trials):
-    """Rows of the table of parts: each part's first trial beside the assignment's figures."""
-    return [{"part": part, "model": TITLES[part], "here": result(some[0]), "assignment": assignment(part)}
-            for part, some in trials.items()]
+    """Rows of the table of parts: its first trial and the best recipe's beside the assignment's figures."""
+    return [{"part": part, "model": TITLES[part], "assignment": assignment(part), "here": result(some[0]),
+             "recipe best": ", ".join(map(result, filter(is_best, some)))} for part, some in trials.items()]
 
 
 def aligned(rows):
@@ -152,12 +157,13 @@ def write_report(runs, generated_reviews, output):
         draw(output / f"{name}.png", *arguments)
         sections.append(f"![{name.replace('_', ' ')}]({name}.png)")
 
-    tables = {f"{part} {trial_name(trial, some)}" if len(some) > 1 else part: trial[0].accuracy()
-              for part, some in trials.items() if part in ("2a", "2b", "3c") for trial in some if trial[0].table}
+    recurrent = {part: some for part, some in trials.items() if part in ("2a", "2b", "3c")}
+    tables = {f"{part}, {trial_name(trial, some)}": trial[0].accuracy() for part, some in recurrent.items()
+              for trial in some if trial[0].table and (trial is some[0] or is_best(trial))}
     if tables:
         sections.append("## Accuracy by sequence length")
         figure("accuracy_by_length", save_lengths_figure, "Random crops of the test reviews", tables,
-               {name: ASSIGNMENT[name[:2]] for name in tables})
+               {f"{part}, the assignment's table": ASSIGNMENT[part] for part in recurrent})
     for part, some in trials.items():
         sections += [f"## {part}: {TITLES[part]}", markdown_table([trial_row(trial, some) for trial in some])]
         names = [trial_name(trial, some) for trial in some]

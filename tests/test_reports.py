@@ -54,6 +54,14 @@ def report(results, monkeypatch, capsys):
     return results / "report", capsys.readouterr().out
 
 
+def test_the_assignments_trial_and_the_best_recipe_stand_for_a_part(tmp_path):
+    leave_run(tmp_path / "Best", "1a", [{"test accuracy": "91.90", "test loss": "0.2"}], recipe="best")
+    leave_run(tmp_path / "assignment", "1a")
+    leave_run(tmp_path / "overfit", "1a", [{"test accuracy": "85.00", "test loss": "0.9"}], recipe="overfit")
+    [row] = table_of_parts(trials_of(read_runs([tmp_path])))
+    assert (row["here"], row["recipe best"]) == ("87.12", "91.90")
+
+
 def test_each_part_stands_beside_the_assignments_figures(results):
     rows = {row["part"]: row for row in table_of_parts(trials_of(read_runs([results])))}
     assert rows["1a"]["here"] == "87.17 ± 0.07" and rows["1a"]["assignment"] == "86-88"
@@ -75,7 +83,7 @@ def test_a_trial_is_named_by_its_recipe_its_network_and_what_tells_it_from_other
     leave_run(tmp_path / "d", "2a", model="SentimentRNN")
     trials = trials_of(read_runs([tmp_path]))["2a"]
     assert [trial_name(trial, trials) for trial in trials] == [
-        "assignment, hidden units 300", "underfit", "assignment, hidden units 500", "SentimentRNN"]
+        "assignment, hidden units 300", "assignment, hidden units 500", "underfit", "SentimentRNN"]
     assert differences(trials[1], trials) == "hidden units 100"
 
 
