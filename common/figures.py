@@ -31,7 +31,7 @@ def save_curves(path, title, curves):
     for axis, (metric, label, scale) in zip(axes, METRICS):
         for split, style in ("train", "k-"), ("validation", "k:"), ("test", "ks--"):
             draw_curve(axis, curves[f"{split}_{metric}"], scale, style, markersize=3, label=split)
-        axis.set_xlabel("epoch")
+        label_epochs(axis)
         axis.set_ylabel(label)
         axis.legend()
     figure.suptitle(title)
@@ -39,6 +39,11 @@ def save_curves(path, title, curves):
 
 
 METRICS = ("loss", "cross entropy (nats)", 1), ("accuracy", "accuracy (%)", 100)
+
+
+def label_epochs(axis):
+    axis.set_xlabel("epoch")
+    axis.xaxis.get_major_locator().set_params(integer=True)
 
 
 def draw_curve(axis, values, scale, *style, **more):
@@ -61,7 +66,7 @@ def save_trials_figure(path, title, trials):
             for split, style in ("train", "k-"), ("validation", "k:"), ("test", "ks--"):
                 draw_curve(axis, curves[f"{split}_{metric}"], scale, style, markersize=3, label=split)
         column[0].set_title(name, fontsize="small")
-        column[1].set_xlabel("epoch")
+        label_epochs(column[1])
     for axis, (_, label, _) in zip(axes[:, 0], METRICS):
         axis.set_ylabel(label)
     axes[0, 0].legend()
@@ -104,7 +109,7 @@ def save_perplexity_figure(path, runs):
             perplexities = [math.exp(loss) for loss in curves[f"{split}_loss"]]
             draw_curve(axis, perplexities, 1, style, color=grey, markersize=4, label=f"{name}, {split}".lstrip(", "))
     axis.set_yscale("log")
-    axis.set_xlabel("epoch")
+    label_epochs(axis)
     axis.set_ylabel("perplexity")
     axis.legend(fontsize="small")
     save_figure(path, figure)

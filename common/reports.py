@@ -36,6 +36,8 @@ TITLES = {
 }
 # Figures of the table of parts; the page's figure shows all lengths.
 LENGTHS = ["50", "200", "400", "500", "whole"]
+# Options that a table of settings need not show: in the trial's name, or without influence on what is learned.
+NAMED_ELSEWHERE = {"recipe", "model", "test_every", "validate_every"}
 
 
 def trials_of(runs):
@@ -59,11 +61,11 @@ def title(trial):
 
 
 def differences(trial, trials):
-    """The options in which a part's trials differ, as this one has them."""
+    """The options in which a part's trials differ, as this one has them; records of before may lack some."""
     settings = [other[0].settings() for other in trials]
     own = trial[0].settings()
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in own.items()
-                     if name not in ("recipe", "model") and any(other.get(name) != value for other in settings))
+                     if name not in NAMED_ELSEWHERE and any(other.get(name, value) != value for other in settings))
 
 
 def trial_name(trial, trials):

@@ -80,3 +80,8 @@ def test_perplexity_is_the_exponential_of_the_loss(drawn):
     found = lines(drawn[0].axes[0])
     np.testing.assert_allclose(found["train"], [(1, np.exp(0.7)), (2, np.exp(0.5)), (3, np.exp(0.4))])
     np.testing.assert_allclose(found["test"], [(2, np.exp(0.6))])
+
+
+def test_epochs_are_whole_numbers(drawn):
+    save_curves("curves.png", "Part 1a", {name: values[:2] for name, values in CURVES.items()})
+    assert all(tick == int(tick) for tick in drawn[0].axes[0].get_xticks())

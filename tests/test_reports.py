@@ -84,7 +84,7 @@ def test_a_trial_is_named_by_its_recipe_its_network_and_what_tells_it_from_other
     trials = trials_of(read_runs([tmp_path]))["2a"]
     assert [trial_name(trial, trials) for trial in trials] == [
         "assignment, hidden units 300", "assignment, hidden units 500", "underfit", "SentimentRNN"]
-    assert differences(trials[1], trials) == "hidden units 100"
+    assert differences(trials[2], trials) == "hidden units 100"
 
 
 @pytest.mark.parametrize("train, test, accuracy, expected", [
