@@ -34,11 +34,13 @@ def build_training(argv=None, logger=None):
         crop="random", cell="lstm", several_processes=True)
     if processes.size > 1 and options.model == "SentimentRNN":
         raise UserError("torchrun: each process would draw its own dropout for SentimentRNN; start it with python")
+    if options.ngrams and options.model != "RNN_model":
+        raise UserError(f"--ngrams: {options.model} has none; leave --ngrams and --recipe best to RNN_model")
     reviews, vocabulary = read_splits(options)
 
     arguments = network_arguments(options, len(vocabulary) + 1)
     model = build_network(**arguments).to(options.device)
-    if arguments.get("ngrams"):
+    if options.ngrams:
         model.ngrams.weigh(reviews["train"])
     parallel = processes.wrap(model)
     last = options.crop == "last"

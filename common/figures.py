@@ -85,7 +85,7 @@ def save_lengths_figure(path, title, tables, expected=None):
     figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
     looks = zip(itertools.cycle(MARKERS), itertools.cycle(GREYS))
     for (name, table), (marker, grey) in zip(tables.items(), looks):
-        crops = [(int(length), accuracy) for length, accuracy in table.items() if length != "whole"]
+        crops = sorted((int(length), accuracy) for length, accuracy in table.items() if length != "whole")
         axis.plot(*zip(*crops), color=grey, marker=marker, label=name)
         if "whole" in table:
             axis.axhline(table["whole"], color=grey, linestyle=":", linewidth=1)

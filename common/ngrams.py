@@ -8,6 +8,7 @@ from common.evaluation import by_length
 
 BITS = 22
 SMOOTHING = 10     # what the counts of n-grams begin at, so that rare ones weigh little
+SCALE = 3          # of the ratios, so that a network's learning rates suit the n-grams too
 SHARE = 0.75       # of the n-grams in the verdict: the best on validation reviews, of 1a as of 2a
 # An odd number without pattern (2 ** 64 divided by the golden ratio): products with it scatter over all 64 bits.
 SCATTER = 0x9E3779B97F4A7C15 - (1 << 64)
@@ -17,7 +18,8 @@ class NGrams(nn.Module):
     """Naive Bayes and logistic regression on the n-grams of a review (NBSVM, Wang and Manning 2012).
 
     The logit is the sum of ratio[g] * weight[g] over the distinct n-grams g of the review: how much
-    more often g stands in positive than in negative training reviews, times a weight that is learned.
+    more often g stands in positive than in negative training reviews, times a weight that is learned
+    (with other constants than the paper's).
     N-grams are hashed into 2 ** 22 buckets; those with an unknown word in them do not count.
 
     Args:
@@ -37,7 +39,9 @@ class NGrams(nn.Module):
     def contributions(self, token_ids):
         """What the n-grams that end at each token add to the logit: token_ids (batch, time) -> (batch, time)."""
         buckets = self.distinct(token_ids)                                      # batch, time, longest
-        return (self.ratio[buckets] * self.weight[buckets] * (buckets > 0)).sum(dim=2)
+        # Unlike an index, this adds up gradients in the same order whatever the number of threads.
+        weights = F.embedding(buckets, self.weight[:, None])[..., 0]            # batch, time, longest
+        return (self.ratio[buckets] * weights * (buckets > 0)).sum(dim=2)
 
     def distinct(self, token_ids):
         """The buckets of the n-grams that end at each token.
@@ -49,13 +53,13 @@ class NGrams(nn.Module):
             (batch, time, longest) int64, at n - 1 that of n words; 0 where there is no such n-gram or
             where the review has had it before.
         """
-        hashed, counts = torch.zeros_like(token_ids), torch.ones_like(token_ids, dtype=torch.bool)
+        hashed, known = torch.zeros_like(token_ids), torch.ones_like(token_ids, dtype=torch.bool)
         buckets = []
         for n in range(self.longest):
             if n > 0:       # the n words that end one token before, and this one
-                hashed, counts = F.pad(hashed[:, :-1], (1, 0)), F.pad(counts[:, :-1], (1, 0))
-            hashed, counts = (hashed + token_ids) * SCATTER, counts & (token_ids > 0)
-            buckets.append((hashed >> (64 - BITS)) % (1 << BITS) * counts)
+                hashed, known = F.pad(hashed[:, :-1], (1, 0)), F.pad(known[:, :-1], (1, 0))
+            hashed, known = (hashed + token_ids) * SCATTER, known & (token_ids > 0)
+            buckets.append((hashed >> (64 - BITS)) % (1 << BITS) * known)
         buckets = torch.stack(buckets, dim=2)                                   # batch, time, longest
         ordered, order = buckets.flatten(1).sort(dim=1, stable=True)
         new = ordered.diff(dim=1, prepend=torch.zeros_like(ordered[:, :1])) > 0
@@ -77,7 +81,7 @@ class NGrams(nn.Module):
         counts[:, 0] = 0
         seen = counts.sum(dim=0) > 0
         shares = (counts + SMOOTHING) / (counts + SMOOTHING).sum(dim=1, keepdim=True)
-        self.ratio.copy_((shares[1] / shares[0]).log() * seen * 3)
+        self.ratio.copy_((shares[1] / shares[0]).log() * seen * SCALE)
 
     def join(self, loss, logit, t, token_ids):
         """The n-grams' verdict beside a network's.

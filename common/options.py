@@ -40,7 +40,7 @@ OPTIONS = {
     "step_epochs": dict(type=positive_int, help="epochs between two steps of --schedule step"),
     "clip_norm": dict(type=number(float, 0), help="largest norm of all gradients together; 0 does not clip"),
     "drop_stop_words": dict(action="store_true", help="leave function words (the, of, was, ...) out of the reviews"),
-    "drop_copies": dict(action="store_true", help="leave out training reviews that are test reviews word for word"),
+    "drop_copies": dict(action="store_true", help="leave out training reviews that read the same as a test review"),
     "validation": dict(type=number(float, 0, 0.9),
                        help="share of the training reviews held out for validation, by film; 0 holds none out"),
     "validate_every": dict(type=number(int, 0),
@@ -80,7 +80,7 @@ OPTIONS = {
 # What the training scripts have in common; a part gives its own value where the assignment does.
 TRAINING_DEFAULTS = dict(
     batch_size=200, optimizer="adam", learning_rate=0.001, schedule="constant", clip_norm=0.0, drop_copies=False,
-    validation=0.0,    validate_every=0, keep="last", patience=0, save_every=1, save_minutes=10.0, restart=False)
+    validation=0.0, validate_every=0, keep="last", patience=0, save_every=1, save_minutes=10.0, restart=False)
 
 # What the test scripts have in common.
 TEST_DEFAULTS = dict(review=[], reviews=None, explain=False)

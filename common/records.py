@@ -15,6 +15,10 @@ from common.files import replace_file
 from common.processes import processes
 
 
+# Beside the seed, options that say when to look and when to save.
+SHAPES_NOTHING = {"seed", "test_every", "validate_every", "save_every"}
+
+
 @dataclasses.dataclass(frozen=True)
 class Run:
     """A finished training and its test.
@@ -40,8 +44,8 @@ class Run:
                 for row in self.table if "test accuracy" in row}
 
     def settings(self):
-        """The options without the seed: runs that share them are one trial."""
-        return {name: value for name, value in self.options.items() if name != "seed"}
+        """The options that shape what is learned, but the seed: runs that share them are one trial."""
+        return {name: value for name, value in self.options.items() if name not in SHAPES_NOTHING}
 
 
 def describe_machine(device):

@@ -36,8 +36,6 @@ TITLES = {
 }
 # Figures of the table of parts; the page's figure shows all lengths.
 LENGTHS = ["50", "200", "400", "500", "whole"]
-# Options that a table of settings need not show: in the trial's name, or without influence on what is learned.
-NAMED_ELSEWHERE = {"recipe", "model", "test_every", "validate_every"}
 
 
 def trials_of(runs):
@@ -47,10 +45,6 @@ def trials_of(runs):
         parts[run.part].setdefault(str(sorted(run.settings().items())), []).append(run)
     return {part: sorted(trials.values(), key=lambda trial: title(trial) != "assignment")
             for part, trials in parts.items() if trials}
-
-
-def is_best(trial):
-    return trial[0].options.get("recipe") == "best"
 
 
 def title(trial):
@@ -65,7 +59,7 @@ def differences(trial, trials):
     settings = [other[0].settings() for other in trials]
     own = trial[0].settings()
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in own.items()
-                     if name not in NAMED_ELSEWHERE and any(other.get(name, value) != value for other in settings))
+                     if name not in ("recipe", "model") and any(other.get(name, value) != value for other in settings))
 
 
 def trial_name(trial, trials):
@@ -91,7 +85,7 @@ def result(trial):
     if list(tables[0]) == ["whole"]:
         return mean([table["whole"] for table in tables])
     return ", ".join(mean([table[length] for table in tables]) + (" whole" if length == "whole" else f" at {length}")
-                     for length in LENGTHS if length in tables[0])
+                     for length in LENGTHS if all(length in table for table in tables))
 
 
 def assignment(part):
@@ -125,7 +119,8 @@ def read_curves(part, curves):
 def table_of_parts(trials):
     """Rows of the table of parts: its first trial and the best recipe's beside the assignment's figures."""
     return [{"part": part, "model": TITLES[part], "assignment": assignment(part), "here": result(some[0]),
-             "recipe best": ", ".join(map(result, filter(is_best, some)))} for part, some in trials.items()]
+             "recipe best": next((result(trial) for trial in some if title(trial) == "best"), "")}
+            for part, some in trials.items()]
 
 
 def aligned(rows):
@@ -161,7 +156,7 @@ def write_report(runs, generated_reviews, output):
 
     recurrent = {part: some for part, some in trials.items() if part in ("2a", "2b", "3c")}
     tables = {f"{part}, {trial_name(trial, some)}": trial[0].accuracy() for part, some in recurrent.items()
-              for trial in some if trial[0].table and (trial is some[0] or is_best(trial))}
+              for trial in some if trial[0].table and (trial is some[0] or title(trial) == "best")}
     if tables:
         sections.append("## Accuracy by sequence length")
         figure("accuracy_by_length", save_lengths_figure, "Random crops of the test reviews", tables,

@@ -13,7 +13,7 @@ from common.options import describe_run
 from common.own_reviews import classify_own_reviews
 from common.records import save_table
 
-LONGEST_CROP = 500
+TOKENS_OF_A_REVIEW = 500     # in a batch of whole reviews, as many as in the longest crops of the assignment
 
 
 class TestRun:
@@ -59,8 +59,8 @@ class TestRun:
         return reviews
 
     def whole_batches(self, reviews):
-        """Indices of reviews of similar length, as many as fit in a batch of the longest crops."""
-        return by_length(reviews.lengths, self.options.batch_size * LONGEST_CROP)
+        """Indices of reviews of similar length, a batch as many tokens as batch_size long crops."""
+        return by_length(reviews.lengths, self.options.batch_size * TOKENS_OF_A_REVIEW)
 
     def score_whole(self, indices):
         return sentiment_score(self.classify_whole(self.reviews, indices), self.reviews.labels[indices])
@@ -129,6 +129,7 @@ class SequenceTest(TestRun):
                 lengths = None if self.model.counts_padding else reviews.lengths[indices]
                 return sentiment_score(self.classify(reviews.crops(indices, length, last), t, lengths), t)
 
+            torch.manual_seed(self.options.seed)        # the same crops whatever other lengths are tested
             rows.append(self.row(score, batches, **{"sequence length": length}))
         rows.append(self.row(self.score_whole, self.whole_batches(reviews), **{"sequence length": "whole"}))
         self.report(rows)

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from parts import load_script
 
 from common.data import build_reviews
-from common.ngrams import SHARE, SMOOTHING, NGrams
+from common.ngrams import SCALE, SHARE, SMOOTHING, NGrams
 
 REVIEWS = [[3, 1, 3, 1, 2], [2, 0, 3, 1], [4], [0, 0]]
 LABELS = [1.0, 0.0, 0.0, 1.0]
@@ -77,7 +77,7 @@ def test_a_ratio_compares_the_shares_of_positive_and_negative_reviews():
         return (counts[label].count(gram) + SMOOTHING) / (len(counts[label]) + SMOOTHING * len(module.ratio))
 
     for gram in {*counts[0.0], *counts[1.0]}:
-        expected = 3 * math.log(share(gram, 1.0) / share(gram, 0.0))
+        expected = SCALE * math.log(share(gram, 1.0) / share(gram, 0.0))
         assert module.ratio[bucket_of(gram)].item() == pytest.approx(expected, abs=1e-5)
     assert module.ratio.count_nonzero() == len({*counts[0.0], *counts[1.0]})
 
@@ -86,6 +86,17 @@ def test_the_logit_is_the_sum_over_the_reviews_ngrams(ngrams):
     expected = [sum((ngrams.ratio * ngrams.weight)[bucket_of(gram)].item() for gram in ngrams_of(review, 3))
                 for review in REVIEWS]
     assert ngrams(padded(REVIEWS)).tolist() == pytest.approx(expected, abs=1e-5)
+
+
+def test_gradients_are_the_same_each_time_with_several_threads(ngrams):
+    token_ids = torch.randint(0, 1000, (200, 100))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        gradients = [torch.autograd.grad(ngrams(token_ids).sum(), ngrams.weight)[0] for _ in range(10)]
+    finally:
+        torch.set_num_threads(threads)
+    assert all(torch.equal(gradient, gradients[0]) for gradient in gradients)
 
 
 def test_padding_and_the_other_reviews_of_a_batch_do_not_count(ngrams):

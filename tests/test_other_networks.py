@@ -252,3 +252,10 @@ def test_each_network_has_the_courses_settings(name, expected, data, tmp_path):
     training = script.build_training(["--model", name, "--data", str(data), "--output", str(tmp_path)])
     assert {option: getattr(training.options, option) for option in expected} == expected
     assert type(training.model).__name__ == name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_ngrams_are_refused_where_a_network_has_none(name, data, tmp_path):
+    with pytest.raises(UserError, match=f"--ngrams: {name} has none"):
+        load_script("2a", "RNN_sentiment_analysis.py").build_training(
+            ["--model", name, "--recipe", "best", "--data", str(data), "--output", str(tmp_path)])

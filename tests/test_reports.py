@@ -54,6 +54,21 @@ def report(results, monkeypatch, capsys):
     return results / "report", capsys.readouterr().out
 
 
+def test_only_lengths_that_all_seeds_were_tested_at_are_shown(tmp_path):
+    rows = [{"sequence length": length, "test accuracy": "80.00", "test loss": "0.4"} for length in (50, 200, "whole")]
+    leave_run(tmp_path / "a", "2a", rows)
+    leave_run(tmp_path / "b", "2a", rows[1:], seed=1)
+    [row] = table_of_parts(trials_of(read_runs([tmp_path])))
+    assert row["here"] == "80.00 ± 0.00 at 200, 80.00 ± 0.00 whole"
+
+
+def test_runs_that_differ_in_when_they_looked_at_the_test_reviews_are_one_trial(tmp_path):
+    leave_run(tmp_path / "a", "1a", test_every=1)
+    leave_run(tmp_path / "b", "1a", test_every=6, seed=1)
+    [trial] = trials_of(read_runs([tmp_path]))["1a"]
+    assert len(trial) == 2
+
+
 def test_the_assignments_trial_and_the_best_recipe_stand_for_a_part(tmp_path):
     leave_run(tmp_path / "Best", "1a", [{"test accuracy": "91.90", "test loss": "0.2"}], recipe="best")
     leave_run(tmp_path / "assignment", "1a")

@@ -129,11 +129,16 @@ def test_an_lstm_is_tested_at_every_length(part, trained, data, run):
     assert is_png(folder / "test_table.png")
 
 
-def test_the_lengths_asked_for_are_tested_alone(trained, data, run_here):
+def test_the_lengths_asked_for_are_tested_alone_each_on_the_same_crops(trained, data, run_here):
     folder, _ = trained("2a")
-    status, _, stderr = run_here(TEST_SCRIPTS["2a"], "--data", data, "--output", folder, "--lengths", "30", "20")
-    assert status == 0, stderr
-    assert [row["sequence length"] for row in read_table(folder / "test_table.csv")] == ["30", "20", "whole"]
+
+    def losses(*lengths):
+        status, _, stderr = run_here(TEST_SCRIPTS["2a"], "--data", data, "--output", folder, "--lengths", *lengths)
+        assert status == 0, stderr
+        return {row["sequence length"]: row["test loss"] for row in read_table(folder / "test_table.csv")}
+    both = losses("30", "20")
+    assert list(both) == ["30", "20", "whole"]
+    assert losses("20") == {"20": both["20"], "whole": both["whole"]}
 
 
 def test_the_language_model_reports_its_perplexity(trained, data):
