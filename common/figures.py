@@ -69,7 +69,9 @@ def save_trials_figure(path, title, trials):
         label_epochs(column[1])
     for axis, (_, label, _) in zip(axes[:, 0], METRICS):
         axis.set_ylabel(label)
-    axes[0, 0].legend()
+    # Not every trial has validation reviews, and the first has room for the legend.
+    handles = {label: handle for axis in axes[0] for handle, label in zip(*axis.get_legend_handles_labels())}
+    axes[0, 0].legend(handles.values(), handles.keys())
     figure.suptitle(title)
     save_figure(path, figure)
 

@@ -85,3 +85,10 @@ def test_perplexity_is_the_exponential_of_the_loss(drawn):
 def test_epochs_are_whole_numbers(drawn):
     save_curves("curves.png", "Part 1a", {name: values[:2] for name, values in CURVES.items()})
     assert all(tick == int(tick) for tick in drawn[0].axes[0].get_xticks())
+
+
+def test_the_legend_of_trials_names_the_curves_of_all(drawn):
+    validated = CURVES | {"validation_loss": [0.7, 0.6, 0.5], "validation_accuracy": [0.6, 0.7, 0.8]}
+    save_trials_figure("trials.png", "Part 2a", {"assignment": CURVES, "SentimentRNN": validated})
+    legend = drawn[0].axes[0].get_legend()
+    assert {text.get_text() for text in legend.get_texts()} == {"train", "validation", "test"}
