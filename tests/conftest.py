@@ -20,6 +20,13 @@ settings.register_profile("many", max_examples=20_000, deadline=None)
 settings.load_profile("few")
 
 
+@pytest.fixture(autouse=True)
+def smallest_numbers():
+    """Put back the numbers that a script has flushed to 0 for the whole process."""
+    yield
+    torch.set_flush_denormal(False)
+
+
 @pytest.fixture(params=["cpu", "cuda"])
 def device(request, monkeypatch):
     """Each device there is, with float32 as exact there as on a CPU."""
