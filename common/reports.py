@@ -55,11 +55,15 @@ def title(trial):
 
 
 def differences(trial, trials):
-    """The options in which a part's trials differ, as this one has them; records of before may lack some."""
+    """The options in which a part's trials differ, as this one has them.
+
+    In a record from before there was an option of numbers, it was off.
+    """
     settings = [other[0].settings() for other in trials]
     own = trial[0].settings()
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in own.items()
-                     if name not in ("recipe", "model") and any(other.get(name, value) != value for other in settings))
+                     if name not in ("recipe", "model") and any(
+                         other.get(name, value if isinstance(value, str) else 0) != value for other in settings))
 
 
 def trial_name(trial, trials):

@@ -69,6 +69,13 @@ def test_runs_that_differ_in_when_they_looked_at_the_test_reviews_are_one_trial(
     assert len(trial) == 2
 
 
+def test_an_option_that_an_older_record_lacks_was_off(tmp_path):
+    leave_run(tmp_path / "old", "1a")
+    leave_run(tmp_path / "new", "1a", recipe="best", ngrams=3, drop_copies=True, clip_norm=0.0, keep="last")
+    trials = trials_of(read_runs([tmp_path]))["1a"]
+    assert [differences(trial, trials) for trial in trials] == ["", "ngrams 3, drop copies True"]
+
+
 def test_the_assignments_trial_and_the_best_recipe_stand_for_a_part(tmp_path):
     leave_run(tmp_path / "Best", "1a", [{"test accuracy": "91.90", "test loss": "0.2"}], recipe="best")
     leave_run(tmp_path / "assignment", "1a")
