@@ -135,7 +135,7 @@ def parse_options(description, script, argv=None, several_processes=False, prese
         if not several_processes:
             raise UserError("torchrun: this script runs in one process; start it with python")
         processes.join(options.device)
-    # Gradients that fade over many timesteps become numbers so small that a CPU takes ten times as long for them.
+    # Gradients that fade over many timesteps become numbers so small that a CPU takes seven times as long for them.
     torch.set_flush_denormal(True)
     torch.manual_seed(options.seed)
     return options

@@ -34,8 +34,9 @@ TITLES = {
     "1a": "bag of words", "1b": "bag of words on GloVe vectors", "2a": "LSTM", "2b": "LSTM on GloVe vectors",
     "3a": "language model", "3c": "classifier from the language model",
 }
-# Figures of the table of parts; the page's figure shows all lengths.
-LENGTHS = ["50", "200", "400", "500", "whole"]
+# Figures of the table of parts, 128 for SentimentClassifier; the page's figure shows all lengths.
+LENGTHS = ["50", "128", "200", "400", "500", "whole"]
+MAIN = ["hidden_units", "lstm_layers", "sequence_length", "learning_rate", "fine_tune"]
 
 
 def trials_of(runs):
@@ -64,6 +65,12 @@ def differences(trial, trials):
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in own.items()
                      if name not in ("recipe", "model") and any(
                          other.get(name, value if isinstance(value, str) else 0) != value for other in settings))
+
+
+def main_settings(trial):
+    """The options that say how large a model is, for a part without another trial to differ from."""
+    options = trial[0].options
+    return ", ".join(f"{name.replace('_', ' ')} {options[name]}" for name in MAIN if name in options)
 
 
 def trial_name(trial, trials):
@@ -141,7 +148,7 @@ def markdown_table(rows):
 
 def trial_row(trial, trials):
     run = trial[0]
-    return {"trial": title(trial), "settings": differences(trial, trials),
+    return {"trial": title(trial), "settings": differences(trial, trials) if len(trials) > 1 else main_settings(trial),
             "seeds": str(len(trial)), "epochs": str(len(run.curves["train_loss"])),
             "training accuracy (%)": mean([100 * some.curves["train_accuracy"][-1] for some in trial]),
             "test": result(trial), "seconds": mean([some.seconds for some in trial], 0),

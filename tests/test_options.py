@@ -92,7 +92,7 @@ def test_an_option_counts_more_than_the_recipe():
 
 
 def test_numbers_too_small_to_count_become_0():
-    """A CPU takes ten times as long for them, and gradients that fade over many timesteps are full of them."""
+    """A CPU takes several times as long for them, and gradients that fade over many timesteps are full of them."""
     parse()
     assert (torch.tensor([1e-30]) * 1e-10).item() == 0
 

@@ -76,6 +76,19 @@ def test_an_option_that_an_older_record_lacks_was_off(tmp_path):
     assert [differences(trial, trials) for trial in trials] == ["", "ngrams 3, drop copies True"]
 
 
+def test_a_lone_trial_shows_its_size(tmp_path):
+    leave_run(tmp_path / "a", "2a", hidden_units=64)
+    [trial] = trials_of(read_runs([tmp_path]))["2a"]
+    assert reports.trial_row(trial, [trial])["settings"] == "hidden units 64"
+
+
+def test_the_length_of_the_courses_classifier_is_shown(tmp_path):
+    leave_run(tmp_path / "a", "2a", [{"sequence length": 128, "test accuracy": "86.04", "test loss": "0.3"},
+                                     {"sequence length": "whole", "test accuracy": "89.30", "test loss": "0.3"}])
+    [row] = table_of_parts(trials_of(read_runs([tmp_path])))
+    assert row["here"] == "86.04 at 128, 89.30 whole"
+
+
 def test_the_assignments_trial_and_the_best_recipe_stand_for_a_part(tmp_path):
     leave_run(tmp_path / "Best", "1a", [{"test accuracy": "91.90", "test loss": "0.2"}], recipe="best")
     leave_run(tmp_path / "assignment", "1a")
