@@ -34,9 +34,10 @@ OPTIONS = {
                         "learned; 0 has none"),
     "optimizer": dict(choices=["adam", "sgd"], help="adam, or sgd with momentum 0.9"),
     "learning_rate": dict(type=number(float, 0, open_low=True), help="learning rate at the start"),
-    "schedule": dict(choices=["constant", "step", "plateau"],
+    "schedule": dict(choices=["constant", "step", "plateau", "one-cycle"],
                      help="step: the learning rate is divided by ten every --step-epochs; plateau: whenever the "
-                          "validation loss (training loss without --validation) has not fallen for two epochs"),
+                          "validation loss (training loss without --validation) has not fallen for two epochs; "
+                          "one-cycle: it rises to --learning-rate in the first 30 %% of the steps, then falls to 0"),
     "step_epochs": dict(type=positive_int, help="epochs between two steps of --schedule step"),
     "clip_norm": dict(type=number(float, 0), help="largest norm of all gradients together; 0 does not clip"),
     "drop_stop_words": dict(action="store_true", help="leave function words (the, of, was, ...) out of the reviews"),

@@ -33,9 +33,14 @@ def build_optimizer(parameters, options):
     return torch.optim.SGD(parameters, lr=options.learning_rate, momentum=0.9, fused=True)
 
 
-def build_plateau(optimizer):
-    """The schedule that divides the learning rate by ten after two epochs without a lower loss."""
-    return torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=1)
+def build_schedule(optimizer, options, steps):
+    """The scheduler of --schedule plateau, or of one-cycle over a training of so many steps (Smith 2018); else None."""
+    if options.schedule == "one-cycle":
+        rates = [group["lr"] for group in optimizer.param_groups]
+        return torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=steps)
+    if options.schedule == "plateau":
+        return torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=1)
+    return None
 
 
 def random_states(device):
@@ -61,7 +66,7 @@ class Training:
         file_name: name of the checkpoint, such as "rnn.model".
         model: module on options.device.
         arguments: the model's constructor arguments, kept in the checkpoint.
-        parameters: what the optimiser changes, an iterable of parameters.
+        parameters: what the optimiser changes, an iterable of parameters or of dicts, as torch.optim takes them.
         score: (split, indices) -> (summed loss, right answers, answers) as scalar tensors, for
             split "train", "validation" or "test".
         reviews: dict of Reviews by split.
@@ -87,7 +92,8 @@ class Training:
         self.inputs = {"reviews": reviews["train"].checksum(), "glove": checksum(glove),
                        "weights": checksum(*model.state_dict().values())}
         self.optimizer = build_optimizer(parameters, options)
-        self.plateau = build_plateau(self.optimizer)
+        steps = options.epochs * len(nearly_equal(torch.empty(len(reviews["train"])), options.batch_size))
+        self.schedule = build_schedule(self.optimizer, options, steps)
         self.signals = StopSignals()
         self.saved_at = self.started_at = time.monotonic()
         self.curves = {name: [] for name in CURVES}
@@ -247,6 +253,8 @@ class Training:
         if self.options.clip_norm:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip_norm)
         self.optimizer.step()
+        if self.options.schedule == "one-cycle":
+            self.schedule.step()
         return sums
 
     def check_losses(self):
@@ -300,9 +308,9 @@ class Training:
         return evaluate(self.model, lambda indices: self.score(split, indices), watch(batches), self.options)
 
     def follow_schedule(self, loss):
-        """Set the learning rate of the next epoch."""
+        """Set the learning rates of the next epoch."""
         if self.options.schedule == "plateau":
-            self.plateau.step(loss)
+            self.schedule.step(loss)
         elif self.options.schedule == "step" and self.epoch % self.options.step_epochs == 0:
             for group in self.optimizer.param_groups:
                 group["lr"] /= 10
@@ -312,7 +320,7 @@ class Training:
         for split, found in ("train", train), ("validation", validation), ("test", test):
             self.curves[split + "_loss"].append(found.loss if found else math.nan)
             self.curves[split + "_accuracy"].append(found.accuracy if found else math.nan)
-        learning_rate = self.optimizer.param_groups[0]["lr"]
+        learning_rate = self.optimizer.param_groups[-1]["lr"]
         if self.logger and processes.rank == 0:
             figures = {name: values[-1] for name, values in self.curves.items() if not math.isnan(values[-1])}
             for name, value in (figures | {"learning_rate": learning_rate, "elapsed_s": elapsed_s}).items():
@@ -369,7 +377,7 @@ class Training:
             return
         state = {"options": self.fixed_options(), "inputs": self.inputs, "vocabulary": self.vocabulary,
                  "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
-                 "plateau": self.plateau.state_dict(), "random": random_states(self.options.device),
+                 "schedule": self.schedule and self.schedule.state_dict(), "random": random_states(self.options.device),
                  "curves": self.curves, "epoch": self.epoch, "order": self.order, "batches_done": self.batches_done,
                  "totals": self.totals, "best_error": self.best_error, "best_epoch": self.best_epoch,
                  "best_weights": self.best_weights, "seconds": self.saved_at - self.started_at}
@@ -398,7 +406,8 @@ class Training:
                             "name those that it was started on, or start anew with --restart")
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.plateau.load_state_dict(state["plateau"])
+        if self.schedule:
+            self.schedule.load_state_dict(state["schedule"])
         for name in ("curves", "epoch", "order", "batches_done", "totals", "best_error", "best_epoch", "best_weights"):
             setattr(self, name, state[name])
         self.started_at -= state["seconds"]

@@ -125,8 +125,8 @@ def test_a_run_may_be_stopped_again_and_again(uninterrupted, tmp_path):
 
 
 @pytest.mark.parametrize("options", [
-    ["--epochs", "12", "--patience", "2", "--schedule", "plateau"], ["--keep", "accuracy", "--validate-every", "3"]],
-    ids=["early stopping", "best accuracy"])
+    ["--epochs", "12", "--patience", "2", "--schedule", "plateau"], ["--keep", "accuracy", "--validate-every", "3"],
+    ["--schedule", "one-cycle", "--keep", "loss"]], ids=["early stopping", "best accuracy", "one cycle"])
 def test_a_run_goes_on_with_the_best_weights_so_far(options, tmp_path):
     make_training(tmp_path / "whole", *options).run()
     for _ in range(100):

@@ -16,7 +16,7 @@ from common.errors import UserError
 from common.evaluation import by_length, evaluate, in_order, nearly_equal, sentiment_score
 from common.options import TRAINING_DEFAULTS, parse_options
 from common.figures import save_curves
-from common.training import CURVES, Training, build_optimizer, build_plateau
+from common.training import CURVES, Training, build_optimizer, build_schedule
 
 DEFAULTS = TRAINING_DEFAULTS | dict(epochs=4, batch_size=10, learning_rate=0.1, step_epochs=2, test_every=1,
                                     save_every=100)
@@ -203,10 +203,10 @@ def plateau_rates(losses, output):
     """Learning rate after each of the losses."""
     options = parse(output, "--schedule", "plateau")
     optimizer = build_optimizer([torch.zeros(1, requires_grad=True)], options)
-    plateau = build_plateau(optimizer)
+    schedule = build_schedule(optimizer, options, steps=100)
     rates = []
     for loss in losses:
-        plateau.step(loss)
+        schedule.step(loss)
         rates.append(optimizer.param_groups[0]["lr"])
     return rates
 
@@ -227,6 +227,16 @@ def test_a_plateau_is_judged_by_the_validation_loss_where_there_is_one(validatio
     training = make_training(tmp_path, "--schedule", "plateau", "--validation", validation)
     training.run()
     assert losses == training.curves[expected + "_loss"]
+
+
+def test_one_cycle_rises_to_the_learning_rate_within_the_first_30_percent_of_the_steps_and_falls_to_nothing(tmp_path):
+    training = make_training(tmp_path, "--epochs", 4, "--batch-size", 21, "--schedule", "one-cycle")    # 10 batches
+    rates = []
+    training.optimizer.register_step_pre_hook(lambda optimizer, *_: rates.append(optimizer.param_groups[0]["lr"]))
+    training.run()
+    assert len(rates) == 40 and rates[11] == max(rates) == pytest.approx(0.1)
+    assert rates[:12] == sorted(rates[:12]) and rates[11:] == sorted(rates[11:], reverse=True)
+    assert rates[0] == pytest.approx(0.1 / 25) and rates[-1] < 1e-4
 
 
 def first_step(output, *argv):
