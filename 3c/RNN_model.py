@@ -28,18 +28,19 @@ class RNN_model(LSTMClassifier):
         assert not unexpected and {name.split(".")[0] for name in missing} <= {"fc_output", "ngrams"}
 
     def layers_to_train(self, fine_tune):
-        """Modules that learn, from the first to the last.
+        """What learns: an nn.ModuleList for each layer, from the first to the last.
 
         Args:
-            fine_tune: "last" for the last LSTM layer, its batch normalisation and the output
-                (the assignment's choice), "lstm" for all LSTM layers, "all" for the embedding too. N-grams
-                always learn.
+            fine_tune: "last" for the last LSTM layer with its batch normalisation (the assignment's choice),
+                "lstm" for all LSTM layers, "all" for the embedding too. The output and the n-grams, which
+                belong to the last layer here, always learn.
         """
         first = {"last": self.lstm_layers, "lstm": 1, "all": 1}[fine_tune]
-        names = [f"{kind}{k}" for k in range(first, self.lstm_layers + 1) for kind in ("lstm", "bn_lstm")]
-        names = (["embedding"] if fine_tune == "all" else []) + names + ["fc_output"]
-        names += ["ngrams"] if self.ngrams else []
-        return [self.get_submodule(name) for name in names]
+        layers = [[self.embedding]] if fine_tune == "all" else []
+        for k in range(first, self.lstm_layers + 1):
+            layers.append([self.get_submodule(f"lstm{k}"), self.get_submodule(f"bn_lstm{k}")])
+        layers[-1] += [self.fc_output] + ([self.ngrams] if self.ngrams else [])
+        return [nn.ModuleList(layer) for layer in layers]
 
     def forward(self, x, t, train=True, lengths=None):
         """x (batch, time) token ids, t (batch,) labels -> (loss, logit); see LSTMClassifier.classify."""

@@ -29,7 +29,7 @@ def build_training(argv=None):
     options = parse_options(
         __doc__, __file__, argv, presets={"recipe": RECIPES["3c"]}, recipe="assignment", **TRAINING_DEFAULTS,
         epochs=20, test_every=3, step_epochs=10, sequence_length=100, dropout=0.5, pooling="max", ngrams=0,
-        fine_tune="last", language_model=ROOT / "3a" / "language.model", several_processes=True)
+        fine_tune="last", layer_decay=1.0, language_model=ROOT / "3a" / "language.model", several_processes=True)
     language_model = load_checkpoint(options.language_model, "3a", options.device)
     options.vocab_size = language_model["arguments"]["vocab_size"] - 1
     reviews, vocabulary = read_splits(options)
@@ -42,10 +42,10 @@ def build_training(argv=None):
     model.to(options.device).requires_grad_(False)
     if model.ngrams:
         model.ngrams.weigh(reviews["train"])
-    learning = model.layers_to_train(options.fine_tune)
-    for layer in learning:
-        layer.requires_grad_()
-    parameters = [parameter for layer in learning for parameter in layer.parameters()]
+    parameters = []
+    for depth, layer in enumerate(reversed(model.layers_to_train(options.fine_tune))):
+        rate = options.learning_rate * options.layer_decay ** depth
+        parameters.insert(0, {"params": layer.requires_grad_().parameters(), "lr": rate})
     parallel = processes.wrap(model)
 
     def score(split, indices):

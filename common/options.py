@@ -60,6 +60,8 @@ OPTIONS = {
     "fine_tune": dict(choices=["last", "lstm", "all"],
                       help="what learns beside the output: the last LSTM layer, all LSTM layers, or all with the "
                            "embedding"),
+    "layer_decay": dict(type=number(float, 0, 1, open_low=True),
+                        help="the learning rate of each layer as a share of that of the layer above it"),
     "prime": dict(nargs="+", metavar="WORDS", help="beginnings of the reviews, one review each"),
     "temperature": dict(nargs="+", type=number(float, 0.01), metavar="T",
                         help="what the logits are divided by; each value gives a review of every prime"),

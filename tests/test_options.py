@@ -15,7 +15,7 @@ DEFAULTS = dict(
     epochs=6, batch_size=200, hidden_units=500, hidden_layers=1, lstm_layers=1, pooling="max", dropout=0.5,
     vocab_size=8000, sequence_length=100, optimizer="adam", learning_rate=0.001, schedule="constant", step_epochs=4,
     clip_norm=0.0, drop_stop_words=False, validation=0.0, validate_every=0, keep="last", patience=0,
-    test_every=1, save_every=1, save_minutes=10.0, restart=False, fine_tune="last", prime=["a", "i"],
+    test_every=1, save_every=1, save_minutes=10.0, restart=False, fine_tune="last", layer_decay=1.0, prime=["a", "i"],
     temperature=[0.5, 1.0], length=150, top_k=0, top_p=1.0, raw=False, language_model=ROOT / "3a" / "language.model",
     review=[], reviews=None, explain=False, model="RNN_model", crop="random", cell="lstm",
     recipe="assignment", ngrams=0, drop_copies=False, lengths=[50, 100])
@@ -56,8 +56,8 @@ def test_every_option_is_tried_here():
     "--schedule cosine", "--step-epochs 0", "--clip-norm -1", "--clip-norm inf", "--validation 1", "--validation -0.1",
     "--patience -1", "--patience 2", "--keep first", "--keep loss", "--validate-every -1", "--model BOW_model",
     "--crop first", "--cell gru", "--test-every 0", "--save-every 0", "--save-minutes -1",
-    "--fine-tune none", "--temperature 1 0", "--temperature -1", "--temperature 1e-300",
-    "--temperature inf", "--length 0", "--top-k -1", "--top-p 0",
+    "--fine-tune none", "--layer-decay 0", "--layer-decay 2", "--temperature 1 0", "--temperature -1",
+    "--temperature 1e-300", "--temperature inf", "--length 0", "--top-k -1", "--top-p 0",
     "--lengths 0", "--top-p 1.1", "--seed -1", "--seed 4294967296", "--seed 0.5", "--device tpu", "--device cuda",
     "--precision float16", "--precision tf32", "--explain", "--review", "--epochs", "--prime", "--no-such-option"])
 def test_a_wrong_option_ends_with_status_2_and_one_line_that_names_it(argv, capsys):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from parts import MODELS, ROOT, TEST_SCRIPTS, TRAINING_SCRIPTS
+from parts import MODELS, ROOT, TEST_SCRIPTS, TRAINING_SCRIPTS, load_script
 
 from common.checkpoints import load_checkpoint
 from common.recipes import RECIPES
@@ -158,6 +158,17 @@ def test_3c_trains_the_last_layer_and_the_output_of_the_language_model(trained, 
                and not torch.equal(tensor, after[name])}
     assert changed == {name for name in before if name.startswith(("lstm3.", "bn_lstm3."))
                        and "running" not in name and "num_batches" not in name}
+
+
+def test_layer_decay_lowers_the_learning_rate_from_layer_to_layer_towards_the_embedding(data, language_model, tmp_path):
+    training = load_script("3c", "RNN_sentiment_analysis.py").build_training(list(map(str, [
+        "--data", data, "--language-model", language_model, "--output", tmp_path, "--device", "cpu",
+        "--fine-tune", "all", "--layer-decay", 0.5, "--learning-rate", 0.008])))
+    names = {parameter: name.split(".")[0] for name, parameter in training.model.named_parameters()}
+    rates = {names[parameter]: group["lr"]
+             for group in training.optimizer.param_groups for parameter in group["params"]}
+    assert rates == {"embedding": 0.001, "lstm1": 0.002, "bn_lstm1": 0.002, "lstm2": 0.004, "bn_lstm2": 0.004,
+                     "lstm3": 0.008, "bn_lstm3": 0.008, "fc_output": 0.008}
 
 
 def test_reviews_are_generated_from_every_prime_at_every_temperature(run, language_model, tmp_path):
