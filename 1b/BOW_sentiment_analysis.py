@@ -16,7 +16,7 @@ from BOW_model import BOW_model
 from common.data import mean_vectors, read_glove_embeddings, read_splits
 from common.errors import run_script
 from common.evaluation import sentiment_score
-from common.options import TRAINING_DEFAULTS, parse_options
+from common.options import CLASSIFIER_DEFAULTS, parse_options
 from common.recipes import RECIPES
 from common.training import Training
 
@@ -24,9 +24,8 @@ from common.training import Training
 def build_training(argv=None):
     """The run that the options ask for, ready to start; argv as in parse_options."""
     options = parse_options(
-        __doc__, __file__, argv, presets={"recipe": RECIPES["1b"]}, recipe="assignment", **TRAINING_DEFAULTS,
-        epochs=6, test_every=1, step_epochs=4, hidden_units=500, hidden_layers=1, dropout=0.5,
-        ngrams=0, vocab_size=100_000, drop_stop_words=False)
+        __doc__, __file__, argv, presets={"recipe": RECIPES["1b"]}, **CLASSIFIER_DEFAULTS, epochs=6, test_every=1,
+        step_epochs=4, hidden_units=500, hidden_layers=1, vocab_size=100_000, drop_stop_words=False)
     reviews, vocabulary = read_splits(options, words="glove")
     glove = read_glove_embeddings(options.data, len(vocabulary), options.device)
     features = {split: mean_vectors(some, glove) for split, some in reviews.items()}    # reviews, dimensions

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from common.data import read_splits
 from common.errors import UserError, run_script
 from common.evaluation import sentiment_score
-from common.options import TRAINING_DEFAULTS, parse_options
+from common.options import CLASSIFIER_DEFAULTS, parse_options
 from common.processes import processes
 from common.recipes import RECIPES
 from common.training import Training
@@ -29,9 +29,9 @@ def build_training(argv=None, logger=None):
     """The run that the options ask for, ready to start; argv as in parse_options, logger as in Training."""
     options = parse_options(
         __doc__, __file__, argv, presets={"model": PRESETS, "recipe": RECIPES["2a"]}, model="RNN_model",
-        recipe="assignment", **TRAINING_DEFAULTS, epochs=20, test_every=3, step_epochs=10, sequence_length=100,
-        hidden_units=500, lstm_layers=1, dropout=0.5, pooling="max", ngrams=0, vocab_size=8000, drop_stop_words=False,
-        crop="random", cell="lstm", several_processes=True)
+        **CLASSIFIER_DEFAULTS, epochs=20, test_every=3, step_epochs=10, sequence_length=100, hidden_units=500,
+        lstm_layers=1, pooling="max", vocab_size=8000, drop_stop_words=False, crop="random", cell="lstm",
+        several_processes=True)
     if processes.size > 1 and options.model == "SentimentRNN":
         raise UserError("torchrun: each process would draw its own dropout for SentimentRNN; start it with python")
     if options.ngrams and options.model != "RNN_model":

@@ -17,7 +17,7 @@ from RNN_model import RNN_model
 from common.data import read_glove_embeddings, read_splits
 from common.errors import run_script
 from common.evaluation import sentiment_score
-from common.options import TRAINING_DEFAULTS, parse_options
+from common.options import CLASSIFIER_DEFAULTS, parse_options
 from common.processes import processes
 from common.recipes import RECIPES
 from common.training import Training
@@ -26,9 +26,9 @@ from common.training import Training
 def build_training(argv=None):
     """The run that the options ask for, ready to start; argv as in parse_options."""
     options = parse_options(
-        __doc__, __file__, argv, presets={"recipe": RECIPES["2b"]}, recipe="assignment", **TRAINING_DEFAULTS,
-        epochs=20, test_every=3, step_epochs=10, sequence_length=100, hidden_units=500, lstm_layers=1,
-        dropout=0.5, pooling="max", ngrams=0, vocab_size=100_000, drop_stop_words=False, several_processes=True)
+        __doc__, __file__, argv, presets={"recipe": RECIPES["2b"]}, **CLASSIFIER_DEFAULTS, epochs=20, test_every=3,
+        step_epochs=10, sequence_length=100, hidden_units=500, lstm_layers=1, pooling="max", vocab_size=100_000,
+        drop_stop_words=False, several_processes=True)
     reviews, vocabulary = read_splits(options, words="glove")
     glove = read_glove_embeddings(options.data, len(vocabulary), options.device)    # words + 1, dimensions
 

@@ -18,7 +18,7 @@ from common.checkpoints import check_words, load_checkpoint
 from common.data import read_splits
 from common.errors import run_script
 from common.evaluation import sentiment_score
-from common.options import ROOT, TRAINING_DEFAULTS, parse_options
+from common.options import CLASSIFIER_DEFAULTS, ROOT, parse_options
 from common.processes import processes
 from common.recipes import RECIPES
 from common.training import Training
@@ -27,9 +27,9 @@ from common.training import Training
 def build_training(argv=None):
     """The run that the options ask for, ready to start; argv as in parse_options."""
     options = parse_options(
-        __doc__, __file__, argv, presets={"recipe": RECIPES["3c"]}, recipe="assignment", **TRAINING_DEFAULTS,
-        epochs=20, test_every=3, step_epochs=10, sequence_length=100, dropout=0.5, pooling="max", ngrams=0,
-        fine_tune="last", layer_decay=1.0, language_model=ROOT / "3a" / "language.model", several_processes=True)
+        __doc__, __file__, argv, presets={"recipe": RECIPES["3c"]}, **CLASSIFIER_DEFAULTS, epochs=20, test_every=3,
+        step_epochs=10, sequence_length=100, pooling="max", fine_tune="last", layer_decay=1.0,
+        language_model=ROOT / "3a" / "language.model", several_processes=True)
     language_model = load_checkpoint(options.language_model, "3a", options.device)
     options.vocab_size = language_model["arguments"]["vocab_size"] - 1
     reviews, vocabulary = read_splits(options)

@@ -66,6 +66,12 @@ class Reviews:
     def labelled(self):
         return self.select(~np.isnan(self.labels.cpu().numpy()))
 
+    def join(self, others):
+        """These reviews and the others, another selection of the same whole."""
+        joined = {name: torch.cat([getattr(self, name), getattr(others, name)])
+                  for name in ("starts", "lengths", "labels")}
+        return dataclasses.replace(self, films=np.concatenate([self.films, others.films]), **joined)
+
     def crops(self, indices, sequence_length, last=False):
         """A random stretch of sequence_length tokens of each review, or its last ones -> (batch, time) int64.
 
@@ -173,23 +179,24 @@ def read_glove_embeddings(folder, vocab_size, device="cpu"):
     return torch.from_numpy(embeddings[:vocab_size + 1]).to(device)
 
 
-def load_array(path, kind):
-    """A numpy array of the given dtype kind; pickled objects are never loaded."""
+def load_array(path, kind, maker="preprocess_data.py"):
+    """A numpy array of the given dtype kind that a script wrote; pickled objects are never loaded."""
     try:
         array = np.load(path, allow_pickle=False)
     except FileNotFoundError:
-        raise UserError(missing(path)) from None
+        raise UserError(missing(path, maker)) from None
     except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path}: not a readable .npy file ({error}); run preprocess_data.py again") from error
+        raise UserError(f"{path}: not a readable .npy file ({error}); run {maker} again") from error
     if not isinstance(array, np.ndarray) or array.dtype.kind != kind:
         found = getattr(array, "dtype", "an archive of arrays")
-        raise UserError(f"{path}: holds {found}, not what preprocess_data.py writes; run it again")
+        raise UserError(f"{path}: holds {found}, not what {maker} writes; run it again")
     return array
 
 
-def missing(path):
+def missing(path, maker="preprocess_data.py"):
     option = " with --glove" if "glove" in Path(path).name else ""
-    return f"{path}: no such file; make it with preprocess_data.py{option}, or name its folder with --data"
+    place = ", or name its folder with --data" if maker == "preprocess_data.py" else ""
+    return f"{path}: no such file; make it with {maker}{option}{place}"
 
 
 def read_token_ids(path, largest_id):
@@ -369,15 +376,38 @@ def read_splits(options, words="imdb", unlabelled=False):
         return read_reviews(options.data, split, words, options.vocab_size,
                             getattr(options, "drop_stop_words", False), options.device)
 
+    def keep(some):
+        return some.without(test) if options.drop_copies else some
+
     train, vocabulary = read("train")
     test, _ = read("test")
-    train = train.without(test) if options.drop_copies else train
-    reviews = {"train": train if unlabelled else train.labelled(), "test": test.labelled()}
+    reviews = {"train": keep(train) if unlabelled else keep(train).labelled(), "test": test.labelled()}
     if options.validation:
         reviews["train"], reviews["validation"] = split_by_film(reviews["train"], options.validation, options.seed)
+    if getattr(options, "pseudo_labels", None):
+        reviews["train"] = reviews["train"].join(keep(with_pseudo_labels(train, options.pseudo_labels)))
     for split, some in reviews.items():
         check_count(some, split, options.data)
     return reviews, vocabulary
+
+
+def with_pseudo_labels(train, path):
+    """The unlabelled reviews with the labels that a model gives them (self-training, Scudder 1965; Lee 2013).
+
+    Args:
+        train: all training Reviews, in the order of their file.
+        path: probabilities as a test script wrote them with --unlabelled; half and more is positive.
+
+    Raises:
+        UserError: the file is missing or broken, or is about other reviews.
+    """
+    maker = "a test script with --unlabelled"
+    probabilities = torch.from_numpy(load_array(path, "f", maker)).to(train.labels)
+    unlabelled = train.labels.isnan()
+    if not torch.equal(probabilities.isnan(), ~unlabelled):
+        raise UserError(f"{path}: is about other reviews; make it anew with {maker}")
+    labels = torch.where(unlabelled, (probabilities >= 0.5).to(train.labels), train.labels)
+    return dataclasses.replace(train, labels=labels).select(unlabelled.cpu().numpy())
 
 
 def check_count(reviews, split, folder):

@@ -42,6 +42,9 @@ OPTIONS = {
     "clip_norm": dict(type=number(float, 0), help="largest norm of all gradients together; 0 does not clip"),
     "drop_stop_words": dict(action="store_true", help="leave function words (the, of, was, ...) out of the reviews"),
     "drop_copies": dict(action="store_true", help="leave out training reviews that read the same as a test review"),
+    "pseudo_labels": dict(type=Path, metavar="FILE",
+                          help="pseudo_labels.npy of a test script: the unlabelled reviews are learned from too, with "
+                               "these labels"),
     "validation": dict(type=number(float, 0, 0.9),
                        help="share of the training reviews held out for validation, by film; 0 holds none out"),
     "validate_every": dict(type=number(int, 0),
@@ -74,6 +77,9 @@ OPTIONS = {
     "review": dict(nargs="+", action="extend", metavar="TEXT",
                    help="reviews to classify, in place of the test reviews"),
     "reviews": dict(type=Path, metavar="FILE", help="more of them, one a line; - is standard input"),
+    "unlabelled": dict(action="store_true",
+                       help="classify the unlabelled training reviews, in place of the test reviews, and write "
+                            "pseudo_labels.npy, which --pseudo-labels of a training script takes"),
     "recipe": dict(help="the assignment's settings, or others that are worth a look (common/recipes.py); options "
                         "given beside it count more"),
     "explain": dict(action="store_true",
@@ -85,8 +91,11 @@ TRAINING_DEFAULTS = dict(
     batch_size=200, optimizer="adam", learning_rate=0.001, schedule="constant", clip_norm=0.0, drop_copies=False,
     validation=0.0, validate_every=0, keep="last", patience=0, save_every=1, save_minutes=10.0, restart=False)
 
+# What those of the classifiers have in common.
+CLASSIFIER_DEFAULTS = TRAINING_DEFAULTS | dict(recipe="assignment", dropout=0.5, ngrams=0, pseudo_labels=None)
+
 # What the test scripts have in common.
-TEST_DEFAULTS = dict(review=[], reviews=None, explain=False)
+TEST_DEFAULTS = dict(review=[], reviews=None, explain=False, unlabelled=False)
 LSTM_TEST_DEFAULTS = TEST_DEFAULTS | dict(batch_size=400, lengths=list(range(50, 501, 50)))
 
 

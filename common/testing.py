@@ -1,13 +1,14 @@
 """The parts' test scripts: a trained model, the test reviews or one's own, and a table."""
 
+import numpy as np
 import torch
 
 from common.checkpoints import build_model, check_words, load_checkpoint
 from common.data import bag_means, check_count, read_dictionary, read_glove_embeddings, read_reviews
-from common.evaluation import by_length, evaluate, in_order, sentiment_score
+from common.evaluation import autocast, by_length, evaluate, in_order, sentiment_score
 from common.explanations import bag_contributions
 from common.figures import save_lengths_figure
-from common.files import check_folder
+from common.files import check_folder, replace_file
 from common.ngrams import SHARE
 from common.options import describe_run
 from common.own_reviews import classify_own_reviews
@@ -41,22 +42,38 @@ class TestRun:
             check_words(self.checkpoint, self.path, vocabulary, self.glove)
 
     def run(self):
-        """Test the model, or classify the user's own reviews where the options give some."""
+        """Test the model, or classify other reviews where the options ask for it."""
         print(f"part {self.part} | {describe_run(self.options)}")
         if self.options.review or self.options.reviews:
             classify_own_reviews(self)
         else:
             check_folder(self.options.output)
-            self.reviews = self.read_test_reviews()
-            self.test()
+            if self.options.unlabelled:
+                self.write_pseudo_labels()
+            else:
+                self.reviews = self.read_reviews("test").labelled()
+                check_count(self.reviews, "test", self.options.data)
+                self.test()
 
-    def read_test_reviews(self):
-        reviews, vocabulary = read_reviews(self.options.data, "test", self.words, len(self.vocabulary),
+    def read_reviews(self, split):
+        reviews, vocabulary = read_reviews(self.options.data, split, self.words, len(self.vocabulary),
                                            self.drop_stop_words, self.options.device)
         check_words(self.checkpoint, self.path, vocabulary, self.glove)
-        reviews = reviews.labelled()
-        check_count(reviews, "test", self.options.data)
         return reviews
+
+    def write_pseudo_labels(self):
+        """Write pseudo_labels.npy: the probability that each training review without a label is positive, else NaN."""
+        train = self.read_reviews("train")
+        unlabelled = train.labels.isnan().nonzero()[:, 0]
+        probabilities = torch.full_like(train.labels, torch.nan)
+        with torch.inference_mode(), autocast(self.options):
+            for batch in by_length(train.lengths[unlabelled], self.options.batch_size * TOKENS_OF_A_REVIEW):
+                indices = unlabelled[batch]
+                probabilities[indices] = self.classify_whole(train, indices)[1].sigmoid()
+        path = self.options.output / "pseudo_labels.npy"
+        with replace_file(path, "wb") as file:
+            np.save(file, probabilities.cpu().numpy())
+        print(f"wrote {path}: {(probabilities >= 0.5).sum():,} of {len(unlabelled):,} unlabelled reviews positive")
 
     def whole_batches(self, reviews):
         """Indices of reviews of similar length, a batch as many tokens as batch_size long crops."""

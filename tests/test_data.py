@@ -1,5 +1,7 @@
 """Preprocessed files to reviews in memory, and the batches drawn from them."""
 
+from math import nan
+
 import numpy as np
 import pytest
 import torch
@@ -380,7 +382,7 @@ def test_a_validation_share_that_leaves_nothing_to_train_on_is_refused():
 
 def splits(folder, *argv, **keywords):
     options = parse_options("", __file__, ["--data", str(folder), *argv], vocab_size=100, drop_stop_words=False,
-                            validation=0.0, drop_copies=False)
+                            validation=0.0, drop_copies=False, pseudo_labels=None)
     return read_splits(options, **keywords)[0]
 
 
@@ -409,6 +411,42 @@ def test_training_reviews_that_are_test_reviews_word_for_word_can_be_left_out(un
     kept = splits(tmp_path, "--drop-copies", unlabelled=unlabelled)
     assert rows(kept["train"]) == [[1, 2, 3, 4], [5, 2]] + [[0, 1, 2]] * unlabelled + [[4, 4]]
     assert rows(kept["test"]) == [[4], [1, 2, 3, 0, 5]]
+
+
+def write_pseudo_labels(folder, *probabilities):
+    np.save(folder / "pseudo_labels.npy", np.array(probabilities, dtype=np.float32))
+    return "--pseudo-labels", str(folder / "pseudo_labels.npy")
+
+
+def test_pseudo_labels_add_the_unlabelled_reviews_to_the_training_reviews(tmp_path):
+    unlabelled = {"1_0.txt\tunsup\t0\ttt03": "4", "2_0.txt\tunsup\t0\ttt03": "5 5"}
+    write_folder(tmp_path, TRAIN | unlabelled)                                  # TRAIN has one more, the third
+    reviews = splits(tmp_path, *write_pseudo_labels(tmp_path, nan, nan, 0.4, 0.5, 0.9), "--drop-copies")["train"]
+    assert rows(reviews) == [[1, 2, 3, 4], [5, 2], [0, 1, 2], [5, 5]]           # [4] is a test review
+    assert reviews.labels.tolist() == [1, 0, 0, 1]
+    assert reviews.films.tolist() == ["tt01", "tt02", "tt03", "tt03"]
+
+
+def test_no_pseudo_label_is_validated_on(tmp_path):
+    train = {f"{k}_9.txt\t{'unsup' if k % 2 else 'pos'}\t9\ttt{k}": "1" for k in range(40)}
+    write_folder(tmp_path, train)
+    pseudo_labels = write_pseudo_labels(tmp_path, *[0.1 if k % 2 else nan for k in range(40)])
+    reviews = splits(tmp_path, *pseudo_labels, "--validation", "0.25")
+    assert reviews["validation"].labels.tolist() == [1] * 5
+    assert reviews["train"].labels.tolist() == [1] * 15 + [0] * 20
+
+
+@pytest.mark.parametrize("probabilities", [(nan, nan), (nan, 0.5, nan), (0.1, 0.2, 0.3)])
+def test_pseudo_labels_of_other_reviews_are_refused(probabilities, tmp_path):
+    write_folder(tmp_path)
+    with pytest.raises(UserError, match="pseudo_labels.npy: is about other reviews; make it anew with a test script"):
+        splits(tmp_path, *write_pseudo_labels(tmp_path, *probabilities))
+
+
+def test_missing_pseudo_labels_are_refused_with_the_way_to_make_them(tmp_path):
+    write_folder(tmp_path)
+    with pytest.raises(UserError, match="none.npy: no such file; make it with a test script with --unlabelled$"):
+        splits(tmp_path, "--pseudo-labels", str(tmp_path / "none.npy"))
 
 
 def test_too_few_reviews_are_refused(tmp_path):

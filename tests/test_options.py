@@ -18,7 +18,8 @@ DEFAULTS = dict(
     test_every=1, save_every=1, save_minutes=10.0, restart=False, fine_tune="last", layer_decay=1.0, prime=["a", "i"],
     temperature=[0.5, 1.0], length=150, top_k=0, top_p=1.0, raw=False, language_model=ROOT / "3a" / "language.model",
     review=[], reviews=None, explain=False, model="RNN_model", crop="random", cell="lstm",
-    recipe="assignment", ngrams=0, drop_copies=False, lengths=[50, 100])
+    recipe="assignment", ngrams=0, drop_copies=False, lengths=[50, 100],
+    pseudo_labels=None, unlabelled=False)
 
 
 @pytest.fixture(autouse=True)

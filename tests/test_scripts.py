@@ -13,6 +13,7 @@ import torch
 from parts import MODELS, ROOT, TEST_SCRIPTS, TRAINING_SCRIPTS, load_script
 
 from common.checkpoints import load_checkpoint
+from common.data import read_reviews
 from common.recipes import RECIPES
 from common.records import read_runs, read_table
 
@@ -139,6 +140,18 @@ def test_the_lengths_asked_for_are_tested_alone_each_on_the_same_crops(trained, 
     both = losses("30", "20")
     assert list(both) == ["30", "20", "whole"]
     assert losses("20") == {"20": both["20"], "whole": both["whole"]}
+
+
+@pytest.mark.parametrize("part", TEST_SCRIPTS)
+def test_a_model_labels_the_unlabelled_reviews_for_a_further_training(part, trained, data, run_here):
+    folder = trained(part)[0]
+    status, _, stderr = run_here(TEST_SCRIPTS[part], "--data", data, "--output", folder, "--unlabelled")
+    assert status == 0, stderr
+    probabilities = torch.from_numpy(np.load(folder / "pseudo_labels.npy"))
+    train, _ = read_reviews(data, "train")
+    assert torch.equal(probabilities.isnan(), ~train.labels.isnan())
+    known = probabilities[~probabilities.isnan()]
+    assert known.min() >= 0 and known.max() <= 1 and len(known.unique()) > 10
 
 
 def test_the_language_model_reports_its_perplexity(trained, data):
