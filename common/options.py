@@ -198,6 +198,9 @@ def describe_run(options):
 
 
 def plain_options(options):
-    """The options as a dict of plain values, for records and checkpoints."""
-    return {name: value if isinstance(value, (int, float, str)) else str(value)
-            for name, value in vars(options).items()}
+    """The options as a dict of plain values, for records and checkpoints; files by their names, wherever they lie."""
+    plain = {}
+    for name, value in vars(options).items():
+        value = value.name if isinstance(value, Path) else value
+        plain[name] = value if isinstance(value, (int, float, str)) else str(value)
+    return plain

@@ -17,9 +17,9 @@ NGRAMS = dict(ngrams=3, drop_copies=True)
 
 RECIPES = {
     "1a": {"assignment": {}, "overfit": BAG_OVERFIT, "underfit": dict(vocab_size=100, hidden_units=10),
-           "best": NGRAMS | dict(vocab_size=30_000, hidden_units=100, epochs=2, learning_rate=0.004)},
+           "best": NGRAMS | dict(vocab_size=30_000, hidden_units=100, epochs=2, learning_rate=0.002)},
     "1b": {"assignment": {}, "overfit": BAG_OVERFIT | dict(epochs=60), "underfit": dict(hidden_units=2, epochs=3),
-           "best": NGRAMS | dict(epochs=2, learning_rate=0.003)},
+           "best": NGRAMS | dict(epochs=2, learning_rate=0.002)},
     "2a": {"assignment": {}, "overfit": LSTM_OVERFIT, "underfit": LSTM_UNDERFIT | dict(hidden_units=10),
            "best": NGRAMS | dict(vocab_size=20_000, epochs=12)},
     "2b": {"assignment": {}, "overfit": LSTM_OVERFIT, "underfit": LSTM_UNDERFIT | dict(hidden_units=10),

@@ -239,10 +239,11 @@ def test_a_run_says_where_and_how_it_computes():
 
 
 def test_plain_options_hold_only_plain_values():
-    plain = plain_options(parse("--drop-stop-words"))
+    plain = plain_options(parse("--drop-stop-words", "--pseudo-labels", "1a/pseudo_labels.npy"))
     assert set(plain) == set(DEFAULTS) | {"data", "output", "seed", "device", "precision", "debug"}
     assert all(type(value) in (int, float, str, bool) for value in plain.values())
     assert (plain["drop_stop_words"], plain["epochs"], plain["dropout"], plain["device"]) == (True, 6, 0.5, "cpu")
+    assert plain["pseudo_labels"] == "pseudo_labels.npy"
 
 
 @pytest.mark.parametrize("name, kind, defaults", [
