@@ -66,8 +66,8 @@ ladder: $(foreach part,$(CLASSIFIERS) 3a,$(RESULTS)/$(part)/test_table.csv) $(RE
 	@echo
 	@$(MAKE) --no-print-directory report
 
-trials: $(foreach part,$(PARTS),$(foreach recipe,$(RECIPES),$(foreach seed,$(SEEDS),\
-	$(TRIALS)/$(part)/$(recipe)-$(seed)/test_table.csv)))
+KINDS := $(foreach part,$(PARTS),$(addprefix $(part)/,$(RECIPES)))
+trials: $(foreach kind,$(KINDS),$(foreach seed,$(SEEDS),$(TRIALS)/$(kind)-$(seed)/test_table.csv))
 
 report:
 	@$(PYTHON) -m common.reports $(wildcard $(foreach part,$(CLASSIFIERS) 3a 3b,$(RESULTS)/$(part)) $(TRIALS)) \
@@ -88,24 +88,31 @@ $(READY):
 	$(PYTHON) preprocess_data.py $(SOURCE) --output $(DATA)
 
 LANGUAGE_MODEL := --language-model $(RESULTS)/3a/language.model
-# train_and_test part folder options
+# The best recipe learns from the unlabelled reviews as 1a's teacher of the same seed labels them.
+LABELS = $(TRIALS)/1a/teacher-$(3)/pseudo_labels.npy
+# train_and_test part folder seed recipe
 define train_and_test
-$(2)/.trained: $(READY) $(if $(filter 3c,$(1)),$(RESULTS)/3a/test_table.csv)
+$(2)/.trained: $(READY) $(if $(filter 3c,$(1)),$(RESULTS)/3a/test_table.csv) $(if $(filter best,$(4)),$(LABELS))
 	$(PYTHON) $(1)/$(SCRIPT_$(1))_sentiment_analysis.py --data $(DATA) --output $(2) \
-		$(if $(filter 3c,$(1)),$(LANGUAGE_MODEL)) $(3) $$(OPTIONS_$(1))
+		$(if $(filter 3c,$(1)),$(LANGUAGE_MODEL)) $(if $(4),--recipe $(4) --seed $(3)) \
+		$(if $(filter best,$(4)),--pseudo-labels $(LABELS)) $$(OPTIONS_$(1))
 	touch $$@
 
 $(2)/test_table.csv: $(2)/.trained
 	$(PYTHON) $(1)/$(SCRIPT_$(1))_test.py --data $(DATA) --output $(2)
 endef
+
+$(TRIALS)/1a/%/pseudo_labels.npy: $(TRIALS)/1a/%/.trained
+	$(PYTHON) 1a/BOW_test.py --data $(DATA) --output $(@D) --unlabelled
+
 SCRIPT_1a := BOW
 SCRIPT_1b := BOW
 SCRIPT_2a := RNN
 SCRIPT_2b := RNN
 SCRIPT_3c := RNN
 $(foreach part,$(CLASSIFIERS),$(eval $(call train_and_test,$(part),$(RESULTS)/$(part))))
-$(foreach part,$(PARTS),$(foreach recipe,$(RECIPES),$(foreach seed,$(SEEDS),$(eval \
-	$(call train_and_test,$(part),$(TRIALS)/$(part)/$(recipe)-$(seed),--recipe $(recipe) --seed $(seed))))))
+$(foreach kind,$(sort $(KINDS) 1a/teacher),$(foreach seed,$(SEEDS),$(eval \
+	$(call train_and_test,$(firstword $(subst /, ,$(kind))),$(TRIALS)/$(kind)-$(seed),$(seed),$(notdir $(kind))))))
 
 $(RESULTS)/3a/test_table.csv: $(READY)
 	$(PYTHON) 3a/train_language_model.py --data $(DATA) --output $(RESULTS)/3a $(OPTIONS_3a)

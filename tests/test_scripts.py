@@ -92,11 +92,17 @@ def test_a_recipe_is_trained_by_its_name(part, recipe, run_here, data, language_
     options = [*TINY, "--recipe", recipe, *([] if part == "3c" else ["--hidden-units", 8])]
     if part == "3c":
         options += ["--language-model", language_model]
+    if recipe == "best":
+        labels = read_reviews(data, "train")[0].labels
+        np.save(tmp_path / "made_up.npy", np.where(labels.isnan(), np.float32(0.7), np.float32("nan")))
+        options += ["--pseudo-labels", tmp_path / "made_up.npy"]
     status, _, stderr = run_here(TRAINING_SCRIPTS[part], "--data", data, "--output", tmp_path, "--device", "cpu",
                                  *options)
     assert status == 0, stderr
     [found] = read_runs([tmp_path])
     expected = RECIPES[part][recipe] | {"recipe": recipe, "epochs": 1, "batch_size": 100}
+    if recipe == "best":
+        expected["pseudo_labels"] = "made_up.npy"
     if part != "3c":
         expected["hidden_units"] = 8
     assert {name: found.options[name] for name in expected} == expected
