@@ -10,11 +10,9 @@ class _LinearCrossEntropy(torch.autograd.Function):
     """Computes the gradients along with the loss, while the logits of a chunk are at hand."""
 
     @staticmethod
-    def forward(ctx, h, weight, bias, targets):
+    def forward(ctx, h, weight, bias, targets, learns):
         loss = torch.zeros((), device=h.device)
         correct = torch.zeros((), dtype=torch.long, device=h.device)
-        # Of no use where nothing learns, as in evaluation.
-        learns = any(ctx.needs_input_grad)
         gradients = [torch.zeros_like(tensor) for tensor in (h, weight, bias)] if learns else []
         for start in range(0, len(h), CHUNK_ROWS):
             rows = slice(start, start + CHUNK_ROWS)
@@ -36,7 +34,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, loss_gradient, _):
-        return *(gradient * loss_gradient for gradient in ctx.saved_tensors), None
+        return *(gradient * loss_gradient for gradient in ctx.saved_tensors), None, None
 
 
 def linear_cross_entropy(h, weight, bias, targets):
@@ -50,4 +48,5 @@ def linear_cross_entropy(h, weight, bias, targets):
         (loss, correct): summed cross entropy in nats, a float32 scalar that gradients flow through, and
         the number of targets with the largest logit.
     """
-    return _LinearCrossEntropy.apply(h, weight, bias, targets)
+    # Within the function nobody can tell any more whether gradients are wanted, as they are not in evaluation.
+    return _LinearCrossEntropy.apply(h, weight, bias, targets, torch.is_grad_enabled())

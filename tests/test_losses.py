@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 import common.losses
 from common.losses import linear_cross_entropy
@@ -40,6 +41,14 @@ def test_without_gradients_the_loss_is_the_same(device, chunk_rows):
     tensors, targets = draw_inputs(device)
     with torch.inference_mode():
         torch.testing.assert_close(linear_cross_entropy(*tensors, targets), plain(*tensors, targets))
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_without_gradients_only_the_logits_are_computed(mode, device, chunk_rows):
+    (h, weight, bias), targets = draw_inputs(device)
+    with mode(), FlopCounterMode(display=False) as counter:
+        linear_cross_entropy(h, weight, bias, targets)
+    assert counter.get_total_flops() == 2 * len(h) * weight.numel()
 
 
 def test_only_what_learns_gets_a_gradient(device, chunk_rows):
