@@ -61,7 +61,7 @@ class Reviews:
     def without(self, others):
         """The reviews that do not stand word for word among the others."""
         known = {row.tobytes() for row in others.rows()}
-        return self.select(np.array([row.tobytes() not in known for row in self.rows()]))
+        return self.select(np.array([row.tobytes() not in known for row in self.rows()], dtype=bool))
 
     def labelled(self):
         return self.select(~np.isnan(self.labels.cpu().numpy()))
@@ -385,7 +385,10 @@ def read_splits(options, words="imdb", unlabelled=False):
     if options.validation:
         reviews["train"], reviews["validation"] = split_by_film(reviews["train"], options.validation, options.seed)
     if getattr(options, "pseudo_labels", None):
-        reviews["train"] = reviews["train"].join(keep(with_pseudo_labels(train, options.pseudo_labels)))
+        others = keep(with_pseudo_labels(train, options.pseudo_labels))
+        # Some unlabelled reviews read the same as a labelled one.
+        others = others.without(reviews["validation"]) if options.validation else others
+        reviews["train"] = reviews["train"].join(others)
     for split, some in reviews.items():
         check_count(some, split, options.data)
     return reviews, vocabulary
@@ -402,11 +405,11 @@ def with_pseudo_labels(train, path):
         UserError: the file is missing or broken, or is about other reviews.
     """
     maker = "a test script with --unlabelled"
-    probabilities = torch.from_numpy(load_array(path, "f", maker)).to(train.labels)
+    probabilities = torch.from_numpy(load_array(path, "f", maker).astype(np.float32)).to(train.labels)
     unlabelled = train.labels.isnan()
-    if not torch.equal(probabilities.isnan(), ~unlabelled):
-        raise UserError(f"{path}: is about other reviews; make it anew with {maker}")
-    labels = torch.where(unlabelled, (probabilities >= 0.5).to(train.labels), train.labels)
+    if not torch.equal(probabilities.isnan(), ~unlabelled) or (probabilities < 0).any() or (probabilities > 1).any():
+        raise UserError(f"{path}: holds no probabilities of these reviews; make it anew with {maker}")
+    labels = (probabilities >= 0.5).to(train.labels)
     return dataclasses.replace(train, labels=labels).select(unlabelled.cpu().numpy())
 
 

@@ -67,7 +67,12 @@ def nearly_equal(order, batch_size):
     None has only one review, which batch normalisation could not take: three reviews are one
     batch, even where batch_size is 2.
     """
-    return order.tensor_split(min(-(-len(order) // batch_size), len(order) // 2))
+    return order.tensor_split(batches_of(len(order), batch_size))
+
+
+def batches_of(count, batch_size):
+    """How many batches nearly_equal makes of so many reviews."""
+    return min(-(-count // batch_size), count // 2)
 
 
 def by_length(lengths, batch_tokens):

@@ -48,5 +48,5 @@ def linear_cross_entropy(h, weight, bias, targets):
         (loss, correct): summed cross entropy in nats, a float32 scalar that gradients flow through, and
         the number of targets with the largest logit.
     """
-    # Within the function nobody can tell any more whether gradients are wanted, as they are not in evaluation.
+    # Whether gradients are wanted can only be told out here: within, they always seem to be for weights that learn.
     return _LinearCrossEntropy.apply(h, weight, bias, targets, torch.is_grad_enabled())

@@ -37,14 +37,15 @@ OPTIONS = {
     "schedule": dict(choices=["constant", "step", "plateau", "one-cycle"],
                      help="step: the learning rate is divided by ten every --step-epochs; plateau: whenever the "
                           "validation loss (training loss without --validation) has not fallen for two epochs; "
-                          "one-cycle: it rises to --learning-rate in the first 30 %% of the steps, then falls to 0"),
+                          "one-cycle: it rises to --learning-rate in the first 30 %% of the steps, then falls to 0, "
+                          "and the momentum goes the other way"),
     "step_epochs": dict(type=positive_int, help="epochs between two steps of --schedule step"),
     "clip_norm": dict(type=number(float, 0), help="largest norm of all gradients together; 0 does not clip"),
     "drop_stop_words": dict(action="store_true", help="leave function words (the, of, was, ...) out of the reviews"),
     "drop_copies": dict(action="store_true", help="leave out training reviews that read the same as a test review"),
     "pseudo_labels": dict(type=Path, metavar="FILE",
                           help="pseudo_labels.npy of a test script: the unlabelled reviews are learned from too, with "
-                               "these labels"),
+                               "these labels; with --validation, of a model that was trained with the same one"),
     "validation": dict(type=number(float, 0, 0.9),
                        help="share of the training reviews held out for validation, by film; 0 holds none out"),
     "validate_every": dict(type=number(int, 0),
@@ -139,8 +140,12 @@ def parse_options(description, script, argv=None, several_processes=False, prese
     for name, off in ("patience", 0), ("keep", "last"):
         if getattr(options, name, off) != off and not options.validation:
             raise UserError(f"--{name}: needs validation reviews; hold some out with --validation 0.1")
-    if hasattr(options, "reviews") and options.explain and not (options.review or options.reviews):
-        raise UserError("--explain: needs reviews; give some with --review or --reviews")
+    if hasattr(options, "reviews"):
+        own = options.review or options.reviews
+        if options.explain and not own:
+            raise UserError("--explain: needs reviews; give some with --review or --reviews")
+        if options.unlabelled and own:
+            raise UserError("--unlabelled: takes the training reviews; leave --review and --reviews out")
     options.device = choose_device(options.device)
     options.precision = choose_precision(options.precision, options.device)
     if expected() > 1:

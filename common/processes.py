@@ -66,7 +66,8 @@ class Processes:
 
     def wrap(self, model):
         """The model as the training loop calls it: gradients are averaged over the processes."""
-        return model if self.size == 1 else DistributedDataParallel(model)
+        # The buffers need not be sent at each step: batch normalisation computes the same in all processes (total).
+        return model if self.size == 1 else DistributedDataParallel(model, broadcast_buffers=False)
 
     def share(self, rows):
         """This process's rows of (batch, ...)."""

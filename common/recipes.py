@@ -17,7 +17,8 @@ LSTM_UNDERFIT = dict(sequence_length=10, epochs=6)
 
 # Word n-grams beside the network, and no training review that is a test review too.
 TEACHER = dict(ngrams=3, drop_copies=True)
-STUDENT = TEACHER | dict(pseudo_labels=ROOT / "1a" / "pseudo_labels.npy")
+# The same, and what 1a's teacher says of the unlabelled reviews.
+STUDENT = TEACHER | dict(pseudo_labels=ROOT / "results" / "teacher" / "pseudo_labels.npy")
 BAG = dict(vocab_size=30_000, hidden_units=100, epochs=2, learning_rate=0.002)
 
 RECIPES = {

@@ -64,16 +64,19 @@ class TestRun:
     def write_pseudo_labels(self):
         """Write pseudo_labels.npy: the probability that each training review without a label is positive, else NaN."""
         train = self.read_reviews("train")
-        unlabelled = train.labels.isnan().nonzero()[:, 0]
-        probabilities = torch.full_like(train.labels, torch.nan)
+        without_label = train.labels.isnan().cpu().numpy()
+        reviews = train.select(without_label)
+        check_count(reviews, "unlabelled training", self.options.data)
+        found = torch.empty_like(reviews.labels)
         with torch.inference_mode(), autocast(self.options):
-            for batch in by_length(train.lengths[unlabelled], self.options.batch_size * TOKENS_OF_A_REVIEW):
-                indices = unlabelled[batch]
-                probabilities[indices] = self.classify_whole(train, indices)[1].sigmoid()
+            for indices in self.whole_batches(reviews):
+                found[indices] = self.classify_whole(reviews, indices)[1].sigmoid()
+        probabilities = np.full(len(train), np.nan, dtype=np.float32)
+        probabilities[without_label] = found.cpu().numpy()
         path = self.options.output / "pseudo_labels.npy"
         with replace_file(path, "wb") as file:
-            np.save(file, probabilities.cpu().numpy())
-        print(f"wrote {path}: {(probabilities >= 0.5).sum():,} of {len(unlabelled):,} unlabelled reviews positive")
+            np.save(file, probabilities)
+        print(f"wrote {path}: {(found >= 0.5).sum():,} of {len(found):,} unlabelled reviews positive")
 
     def whole_batches(self, reviews):
         """Indices of reviews of similar length, a batch as many tokens as batch_size long crops."""

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from common.checkpoints import checksum, load_checkpoint, save_checkpoint, write_checkpoint
 from common.errors import UserError, is_out_of_memory
-from common.evaluation import autocast, evaluate, in_order, metrics, nearly_equal
+from common.evaluation import autocast, batches_of, evaluate, in_order, metrics, nearly_equal
 from common.figures import save_curves
 from common.files import claim_folder, remove_unfinished, replace_file
 from common.options import describe_run, plain_options
@@ -92,7 +92,7 @@ class Training:
         self.inputs = {"reviews": reviews["train"].checksum(), "glove": checksum(glove),
                        "weights": checksum(*model.state_dict().values())}
         self.optimizer = build_optimizer(parameters, options)
-        steps = options.epochs * len(nearly_equal(torch.empty(len(reviews["train"])), options.batch_size))
+        steps = options.epochs * batches_of(len(reviews["train"]), options.batch_size)
         self.schedule = build_schedule(self.optimizer, options, steps)
         self.signals = StopSignals()
         self.saved_at = self.started_at = time.monotonic()
@@ -364,9 +364,12 @@ class Training:
 
     def refuse_other_options(self, path, before):
         for name, value in self.fixed_options().items():
-            if before.get(name) != value:
-                option = "--" + name.replace("_", "-")
-                raise UserError(f"{option} {value}: the run in {path} has {option} {before.get(name)}; start again "
+            option = "--" + name.replace("_", "-")
+            if name not in before:
+                raise UserError(f"{path}: a run from before there was {option}; start anew with --restart, "
+                                "or elsewhere with --output")
+            if before[name] != value:
+                raise UserError(f"{option} {value}: the run in {path} has {option} {before[name]}; start again "
                                 "with that, or anew with --restart, or elsewhere with --output")
 
     def save_state(self):
@@ -402,7 +405,7 @@ class Training:
             return
         self.refuse_other_options(path, state["options"])
         if (state["vocabulary"], state["inputs"]) != (self.vocabulary, self.inputs):
-            raise UserError(f"{path}: a run on other reviews, word vectors or language model; "
+            raise UserError(f"{path}: a run on other reviews, pseudo-labels, word vectors or language model; "
                             "name those that it was started on, or start anew with --restart")
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])

@@ -428,7 +428,7 @@ def test_pseudo_labels_add_the_unlabelled_reviews_to_the_training_reviews(tmp_pa
 
 
 def test_no_pseudo_label_is_validated_on(tmp_path):
-    train = {f"{k}_9.txt\t{'unsup' if k % 2 else 'pos'}\t9\ttt{k}": "1" for k in range(40)}
+    train = {f"{k}_9.txt\t{'unsup' if k % 2 else 'pos'}\t9\ttt{k}": "1 2" if k % 2 else "1" for k in range(40)}
     write_folder(tmp_path, train)
     pseudo_labels = write_pseudo_labels(tmp_path, *[0.1 if k % 2 else nan for k in range(40)])
     reviews = splits(tmp_path, *pseudo_labels, "--validation", "0.25")
@@ -436,10 +436,19 @@ def test_no_pseudo_label_is_validated_on(tmp_path):
     assert reviews["train"].labels.tolist() == [1] * 15 + [0] * 20
 
 
-@pytest.mark.parametrize("probabilities", [(nan, nan), (nan, 0.5, nan), (0.1, 0.2, 0.3)])
+def test_no_copy_of_a_validation_review_is_learned_from(tmp_path):
+    train = {f"{k}_9.txt\t{'unsup' if k % 2 else 'pos'}\t9\ttt{k}": str(k // 2) for k in range(40)}   # all twice
+    write_folder(tmp_path, train, words=[str(k) for k in range(20)])
+    pseudo_labels = write_pseudo_labels(tmp_path, *[0.1 if k % 2 else nan for k in range(40)])
+    reviews = splits(tmp_path, *pseudo_labels, "--validation", "0.25")
+    learned, validated = ([review[0] for review in rows(reviews[split])] for split in ("train", "validation"))
+    assert len(validated) == 5 and sorted(learned) == sorted(2 * list(set(range(20)) - set(validated)))
+
+
+@pytest.mark.parametrize("probabilities", [(nan, nan), (nan, 0.5, nan), (0.1, 0.2, 0.3), (nan, nan, 1.5)])
 def test_pseudo_labels_of_other_reviews_are_refused(probabilities, tmp_path):
     write_folder(tmp_path)
-    with pytest.raises(UserError, match="pseudo_labels.npy: is about other reviews; make it anew with a test script"):
+    with pytest.raises(UserError, match="pseudo_labels.npy: holds no probabilities of these reviews; make it anew"):
         splits(tmp_path, *write_pseudo_labels(tmp_path, *probabilities))
 
 

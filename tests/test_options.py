@@ -60,7 +60,8 @@ def test_every_option_is_tried_here():
     "--fine-tune none", "--layer-decay 0", "--layer-decay 2", "--temperature 1 0", "--temperature -1",
     "--temperature 1e-300", "--temperature inf", "--length 0", "--top-k -1", "--top-p 0",
     "--lengths 0", "--top-p 1.1", "--seed -1", "--seed 4294967296", "--seed 0.5", "--device tpu", "--device cuda",
-    "--precision float16", "--precision tf32", "--explain", "--review", "--epochs", "--prime", "--no-such-option"])
+    "--precision float16", "--precision tf32", "--explain", "--review",
+    "--unlabelled --review good", "--epochs", "--prime", "--no-such-option"])
 def test_a_wrong_option_ends_with_status_2_and_one_line_that_names_it(argv, capsys):
     with pytest.raises(SystemExit) as end:
         run_script(lambda: parse(*argv.split()))

@@ -15,7 +15,7 @@ from parts import ROOT
 from torch import nn
 
 import common.training
-from common.checkpoints import load_checkpoint, save_checkpoint
+from common.checkpoints import load_checkpoint, save_checkpoint, write_checkpoint
 from common.data import Reviews
 from common.errors import UserError
 from common.evaluation import sentiment_score
@@ -143,6 +143,16 @@ def test_other_options_than_the_stopped_runs_are_refused_by_name(tmp_path):
         make_training(tmp_path, stop_after=5).run()
     with pytest.raises(UserError, match="--learning-rate 0.2: the run in .*training.state has --learning-rate 0.1"):
         make_training(tmp_path, "--learning-rate", "0.2").run()
+
+
+def test_a_run_from_before_there_was_an_option_is_refused_with_the_options_name(tmp_path):
+    with pytest.raises(SystemExit):
+        make_training(tmp_path, stop_after=5).run()
+    state = load_checkpoint(tmp_path / "training.state", "2a")
+    del state["options"]["clip_norm"]
+    write_checkpoint(tmp_path / "training.state", "2a", state)
+    with pytest.raises(UserError, match="training.state: a run from before there was --clip-norm; start anew with"):
+        make_training(tmp_path).run()
 
 
 def test_other_reviews_than_the_stopped_runs_are_refused(tmp_path):
