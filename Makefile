@@ -8,7 +8,7 @@
 #                                         the real thing at the assignment's settings, on a GPU node;
 #                                         without IMDB it is downloaded, without GLOVE vectors are learned
 #   make trials PARTS="1a 2a" RECIPES="overfit underfit" SEEDS="0 1 2"
-#                                         parts at other settings, by recipe and seed
+#                                         parts at other settings, by recipe and seed; best trains 1a's teacher first
 #   make report                           one page about all that was trained: results/report.html
 #   make ... VENV= PYTHON=python          with a Python of your own instead of a virtual environment
 #

@@ -108,6 +108,20 @@ def test_a_recipe_is_trained_by_its_name(part, recipe, run_here, data, language_
     assert {name: found.options[name] for name in expected} == expected
 
 
+@pytest.mark.slow
+def test_make_trains_a_teacher_before_the_best_trials_of_its_seed(data, tmp_path):
+    make = ["make", "trials", "PARTS=1b", "RECIPES=best", "SEEDS=3", "VENV=", f"PYTHON={sys.executable}",
+            f"DATA={data}", f"TRIALS={tmp_path}"]
+    done = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    teacher, best = read_runs([tmp_path])
+    assert [teacher.folder.name, teacher.options["seed"], teacher.options["pseudo_labels"]] == ["teacher-3", 3, "None"]
+    assert [best.folder.name, best.options["seed"], best.options["pseudo_labels"]] == ["best-3", 3, "pseudo_labels.npy"]
+    train, _ = read_reviews(data, "train")
+    assert f"{len(train.labelled()):,} training reviews" in done.stdout
+    assert f"{len(train):,} training reviews" in done.stdout and len(best.table) == 1
+
+
 @pytest.mark.parametrize("part", ["1a", "1b"])
 def test_a_bag_of_words_is_tested_on_all_reviews(part, trained, data, run):
     folder, _ = trained(part)
