@@ -156,8 +156,9 @@ def test_the_ladder_gives_the_results_of_a_run_without_slurm(cluster, tmp_path):
     jobs = cluster.submit()
     assert list(jobs) == ["preprocess", *OPTIONS]
     log = cluster.folder / f"logs/3a-{jobs['3a']}.out"
+    on_its_way = "PENDING", "RUNNING", "SIGNALING", "COMPLETING"
     while not (log.exists() and "going on in epoch" in log.read_text()):
-        assert cluster.job(jobs["3a"])["JobState"] in ("PENDING", "RUNNING", "COMPLETING"), cluster.logs()
+        assert cluster.job(jobs["3a"])["JobState"] in on_its_way, cluster.logs()
         time.sleep(0.5)
     # Once is enough: on a busy machine many short turns would take long. Slurm refuses while a turn is ending.
     while subprocess.run(["scontrol", "update", f"JobId={jobs['3a']}", "TimeLimit=60"],
