@@ -7,6 +7,7 @@ Reads rnn.model, whichever network it holds, from --output and the preprocessed 
 writes test_table.csv and test_table.png to --output: crops of 50 to 500 tokens (the last ones, if it was
 trained on the last), and whole reviews. Reviews given with --review or --reviews are classified instead,
 whole; with --explain each word comes with what its timestep adds to the logit, in explanation.html too.
+--unlabelled classifies the unlabelled training reviews and writes pseudo_labels.npy.
 """
 
 import sys

@@ -6,7 +6,8 @@
 Reads rnn.model from --output and the preprocessed reviews from --data; writes test_table.csv and
 test_table.png to --output: crops of 50 to 500 tokens, and whole reviews. Reviews given with --review
 or --reviews are classified instead, whole; with --explain each word comes with what its timestep adds
-to the logit, in explanation.html too.
+to the logit, in explanation.html too. --unlabelled classifies the unlabelled training reviews and
+writes pseudo_labels.npy.
 """
 
 import sys
