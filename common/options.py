@@ -203,9 +203,12 @@ def describe_run(options):
 
 
 def plain_options(options):
-    """The options as a dict of plain values, for records and checkpoints; files by their names, wherever they lie."""
+    """The options as a dict of plain values, for records and checkpoints.
+
+    Files stand by their names, wherever they lie, and a GPU by its kind: of several processes each has its own.
+    """
     plain = {}
     for name, value in vars(options).items():
-        value = value.name if isinstance(value, Path) else value
+        value = value.name if isinstance(value, Path) else value.type if isinstance(value, torch.device) else value
         plain[name] = value if isinstance(value, (int, float, str)) else str(value)
     return plain

@@ -247,6 +247,11 @@ def test_plain_options_hold_only_plain_values():
     assert plain["pseudo_labels"] == "pseudo_labels.npy"
 
 
+def test_the_gpus_of_several_processes_make_no_difference_to_the_plain_options():
+    first, second = (argparse.Namespace(device=torch.device("cuda", index)) for index in (0, 1))
+    assert plain_options(first) == plain_options(second) == {"device": "cuda"}
+
+
 @pytest.mark.parametrize("name, kind, defaults", [
     ("adam", torch.optim.Adam, {"lr": 0.01}), ("sgd", torch.optim.SGD, {"lr": 0.01, "momentum": 0.9})])
 def test_the_optimizer_is_the_one_asked_for(name, kind, defaults):
