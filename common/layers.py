@@ -124,10 +124,10 @@ class TimestepBatchNorm(nn.BatchNorm1d):
         output = output.view(x.shape)
         # `time` updates r <- (1 - m) r + m s, in closed form.
         age = torch.arange(time - 1, -1, -1, device=x.device)
-        share = self.momentum * (1 - self.momentum) ** age                      # time
+        share = self.momentum * (1 - self.momentum) ** age[:, None]             # time, 1
         with torch.no_grad():
             for running, statistic in (self.running_mean, mean), (self.running_var, variance):
-                running.mul_((1 - self.momentum) ** time).add_(share @ statistic.view(time, -1))
+                running.mul_((1 - self.momentum) ** time).add_((share * statistic.view(time, -1)).sum(dim=0))
             self.num_batches_tracked += time
         return output
 

@@ -256,5 +256,14 @@ def test_batch_norm_is_exact_where_the_mean_is_large():
     torch.testing.assert_close(ours(x), by_timestep(plain, x), rtol=0, atol=1e-3)
 
 
+def test_batch_norm_keeps_its_running_statistics_in_float32_under_autocast(device):
+    ours, plain = batch_norms(device)
+    x = sequence(OUT_SIZE, device=device).detach()
+    with torch.autocast(device, torch.bfloat16):
+        ours(x)
+    by_timestep(plain, x)
+    assert_close(ours.state_dict(), plain.state_dict())
+
+
 def test_batch_norm_is_a_batch_norm():
     assert issubclass(TimestepBatchNorm, nn.BatchNorm1d)
