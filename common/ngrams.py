@@ -73,11 +73,12 @@ class NGrams(nn.Module):
         Args:
             reviews: labelled Reviews to learn from.
         """
-        counts = torch.zeros(2, 1 << BITS, device=self.ratio.device)            # negative, positive
+        # In float64, where no sum is rounded, the ratios are the same on every device.
+        counts = torch.zeros(2, 1 << BITS, dtype=torch.float64, device=self.ratio.device)   # negative, positive
         for indices in by_length(reviews.lengths, batch_tokens):
             buckets = self.distinct(reviews.whole(indices)[0])                  # batch, time, longest
             labels = reviews.labels[indices].long()[:, None, None].expand_as(buckets)
-            counts.index_put_((labels, buckets), torch.ones((), device=counts.device), accumulate=True)
+            counts.index_put_((labels, buckets), torch.ones_like(counts[0, 0]), accumulate=True)
         counts[:, 0] = 0
         seen = counts.sum(dim=0) > 0
         shares = (counts + SMOOTHING) / (counts + SMOOTHING).sum(dim=1, keepdim=True)

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -80,6 +81,14 @@ def test_a_ratio_compares_the_shares_of_positive_and_negative_reviews():
         expected = SCALE * math.log(share(gram, 1.0) / share(gram, 0.0))
         assert module.ratio[bucket_of(gram)].item() == pytest.approx(expected, abs=1e-5)
     assert module.ratio.count_nonzero() == len({*counts[0.0], *counts[1.0]})
+
+
+def test_the_ratios_come_from_sums_that_no_order_of_adding_changes():
+    module = NGrams(1)
+    module.weigh(as_reviews([[1], [2], [1]], [1.0, 0.0, 0.0]))
+    rest = SMOOTHING * len(module.ratio)        # more than float32 can count to
+    shares = [(1 + SMOOTHING) / (counted + rest) for counted in (1, 2)]
+    assert module.ratio[bucket_of((1,))] == np.float32(SCALE * math.log(shares[0] / shares[1]))
 
 
 def test_the_logit_is_the_sum_over_the_reviews_ngrams(ngrams):
