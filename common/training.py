@@ -182,12 +182,7 @@ class Training:
         while not last:
             started = time.perf_counter()
             train = self.train_epoch()
-            states = random_states(options.device)
-            try:
-                validation, test, last = self.evaluate_epoch()
-            except Stopped:
-                set_random_states(states, options.device)   # the evaluation is made anew
-                raise
+            validation, test, last = self.evaluate_epoch()
             self.order = None
             self.epoch += 1
             self.record(train, validation, test, time.perf_counter() - started)
@@ -226,10 +221,8 @@ class Training:
         return metrics(self.totals, started)
 
     def validate_within_epoch(self):
-        """Print the validation figures; the epoch goes on as if nobody had looked."""
-        states = random_states(self.options.device)
+        """Print the validation figures."""
         found = self.evaluate("validation")
-        set_random_states(states, self.options.device)
         self.model.train()
         tqdm.write(f"epoch {self.epoch + 1:2d}/{self.options.epochs} step {self.batches_done} | validation loss "
                    f"{found.loss:.4f} accuracy {100 * found.accuracy:.2f} %")
@@ -303,9 +296,13 @@ class Training:
         return validation, test, last
 
     def evaluate(self, split, watch=iter):
+        """Metrics on a split: the same crops each time, and training goes on as if nobody had looked."""
+        options = self.options
         # Without gradients four times the batch takes little more memory, and less time.
-        batches = in_order(len(self.reviews[split]), 4 * self.options.batch_size, self.options.device)
-        return evaluate(self.model, lambda indices: self.score(split, indices), watch(batches), self.options)
+        batches = in_order(len(self.reviews[split]), 4 * options.batch_size, options.device)
+        with torch.random.fork_rng([options.device] if options.device.type == "cuda" else []):
+            torch.manual_seed(options.seed)
+            return evaluate(self.model, lambda indices: self.score(split, indices), watch(batches), options)
 
     def follow_schedule(self, loss):
         """Set the learning rates of the next epoch."""
