@@ -7,17 +7,18 @@ Prints a table and writes it as JSON to --output, with the machine, the versions
 loops are those of tests/reference.py in float32, fed as the assignment feeds them: a crop cut with
 NumPy and copied for each review, one embedding call a review in 1a, a number asked for after each
 step. Ours is what the part's script does in a step. Both run in turn, and medians are compared, on
-reviews of random words as long as the real ones, at the assignment's sizes.
+reviews of random words as long as the real ones, at the assignment's sizes. In 3c the last LSTM
+layer alone learns, in the loops too.
 
 The floor of a step is the same layers as bare nn.LSTM (and decoder), forward and backward. Shares
 are of the device's peak, a large matrix product and a large copy timed in the same run.
 """
 
 import dataclasses
+import functools
 import importlib
 import json
 import multiprocessing
-import platform
 import statistics
 import subprocess
 import sys
@@ -39,6 +40,7 @@ from common.errors import run_script
 from common.evaluation import autocast, evaluate, in_order
 from common.files import replace_file
 from common.options import choose_device, choose_precision
+from common.records import describe_machine
 from common.token_files import write_array, write_token_ids
 
 WORDS = 20_000
@@ -104,6 +106,18 @@ def build_training(part, argv):
 # The assignment's way
 
 
+def in_float32(method):
+    """A method of the loops, which compute in float32 whatever the precision of ours."""
+    @functools.wraps(method)
+    def call(loop, *arguments):
+        options = loop.training.options
+        choose_precision("float32", options.device)
+        result = method(loop, *arguments)
+        choose_precision(options.precision, options.device)
+        return result
+    return call
+
+
 class Loop:
     """The assignment's training and testing of one part, on the same reviews and weights."""
 
@@ -113,6 +127,8 @@ class Loop:
         arguments = {name: value for name, value in training.arguments.items() if name not in ("model", "ngrams")}
         self.model = REFERENCES[part](**arguments).to(self.device)
         self.model.load_state_dict(training.model.state_dict())
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad_(training.model.get_parameter(name).requires_grad)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=0.001)
         self.reviews = {}
         for split in "train", "test":
@@ -143,6 +159,7 @@ class Loop:
         x = torch.from_numpy(x).to(self.device)
         return (x,) if self.part == "3a" else (x, labels)
 
+    @in_float32
     def step(self, indices, sequence_length):
         self.model.train()
         self.optimizer.zero_grad()
@@ -151,6 +168,7 @@ class Loop:
         self.optimizer.step()
         loss.item()
 
+    @in_float32
     @torch.no_grad()
     def evaluate(self, batches, sequence_length):
         self.model.eval()
@@ -159,6 +177,7 @@ class Loop:
             _, logit = self.model(*self.inputs("test", indices, sequence_length), **train)
             (logit >= 0).sum().item()
 
+    @in_float32
     @torch.no_grad()
     def generate(self, length):
         """One review, a word at a time -> its token ids."""
@@ -226,13 +245,18 @@ def peak(device):
     return int(status.split("VmHWM:")[1].split()[0]) * 1024
 
 
+def dtype_of(options):
+    """What bare modules compute in; autocast would cast their operands at each call, and cuDNN's LSTM to float16."""
+    return torch.bfloat16 if options.precision == "bfloat16" else torch.float32
+
+
 def device_peaks(options):
     """Floating-point operations and bytes a second of a large matrix product and a large copy."""
     size = 8192 if options.device.type == "cuda" else 2048
-    a, b = torch.randn(2, size, size, device=options.device)
+    a, b = torch.randn(2, size, size, dtype=dtype_of(options), device=options.device)
     source = torch.empty(1 << 28, dtype=torch.uint8, device=options.device)
     target = torch.empty_like(source)
-    with torch.inference_mode(), autocast(options):
+    with torch.inference_mode():
         (product_s, copy_s), _ = medians([lambda: a @ b, lambda: target.copy_(source)], 10, options.device)
     return {"flops": 2 * size ** 3 / product_s, "bytes": 2 * source.numel() / copy_s}
 
@@ -242,18 +266,29 @@ def lstm_flops(batch, time_steps, in_size, hidden, layers):
     return 2 * batch * time_steps * 4 * hidden * (in_size + hidden + (layers - 1) * 2 * hidden)
 
 
+def frozen_layers(training):
+    """How many LSTM layers, from the first on, do not learn."""
+    return sum(not training.model.get_parameter(f"lstm{k}.lstm.weight_hh").requires_grad
+               for k in range(1, training.arguments["lstm_layers"] + 1))
+
+
 def floor(part, training, batch, time_steps):
     """The layers of a part as bare modules: one forward and backward pass, as a function."""
     options, arguments = training.options, training.arguments
-    hidden, layers = arguments["no_of_hidden_units"], arguments.get("lstm_layers", 1)
+    hidden, layers, frozen = arguments["no_of_hidden_units"], arguments["lstm_layers"], frozen_layers(training)
+    kind = dict(dtype=dtype_of(options), device=options.device)
     in_size = arguments.get("in_size", hidden)
-    lstm = nn.LSTM(in_size, hidden, layers, batch_first=True).to(options.device)
-    decoder = nn.Linear(hidden, arguments["vocab_size"]).to(options.device) if part == "3a" else nn.Identity()
-    x = torch.randn(batch, time_steps, in_size, device=options.device, requires_grad=True)
+    lower = nn.LSTM(in_size, hidden, frozen, batch_first=True, **kind) if frozen else None
+    lstm = nn.LSTM(hidden if frozen else in_size, hidden, layers - frozen, batch_first=True, **kind)
+    decoder = nn.Linear(hidden, arguments["vocab_size"], **kind) if part == "3a" else nn.Identity()
+    x = torch.randn(batch, time_steps, in_size, requires_grad=not frozen, **kind)
 
     def passes():
-        with autocast(options):
-            decoder(lstm(x)[0]).sum().backward()
+        h = x
+        if lower:
+            with torch.no_grad():
+                h, _ = lower(x)
+        decoder(lstm(h)[0]).sum().backward()
     return passes
 
 
@@ -279,7 +314,7 @@ def measure_part(part, data, device, precision, repeats, sizes=()):
         functions.append(floor(part, training, batch, time_steps))
     (loop_s, ours_s, *floor_s), (loop_bytes, ours_bytes, *_) = medians(functions, repeats, options.device)
     tokens = batch * time_steps if recurrent else loop.tokens("train", batch)
-    flops = 3 * forward_flops(part, training.arguments, batch, time_steps) if recurrent else 0
+    flops = training_flops(part, training, batch, time_steps) if recurrent else 0
     rows.append(Comparison(part, "training step", loop_s, ours_s, tokens, loop_bytes, ours_bytes, flops, *floor_s))
 
     if part == "3a":
@@ -299,8 +334,16 @@ def measure_part(part, data, device, precision, repeats, sizes=()):
 
 def forward_flops(part, arguments, batch, time_steps):
     hidden = arguments["no_of_hidden_units"]
-    flops = lstm_flops(batch, time_steps, arguments.get("in_size", hidden), hidden, arguments.get("lstm_layers", 1))
+    flops = lstm_flops(batch, time_steps, arguments.get("in_size", hidden), hidden, arguments["lstm_layers"])
     return flops + (2 * batch * time_steps * hidden * arguments["vocab_size"] if part == "3a" else 0)
+
+
+def training_flops(part, training, batch, time_steps):
+    """The way forward, and twice as much backward but through the layers that do not learn."""
+    hidden = training.arguments["no_of_hidden_units"]
+    backward = (forward_flops(part, training.arguments, batch, time_steps)
+                - frozen_layers(training) * lstm_flops(batch, time_steps, hidden, hidden, 1))
+    return forward_flops(part, training.arguments, batch, time_steps) + 2 * backward
 
 
 def compare_generation(loop, training, repeats):
@@ -324,7 +367,6 @@ def language_model(data, device, sizes):
     if not folder.exists():
         training = build_training("3a", ["--data", str(data), "--device", device, "--output", str(folder), *sizes])
         training.save(finished=True)
-        del sys.modules["RNN_language_model"]
     return folder / "language.model"
 
 
@@ -366,14 +408,6 @@ def print_rows(rows, peaks):
               f"{row.loop_bytes / 2 ** 20:9,.0f} MiB {row.ours_bytes / 2 ** 20:5,.0f} MiB", flush=True)
 
 
-def machine(device):
-    names = [line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
-             if line.startswith("model name")]
-    return {"cpu": names[0] if names else platform.processor(), "threads": torch.get_num_threads(),
-            "gpu": torch.cuda.get_device_name() if device.type == "cuda" else None,
-            "python": platform.python_version(), "torch": torch.__version__}
-
-
 def commit():
     done = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
     return done.stdout.strip() or None
@@ -396,7 +430,7 @@ def main():
     options = parse_options()
     device = choose_device(options.device)
     precision = choose_precision(options.precision, device)
-    record = {"machine": machine(device), "commit": commit(), "precision": precision}
+    record = {"machine": describe_machine(device), "commit": commit(), "precision": precision}
     print(" | ".join(f"{name} {value}" for name, value in (record["machine"] | record).items() if name != "machine"))
     options.device, options.precision = device, precision
     peaks = device_peaks(options)

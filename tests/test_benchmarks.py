@@ -2,9 +2,13 @@
 
 import multiprocessing
 import sys
+from types import SimpleNamespace
 
 import pytest
 from parts import ROOT
+from torch import nn
+
+from common.layers import StatefulLSTM
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import bench
@@ -18,6 +22,15 @@ def random_reviews(tmp_path_factory):
     folder = tmp_path_factory.mktemp("random")
     bench.write_data(folder, train=20, test=40)
     return folder
+
+
+@pytest.mark.parametrize("frozen, layers_forward_and_back", [(0, 9), (2, 5)])
+def test_the_arithmetic_of_a_step_leaves_out_the_way_back_through_layers_that_do_not_learn(
+        frozen, layers_forward_and_back):
+    model = nn.ModuleDict({f"lstm{k}": StatefulLSTM(4, 4).requires_grad_(k > frozen) for k in (1, 2, 3)})
+    training = SimpleNamespace(model=model, arguments={"no_of_hidden_units": 4, "lstm_layers": 3})
+    flops = bench.training_flops("3c", training, batch=10, time_steps=5)
+    assert flops == layers_forward_and_back * 10 * 5 * 2 * (4 + 4) * 4 * 4
 
 
 @pytest.mark.slow
