@@ -4,10 +4,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from common.ngrams import NGrams
+from common.bags import BagClassifier
 
 
-class BOW_model(nn.Module):
+class BOW_model(BagClassifier):
     """Mean word embedding, hidden layers, one logit (assignment, part 1a).
 
     Args:
@@ -19,16 +19,9 @@ class BOW_model(nn.Module):
     """
 
     def __init__(self, vocab_size, no_of_hidden_units, hidden_layers=1, dropout=0.5, ngrams=0):
-        super().__init__()
+        names = [""] + [str(k) for k in range(2, hidden_layers + 1)]
+        super().__init__(no_of_hidden_units, no_of_hidden_units, names, dropout, ngrams)
         self.embedding = nn.Embedding(vocab_size, no_of_hidden_units)
-        self.layer_names = [""] + [str(k) for k in range(2, hidden_layers + 1)]
-        for k in self.layer_names:
-            self.add_module(f"fc_hidden{k}", nn.Linear(no_of_hidden_units, no_of_hidden_units))
-            self.add_module(f"bn_hidden{k}", nn.BatchNorm1d(no_of_hidden_units))
-        self.dropout = nn.Dropout(dropout)
-        self.fc_output = nn.Linear(no_of_hidden_units, 1)
-        self.loss = nn.BCEWithLogitsLoss()
-        self.ngrams = NGrams(ngrams) if ngrams else None
 
     def forward(self, x, t, token_ids=None):
         """Sentiment of a batch of reviews.
@@ -46,16 +39,7 @@ class BOW_model(nn.Module):
         bag, offsets, shares = self.flatten(x) if isinstance(x, list) else x
         h = F.embedding_bag(bag, self.embedding.weight, offsets, mode="sum",
                             per_sample_weights=shares)                                  # batch, hidden units
-        logit = self.logit(h)                                                           # batch
-        loss = self.loss(logit, t)
-        return self.ngrams.join(loss, logit, t, token_ids) if self.ngrams else (loss, logit)
-
-    def logit(self, h):
-        """h (batch, hidden units) mean embeddings -> the network's (batch,) logits."""
-        for k in self.layer_names:
-            h = self.get_submodule(f"fc_hidden{k}")(h)
-            h = self.dropout(F.relu(self.get_submodule(f"bn_hidden{k}")(h)))
-        return self.fc_output(h)[:, 0].float()
+        return self.classify(h, t, token_ids)
 
     def flatten(self, reviews):
         """Reviews as a list -> (token_ids, offsets, shares) on the model's device."""

@@ -1,12 +1,9 @@
 """Part 1b: bag of words on GloVe features."""
 
-from torch import nn
-from torch.nn import functional as F
-
-from common.ngrams import NGrams
+from common.bags import BagClassifier
 
 
-class BOW_model(nn.Module):
+class BOW_model(BagClassifier):
     """Hidden layers on a review's mean GloVe vector, one logit (assignment, part 1b).
 
     Args:
@@ -18,15 +15,7 @@ class BOW_model(nn.Module):
     """
 
     def __init__(self, no_of_hidden_units, hidden_layers=1, dropout=0.5, in_size=300, ngrams=0):
-        super().__init__()
-        self.hidden_layers = hidden_layers
-        for k in range(1, hidden_layers + 1):
-            self.add_module(f"fc_hidden{k}", nn.Linear(in_size if k == 1 else no_of_hidden_units, no_of_hidden_units))
-            self.add_module(f"bn_hidden{k}", nn.BatchNorm1d(no_of_hidden_units))
-            self.add_module(f"dropout{k}", nn.Dropout(dropout))
-        self.fc_output = nn.Linear(no_of_hidden_units, 1)
-        self.loss = nn.BCEWithLogitsLoss()
-        self.ngrams = NGrams(ngrams) if ngrams else None
+        super().__init__(in_size, no_of_hidden_units, range(1, hidden_layers + 1), dropout, ngrams)
 
     def forward(self, x, t, token_ids=None):
         """Sentiment of a batch of reviews.
@@ -39,13 +28,4 @@ class BOW_model(nn.Module):
         Returns:
             (loss, logit): mean binary cross entropy in nats, (batch,) logits.
         """
-        logit = self.logit(x)                                                   # batch
-        loss = self.loss(logit, t)
-        return self.ngrams.join(loss, logit, t, token_ids) if self.ngrams else (loss, logit)
-
-    def logit(self, h):
-        """h (batch, in_size) mean vectors -> the network's (batch,) logits."""
-        for k in range(1, self.hidden_layers + 1):
-            h = self.get_submodule(f"fc_hidden{k}")(h)                          # batch, hidden units
-            h = self.get_submodule(f"dropout{k}")(F.relu(self.get_submodule(f"bn_hidden{k}")(h)))
-        return self.fc_output(h)[:, 0].float()
+        return self.classify(x, t, token_ids)
