@@ -46,10 +46,10 @@ SAMPLE := DATA=preprocessed_data/sample RESULTS=results/sample REPORT=results/sa
 .PHONY: sample all test test-slow bench ladder trials report
 .DELETE_ON_ERROR:
 
-sample: $(if $(VENV),$(VENV)/installed)
+sample:
 	@$(MAKE) --no-print-directory ladder $(SAMPLE)
 
-all: $(if $(VENV),$(VENV)/installed)
+all:
 	@$(MAKE) --no-print-directory ladder
 
 test: $(if $(VENV),$(VENV)/installed-for-tests)
@@ -69,7 +69,7 @@ ladder: $(foreach part,$(CLASSIFIERS) 3a,$(RESULTS)/$(part)/test_table.csv) $(RE
 KINDS := $(foreach part,$(PARTS),$(addprefix $(part)/,$(RECIPES)))
 trials: $(foreach kind,$(KINDS),$(foreach seed,$(SEEDS),$(TRIALS)/$(kind)-$(seed)/test_table.csv))
 
-report:
+report: $(if $(VENV),$(VENV)/installed)
 	@$(PYTHON) -m common.reports $(wildcard $(foreach part,$(CLASSIFIERS) 3a 3b,$(RESULTS)/$(part)) $(TRIALS)) \
 		--output $(REPORT)
 
@@ -84,7 +84,7 @@ $(VENV)/installed-for-tests: tests/requirements.txt $(VENV)/installed
 
 # The last file that preprocess_data.py writes stands for all of them.
 READY := $(DATA)/imdb_test_glove.txt
-$(READY):
+$(READY): | $(if $(VENV),$(VENV)/installed)
 	$(PYTHON) preprocess_data.py $(SOURCE) --output $(DATA)
 
 LANGUAGE_MODEL := --language-model $(RESULTS)/3a/language.model
