@@ -84,8 +84,8 @@ def read_run(path):
 
 
 def read_runs(folders):
-    """All runs in the folders, however deep, those of the shortest path first."""
-    paths = [path for folder in folders for path in Path(folder).rglob("record.json")]
+    """All runs in the folders, however deep, each once, those of the shortest path first."""
+    paths = {path.resolve(): path for folder in folders for path in Path(folder).rglob("record.json")}.values()
     return [read_run(path) for path in sorted(paths, key=lambda path: (len(path.parts), path))]
 
 

@@ -50,6 +50,12 @@ def test_runs_are_found_however_deep_the_shortest_path_first(tmp_path):
     assert [str(run.folder.relative_to(tmp_path)) for run in read_runs([tmp_path])] == ["1a", "2a", "trials/1a/x"]
 
 
+def test_a_run_in_two_of_the_folders_counts_once(tmp_path, monkeypatch):
+    leave_run(tmp_path / "trials" / "1a")
+    monkeypatch.chdir(tmp_path)
+    assert len(read_runs([tmp_path, tmp_path / "trials", "trials/1a"])) == 1
+
+
 def test_settings_are_the_options_without_the_seed(tmp_path):
     leave_run(tmp_path / "a", seed=1)
     leave_run(tmp_path / "b", seed=2)
