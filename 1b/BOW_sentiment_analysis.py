@@ -3,8 +3,8 @@
     python 1b/BOW_sentiment_analysis.py
     python 1b/BOW_sentiment_analysis.py --hidden-layers 2 --optimizer sgd --learning-rate 0.01
 
-Reads the preprocessed reviews and GloVe vectors from --data; writes BOW.model, data.npy and
-curves.png to --output. The assignment's test accuracy is 81 to 87 %.
+Reads the preprocessed reviews and GloVe vectors from --data; writes BOW.model, data.npy,
+record.json and curves.png to --output. The assignment's test accuracy is 81 to 87 %.
 """
 
 import sys

@@ -4,10 +4,11 @@
     python 2a/RNN_sentiment_analysis.py --lstm-layers 2 --sequence-length 50 --epochs 30
     python 2a/RNN_sentiment_analysis.py --model SentimentClassifier
 
-Reads the preprocessed reviews from --data; writes rnn.model, data.npy and curves.png to --output.
-While training, crops of twice the training length are tested; RNN_test.py makes the whole table.
-The assignment's test accuracy is 76.14 % at 50 tokens and 87.25 % at 400. Other networks of the
-course are trained with --model; where --crop takes the last tokens, as many are tested.
+Reads the preprocessed reviews from --data; writes rnn.model, data.npy,
+record.json and curves.png to --output. While training, crops of twice the training length are tested;
+RNN_test.py makes the whole table. The assignment's test accuracy is 76.14 % at 50 tokens and 87.25 % at
+400. Other networks of the course are trained with --model; where --crop takes the last tokens, as many
+are tested.
 """
 
 import sys

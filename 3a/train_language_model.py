@@ -3,9 +3,9 @@
     python 3a/train_language_model.py
     python 3a/train_language_model.py --epochs 2 --hidden-units 300
 
-Reads the preprocessed reviews from --data; writes language.model, data.npy, curves.png and
-test_table.csv to --output. Loss, perplexity and next-word accuracy are those of crops of twice the
-training length of the test reviews, without the padding. The assignment's 75 epochs took about a day.
+Reads the preprocessed reviews from --data; writes language.model, data.npy, record.json,
+curves.png and test_table.csv to --output. Loss, perplexity and next-word accuracy are those of crops of
+twice the training length of the test reviews, without the padding. The assignment's 75 epochs took about a day.
 """
 
 import sys

@@ -105,7 +105,7 @@ class Training:
         self.best_error, self.best_epoch, self.best_weights = math.inf, 0, None
 
     def run(self):
-        """Train for options.epochs, report every epoch, and save checkpoint, data.npy and curves.png.
+        """Train for options.epochs, report every epoch, and save checkpoint, data.npy, record.json and curves.png.
 
         Ends the script with EXIT_STOPPED when a signal asks to stop, after saving all that is
         needed to go on.
@@ -169,7 +169,7 @@ class Training:
                 for path in self.state_path, self.previous_path:
                     path.unlink(missing_ok=True)
             processes.wait_for_all()
-        print(f"wrote {self.model_path}, data.npy and curves.png")
+        print(f"wrote {self.model_path}, data.npy, record.json and curves.png")
         accuracies = self.curves["validation_accuracy"]
         best = f" | best validation accuracy {100 * max(accuracies):.2f} %" if self.options.validation else ""
         print(f"took {time.monotonic() - self.started_at:.1f} s{best}")
