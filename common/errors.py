@@ -17,8 +17,8 @@ def is_out_of_memory(error):
 def run_script(main):
     """Run a script's main() and turn a UserError into one line and exit status 2.
 
-    With --debug on the command line the traceback is shown instead.
     So does a model or batch that the memory cannot hold.
+    With --debug on the command line the traceback is shown instead.
     An interrupt (Ctrl-C) ends with status 130 and one line, as a shell expects.
     A reader that closes the pipe early (`| head`) ends the script without a word, with the
     status of a process that SIGPIPE ended: the work is not done.

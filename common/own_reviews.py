@@ -120,13 +120,14 @@ def classify_own_reviews(run):
         check_folder(options.output)
     words, reviews = encode_reviews(texts, load_tokenizer(options.data), run.vocabulary, run.drop_stop_words,
                                     options.device)
-    logits, contributions = [None] * len(texts), [None] * len(texts)
+    logits, contributions = [None] * len(texts), [None] * len(texts)            # contributions with --explain
     with torch.no_grad(), autocast(options):
         for indices in run.whole_batches(reviews):
-            batch_logits = run.classify_whole(reviews, indices)[1].tolist()
-            batch_contributions = run.contributions(reviews, indices) if options.explain else indices
-            for index, logit, contribution in zip(indices.tolist(), batch_logits, batch_contributions):
-                logits[index], contributions[index] = logit, contribution.tolist()
+            for index, logit in zip(indices.tolist(), run.classify_whole(reviews, indices)[1].tolist()):
+                logits[index] = logit
+            if options.explain:
+                for index, contribution in zip(indices.tolist(), run.contributions(reviews, indices)):
+                    contributions[index] = contribution.tolist()
 
     explained = []
     for (_, text), tokens, logit, shares in zip(texts, words, logits, contributions):

@@ -8,11 +8,12 @@ from common.data import bag_means, check_count, read_dictionary, read_glove_embe
 from common.evaluation import autocast, by_length, evaluate, in_order, sentiment_score
 from common.explanations import bag_contributions
 from common.figures import save_lengths_figure
-from common.files import check_folder, replace_file
+from common.files import check_folder
 from common.ngrams import SHARE
 from common.options import describe_run
 from common.own_reviews import classify_own_reviews
 from common.records import save_table
+from common.token_files import write_array
 
 TOKENS_OF_A_REVIEW = 500     # in a batch of whole reviews, as many as in the longest crops of the assignment
 
@@ -74,8 +75,7 @@ class TestRun:
         probabilities = np.full(len(train), np.nan, dtype=np.float32)
         probabilities[without_label] = found.cpu().numpy()
         path = self.options.output / "pseudo_labels.npy"
-        with replace_file(path, "wb") as file:
-            np.save(file, probabilities)
+        write_array(path, probabilities)
         print(f"wrote {path}: {(found >= 0.5).sum():,} of {len(found):,} unlabelled reviews positive")
 
     def whole_batches(self, reviews):
