@@ -41,7 +41,7 @@ class SentimentRNN(nn.Module):
 
     def read(self, features, hidden):
         """step() of word vectors (batch, time, embedding_dim) -> (logits (batch, time), hidden)."""
-        # Under autocast CUDA would run nn.LSTM in float16 whatever was asked for.
+        # In float32 at any --precision: under autocast CUDA would run nn.LSTM in float16.
         with torch.autocast(features.device.type, enabled=False):
             h, hidden = self.lstm(features, hidden)                             # batch, time, hidden units
             return self.fc_output(self.dropout(h))[:, :, 0], hidden
