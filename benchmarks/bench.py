@@ -15,7 +15,6 @@ are of the device's peak, a large matrix product and a large copy timed in the s
 """
 
 import dataclasses
-import functools
 import importlib
 import json
 import multiprocessing
@@ -30,24 +29,21 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import numpy as np
-import reference
 import torch
+from loops import Loop
 from torch import nn
 
 from common.arguments import Parser, positive_int
-from common.data import cache_path, read_reviews, read_token_ids
 from common.errors import run_script
 from common.evaluation import autocast, evaluate, in_order
 from common.files import replace_file
 from common.options import choose_device, choose_precision
 from common.records import describe_machine
-from common.token_files import write_array, write_token_ids
+from common.token_files import cache_path, read_token_ids, write_array, write_token_ids
 
 WORDS = 20_000
 SCRIPTS = {"1a": "BOW_sentiment_analysis", "1b": "BOW_sentiment_analysis", "2a": "RNN_sentiment_analysis",
            "2b": "RNN_sentiment_analysis", "3a": "train_language_model", "3c": "RNN_sentiment_analysis"}
-REFERENCES = {"1a": reference.EmbeddingBOW, "1b": reference.GloveBOW, "2a": reference.EmbeddingRNN,
-              "2b": reference.GloveRNN, "3a": reference.LanguageModel, "3c": reference.EmbeddingRNN}
 LENGTH_OF_GENERATED = 150
 
 
@@ -101,102 +97,6 @@ def build_training(part, argv):
     """The part's run, as its script builds it."""
     sys.path.insert(0, str(ROOT / part))
     return importlib.import_module(SCRIPTS[part]).build_training(argv)
-
-
-# The assignment's way
-
-
-def in_float32(method):
-    """A method of the loops, which compute in float32 whatever the precision of ours."""
-    @functools.wraps(method)
-    def call(loop, *arguments):
-        options = loop.training.options
-        choose_precision("float32", options.device)
-        result = method(loop, *arguments)
-        choose_precision(options.precision, options.device)
-        return result
-    return call
-
-
-class Loop:
-    """The assignment's training and testing of one part, on the same reviews and weights."""
-
-    def __init__(self, part, training):
-        self.part, self.training = part, training
-        self.device = training.options.device
-        arguments = {name: value for name, value in training.arguments.items() if name not in ("model", "ngrams")}
-        self.model = REFERENCES[part](**arguments).to(self.device)
-        self.model.load_state_dict(training.model.state_dict())
-        for name, parameter in self.model.named_parameters():
-            parameter.requires_grad_(training.model.get_parameter(name).requires_grad)
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=0.001)
-        self.reviews = {}
-        for split in "train", "test":
-            reviews, _ = read_reviews(training.options.data, split, vocab_size=training.options.vocab_size)
-            self.reviews[split] = [reviews.token_ids[start:start + length].numpy() for start, length in
-                                   zip(reviews.starts.tolist(), reviews.lengths.tolist())]
-
-    def tokens(self, split, count):
-        """Tokens of the first reviews of a split."""
-        return sum(map(len, self.reviews[split][:count]))
-
-    def inputs(self, split, indices, sequence_length):
-        """What the model is called with for a batch of reviews: one crop after the other."""
-        labels = self.training.reviews[split].labels[indices]
-        if self.part == "1a":
-            return [self.reviews[split][index] for index in indices.tolist()], labels
-        if self.part == "1b":
-            means = [glove()[self.reviews[split][index]].mean(axis=0) for index in indices.tolist()]
-            return torch.from_numpy(np.stack(means)).to(self.device), labels
-        x = np.zeros((len(indices), sequence_length), np.int64)
-        for row, index in zip(x, indices.tolist()):
-            review = self.reviews[split][index]
-            start = np.random.randint(max(len(review) - sequence_length, 0) + 1)
-            crop = review[start:start + sequence_length]
-            row[:len(crop)] = crop
-        if self.part == "2b":
-            return torch.from_numpy(glove()[x]).to(self.device), labels
-        x = torch.from_numpy(x).to(self.device)
-        return (x,) if self.part == "3a" else (x, labels)
-
-    @in_float32
-    def step(self, indices, sequence_length):
-        self.model.train()
-        self.optimizer.zero_grad()
-        loss, _ = self.model(*self.inputs("train", indices, sequence_length))
-        loss.backward()
-        self.optimizer.step()
-        loss.item()
-
-    @in_float32
-    @torch.no_grad()
-    def evaluate(self, batches, sequence_length):
-        self.model.eval()
-        for indices in batches:
-            train = {} if self.part in ("1a", "1b") else {"train": False}
-            _, logit = self.model(*self.inputs("test", indices, sequence_length), **train)
-            (logit >= 0).sum().item()
-
-    @in_float32
-    @torch.no_grad()
-    def generate(self, length):
-        """One review, a word at a time -> its token ids."""
-        self.model.eval()
-        self.model.reset_state()
-        token_ids = [1]
-        while len(token_ids) < length:
-            embedded = self.model.embedding(torch.tensor(token_ids[-1:], device=self.device))
-            logits = self.model.decoder(self.model.step(embedded, train=False))[0]
-            probabilities = logits.double().softmax(dim=0).cpu().numpy()
-            token_ids.append(np.random.choice(len(probabilities), p=probabilities))
-        return token_ids
-
-
-def glove():
-    """The word vectors as an array, read once."""
-    if not hasattr(glove, "vectors"):
-        glove.vectors = np.load(glove.path)
-    return glove.vectors
 
 
 # Measuring
@@ -296,7 +196,6 @@ def measure_part(part, data, device, precision, repeats, sizes=()):
     """The comparisons of one part, in a process of its own; sizes: options in place of the assignment's."""
     sys.stdout = sys.stderr             # the table alone goes to standard output
     torch.manual_seed(0)
-    glove.path = data / "glove_embeddings.npy"
     argv = ["--data", str(data), "--device", device, "--precision", precision, *sizes]
     if part == "3c":
         argv += ["--language-model", str(language_model(data, device, sizes))]

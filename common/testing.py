@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from common.checkpoints import build_model, check_words, load_checkpoint
-from common.data import bag_means, check_count, read_dictionary, read_glove_embeddings, read_reviews
+from common.data import bag_means, check_count, read_glove_embeddings, read_reviews
 from common.evaluation import autocast, by_length, evaluate, in_order, sentiment_score
 from common.explanations import bag_contributions
 from common.figures import save_lengths_figure
@@ -13,7 +13,7 @@ from common.ngrams import SHARE
 from common.options import describe_run
 from common.own_reviews import classify_own_reviews
 from common.records import save_table
-from common.token_files import write_array
+from common.token_files import read_dictionary, write_array
 
 TOKENS_OF_A_REVIEW = 500     # in a batch of whole reviews, as many as in the longest crops of the assignment
 

@@ -1,10 +1,18 @@
-"""Preprocessed files: token ids as text, arrays, and the table of what each line is."""
+"""Preprocessed files, written and read: token ids as text, arrays, and the table of what each line is."""
 
+import contextlib
 import io
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 
+from common.errors import UserError
 from common.files import replace_file
+
+MAX_ID = np.iinfo(np.int32).max
+LABELS = {"pos": 1.0, "neg": 0.0, "unsup": float("nan")}
 
 
 def write_token_ids(path, token_ids, offsets):
@@ -57,3 +65,143 @@ def write_dictionary(path, words, dependents):
             path.with_name(name).unlink()
     with replace_file(path, "wb") as file:
         file.write(content.getbuffer())
+
+
+def read_token_ids(path, largest_id):
+    """Read a token-id file: one review a line, ids separated by spaces.
+
+    The numbers are kept in a .cache.npz file beside it, which is read instead as long as the
+    text keeps its size and time of change.
+
+    Returns:
+        (token_ids, lengths): (tokens,) int32 and (reviews,) int64.
+
+    Raises:
+        UserError: missing file, empty line, or anything that is no id from 0 to largest_id.
+    """
+    path = Path(path)
+    try:
+        status = path.stat()
+        stamp = [status.st_size, status.st_mtime_ns]
+        token_ids, lengths = read_cache(path, stamp) or parse_token_ids(path, stamp)
+    except OSError as error:
+        raise UserError(missing(path) if isinstance(error, FileNotFoundError)
+                        else f"{path}: cannot be read ({error.strerror})") from error
+    if token_ids.max() > largest_id:
+        line = int(np.searchsorted(lengths.cumsum(), token_ids.argmax(), side="right")) + 1
+        raise UserError(f"{path}:{line}: token id {token_ids.max()}, but the dictionary has {largest_id} words; "
+                        "run preprocess_data.py again")
+    return token_ids, lengths
+
+
+def cache_path(path):
+    return path.with_suffix(".cache.npz")
+
+
+def read_cache(path, stamp):
+    """(token_ids, lengths) of the cache beside a token-id file, or None if it is not of this text."""
+    try:
+        with np.load(cache_path(path), allow_pickle=False) as cache:
+            return (cache["token_ids"], cache["lengths"]) if cache["stamp"].tolist() == stamp else None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def parse_token_ids(path, stamp, block_size=1 << 22):
+    """Parse a token-id file and write its cache -> (token_ids, lengths)."""
+    token_ids, lengths, lines = [], [], 0
+    with open(path, "rb") as file, ThreadPoolExecutor() as pool:
+        blocks = iter(lambda: file.read(block_size) + file.readline(), b"")
+        try:
+            for ids, counts in pool.map(parse_lines, blocks):                   # NumPy reads numbers without the GIL
+                token_ids.append(ids)
+                lengths.append(counts)
+                lines += len(counts)
+        except BadLine as bad:
+            raise UserError(f"{path}:{lines + bad.line}: {bad}; run preprocess_data.py again") from None
+    if not lines:
+        raise UserError(f"{path}: no reviews in it; run preprocess_data.py again")
+    token_ids, lengths = np.concatenate(token_ids), np.concatenate(lengths)
+    with contextlib.suppress(UserError):                # a read-only folder only means no cache
+        with replace_file(cache_path(path), "wb", durable=False) as file:
+            np.savez(file, stamp=stamp, token_ids=token_ids, lengths=lengths)
+    return token_ids, lengths
+
+
+class BadLine(ValueError):
+    """What is wrong in a block of lines, and in which line of it (from 1)."""
+
+    def __init__(self, text, line):
+        super().__init__(text)
+        self.line = line
+
+
+def parse_lines(block):
+    """Whole lines as bytes -> (token_ids (tokens,) int32, tokens of each line (lines,) int64)."""
+    block = block.replace(b"\r\n", b"\n").removesuffix(b"\n") + b"\n"
+    odd = block.translate(None, b"0123456789 \n")
+    if odd:
+        character = odd[:1]
+        line = block[:block.index(character)].count(b"\n") + 1
+        raise BadLine(f"{character.decode('latin-1')!r} where only token ids and spaces belong", line)
+    token_ids = np.fromstring(block, dtype=np.int64, sep=" ")                   # any white space separates
+    characters = np.frombuffer(block, np.uint8)
+    ends, spaces = np.flatnonzero(characters == ord("\n")), np.flatnonzero(characters == ord(" "))
+    counts = np.diff(np.searchsorted(spaces, ends), prepend=0) + 1
+    counts[np.diff(ends, prepend=-1) == 1] = 0
+    if counts.sum() != len(token_ids):                                          # other spaces than ours
+        counts = np.array([len(line.split()) for line in block.removesuffix(b"\n").split(b"\n")])
+    if not counts.all():
+        raise BadLine("an empty line", int(counts.argmin()) + 1)
+    if token_ids.max() > MAX_ID:
+        line = int(np.searchsorted(counts.cumsum(), token_ids.argmax(), side="right")) + 1
+        raise BadLine(f"token id {token_ids.max()} is too large", line)
+    return token_ids.astype(np.int32), counts
+
+
+def read_review_table(path):
+    """Read imdb_train_reviews.tsv or imdb_test_reviews.tsv.
+
+    Returns:
+        (labels, films): lists of 1.0, 0.0 or NaN, and of film ids.
+    """
+    labels, films = [], []
+    try:
+        with open(path, encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                fields = line.rstrip("\r\n").split("\t")
+                if len(fields) != 4 or fields[1] not in LABELS:
+                    raise UserError(f"{path}:{number}: not 'file name, label, rating, film' between tabs; "
+                                    "run preprocess_data.py again")
+                labels.append(LABELS[fields[1]])
+                films.append(fields[3])
+    except FileNotFoundError:
+        raise UserError(missing(path)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read ({error})") from error
+    return labels, films
+
+
+def read_dictionary(folder, words):
+    """Words of the imdb or glove dictionary, a list of str; word k - 1 has id k."""
+    return load_array(Path(folder) / f"{words}_dictionary.npy", "U").tolist()
+
+
+def load_array(path, kind, maker="preprocess_data.py"):
+    """A numpy array of the given dtype kind that a script wrote; pickled objects are never loaded."""
+    try:
+        array = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise UserError(missing(path, maker)) from None
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{path}: not a readable .npy file ({error}); run {maker} again") from error
+    if not isinstance(array, np.ndarray) or array.dtype.kind != kind:
+        found = getattr(array, "dtype", "an archive of arrays")
+        raise UserError(f"{path}: holds {found}, not what {maker} writes; run it again")
+    return array
+
+
+def missing(path, maker="preprocess_data.py"):
+    option = " with --glove" if "glove" in Path(path).name else ""
+    place = ", or name its folder with --data" if maker == "preprocess_data.py" else ""
+    return f"{path}: no such file; make it with {maker}{option}{place}"

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from nltk.tokenize import NLTKWordTokenizer
 
 from common.checkpoints import load_checkpoint, write_checkpoint
-from common.data import read_token_ids
+from common.token_files import read_token_ids
 from common.errors import UserError
 from common.glove import read_glove
 from common.raw_reviews import read_reviews

@@ -13,13 +13,14 @@ from nltk.tokenize.punkt import PunktSentenceTokenizer
 from parts import MODELS, TEST_SCRIPTS, load_script
 
 from common.checkpoints import checksum, save_checkpoint
-from common.data import read_dictionary, read_reviews
+from common.data import read_reviews
 from common.errors import UserError
 from common.explanations import as_text, bag_contributions, write_page
 from common.ngrams import SHARE
 from common.own_reviews import encode_reviews, load_tokenizer
 from common.raw_reviews import sort_reviews
 from common.sample_corpus import sample_reviews
+from common.token_files import read_dictionary
 
 WORDS = ["the", "film", "was", "great", "bad", ".", "n't", "<b>"]
 UNITS = 5

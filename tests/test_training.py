@@ -1,6 +1,5 @@
-"""The training loop, its schedules and the evaluation, on a linear model."""
+"""The training loop and its schedules, on a linear model."""
 
-import itertools
 import re
 from typing import NamedTuple
 
@@ -13,7 +12,7 @@ from torch.nn import functional as F
 import common.training
 from common.checkpoints import checksum, load_checkpoint
 from common.errors import UserError
-from common.evaluation import by_length, evaluate, in_order, nearly_equal, sentiment_score
+from common.evaluation import nearly_equal, sentiment_score
 from common.options import TRAINING_DEFAULTS, parse_options
 from common.figures import save_curves
 from common.training import CURVES, Training, build_optimizer, build_schedule
@@ -407,56 +406,3 @@ def test_a_run_prints_a_head_and_a_line_an_epoch(tmp_path, capsys):
     assert all(" | learning rate 0.1 | " in line for line in lines[2:5])
     assert str(tmp_path / "BOW.model") in lines[5]
     assert re.fullmatch(r"took \d+\.\d s", lines[6])
-
-
-@pytest.mark.parametrize("batch_size", [1, 7, 50, 60, 1000])
-def test_evaluation_is_the_plain_mean_over_reviews_whatever_the_batches(batch_size, tmp_path):
-    model = nn.Linear(3, 1)
-    x, t = DATA["test"]
-
-    def score(indices):
-        logit = model(x[indices])[:, 0]
-        return sentiment_score((F.binary_cross_entropy_with_logits(logit, t[indices]), logit), t[indices])
-
-    found = evaluate(model, score, torch.arange(60).split(batch_size), parse(tmp_path))
-    assert (found.loss, found.accuracy) == pytest.approx(plain_metrics(model, "test"), rel=1e-5)
-
-
-def test_a_logit_of_zero_counts_as_positive():
-    logit = torch.tensor([0.0, 0.0, 3.0, -3.0])
-    loss, correct, count = sentiment_score((torch.tensor(0.5), logit), torch.tensor([1.0, 0.0, 1.0, 1.0]))
-    assert (loss, correct, count) == (2.0, 2, 4)
-
-
-def test_batches_in_order_hold_each_review_once():
-    for count, batch_size in itertools.product([1, 2, 9, 10, 11, 100], [1, 2, 3, 10, 1000]):
-        batches = in_order(count, batch_size, "cpu")
-        assert torch.cat(batches).tolist() == list(range(count))
-        assert max(map(len, batches)) <= batch_size
-        assert max(map(len, batches)) - min(map(len, batches)) <= 1
-        assert len(batches) == -(-count // batch_size)
-
-
-def test_training_batches_hold_each_review_once_and_never_one_alone():
-    for count, batch_size in itertools.product([2, 3, 9, 10, 11, 101], [2, 3, 10, 1000]):
-        batches = nearly_equal(torch.arange(count), batch_size)
-        assert torch.cat(batches).tolist() == list(range(count))
-        assert min(map(len, batches)) >= 2
-        # An odd number of reviews in twos ends with a three.
-        assert max(map(len, batches)) <= max(batch_size, 3)
-
-
-def test_batches_by_length_stay_within_their_tokens():
-    lengths = torch.randint(1, 300, (200,), generator=torch.Generator().manual_seed(0))
-    batches = by_length(lengths, 1000)
-    assert sorted(torch.cat(batches).tolist()) == list(range(200))
-    assert all(len(batch) * lengths[batch].max() <= 1000 for batch in batches)
-    ordered = lengths[torch.cat(batches)]
-    assert (ordered.diff() <= 0).all()
-    # None could take the first review of the next.
-    assert all((len(batch) + 1) * lengths[batch].max() > 1000 for batch in batches[:-1])
-
-
-def test_a_review_longer_than_a_batch_is_one_of_its_own():
-    batches = by_length(torch.tensor([5, 2000, 3000, 7]), 1000)
-    assert [batch.tolist() for batch in batches] == [[2], [1], [3, 0]]
