@@ -42,8 +42,7 @@ class Loop:
         self.reviews = {}
         for split in "train", "test":
             reviews, _ = read_reviews(training.options.data, split, vocab_size=training.options.vocab_size)
-            self.reviews[split] = [reviews.token_ids[start:start + length].numpy() for start, length in
-                                   zip(reviews.starts.tolist(), reviews.lengths.tolist())]
+            self.reviews[split] = reviews.rows()
 
     def tokens(self, split, count):
         """Tokens of the first reviews of a split."""
