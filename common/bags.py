@@ -10,7 +10,7 @@ class BagClassifier(nn.Module):
     """Hidden layers on a vector a review, and one output: what 1a and 1b have in common.
 
     Args:
-        names: of the hidden layers in the weights' names: fc_hidden1 for "1".
+        names: what tells the hidden layers apart in the weights' names: 1 makes fc_hidden1.
         ngrams: words of the longest n-grams that count beside the network (NGrams); 0 has none.
     """
 
