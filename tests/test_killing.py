@@ -73,10 +73,11 @@ sys.path.insert(0, {str((ROOT / "1a"))!r})
 runpy.run_path(sys.argv[0], run_name="__main__")
 """)
     process = start(*command, "--output", tmp_path / "full", "--save-minutes", "0")
-    while not (tmp_path / "full" / "training.previous.state").exists():
+    while not (tmp_path / "full" / "training.state").exists():
         time.sleep(0.01)
-    process.kill()
-    process.communicate()
+    process.terminate()
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 75, stderr
     state = (tmp_path / "full" / "training.state").read_bytes()
     done = run(full, *command, "--output", tmp_path / "full")
     assert done.returncode == 2
