@@ -1,5 +1,6 @@
 """Part 3c: the language model's LSTM layers, fine-tuned to tell the sentiment."""
 
+import torch
 from torch import nn
 
 from common.layers import LSTMClassifier
@@ -22,8 +23,14 @@ class RNN_model(LSTMClassifier):
         self.embedding = nn.Embedding(vocab_size, no_of_hidden_units)
 
     def load_language_model(self, state_dict):
-        """Take embedding, LSTM and batch-norm weights of an RNN_language_model's state_dict."""
+        """Take embedding, LSTM and batch-norm weights of an RNN_language_model's state_dict.
+
+        Words that the language model does not know begin as what they were to it, the unknown token.
+        """
         own = {name: tensor for name, tensor in state_dict.items() if not name.startswith("decoder.")}
+        known = own["embedding.weight"]                                         # words of the language model, features
+        unknown = known[:1].expand(self.embedding.num_embeddings - len(known), -1)
+        own["embedding.weight"] = torch.cat([known, unknown])
         missing, unexpected = self.load_state_dict(own, strict=False)
         assert not unexpected and {name.split(".")[0] for name in missing} <= {"fc_output", "ngrams"}
 

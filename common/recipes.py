@@ -31,5 +31,6 @@ RECIPES = {
     "2b": {"assignment": {}, "overfit": LSTM_OVERFIT, "underfit": LSTM_UNDERFIT | dict(hidden_units=10),
            "best": STUDENT | dict(hidden_units=100, epochs=4)},
     "3c": {"assignment": {}, "overfit": LSTM_OVERFIT | dict(fine_tune="all"), "underfit": LSTM_UNDERFIT,
-           "best": STUDENT | dict(fine_tune="all", dropout=0.3, epochs=2, schedule="one-cycle", layer_decay=0.6)},
+           "best": STUDENT | dict(vocab_size=20_000, sequence_length=200, batch_size=100, learning_rate=0.002, epochs=2,
+                                  fine_tune="all", dropout=0.3, schedule="one-cycle", layer_decay=0.6)},
 }

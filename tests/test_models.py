@@ -359,3 +359,12 @@ def test_3c_takes_all_but_the_decoder_of_a_language_model():
     assert language_model.keys() - taken == {"decoder.weight", "decoder.bias"}
     assert all(torch.equal(ours.state_dict()[name], language_model[name]) for name in taken)
     assert torch.equal(ours.fc_output.weight, output)
+
+
+def test_words_that_the_language_model_does_not_know_begin_as_its_unknown_token():
+    ours = model_class("3c")(VOCAB + 3, HIDDEN)
+    known = pair(("3a", WORDS))[1].state_dict()
+    ours.load_language_model(known)
+    vectors = ours.embedding.weight
+    assert torch.equal(vectors[:VOCAB], known["embedding.weight"])
+    assert torch.equal(vectors[VOCAB:], known["embedding.weight"][:1].expand(3, -1))

@@ -12,7 +12,7 @@ import pytest
 import torch
 from parts import MODELS, ROOT, TEST_SCRIPTS, TRAINING_SCRIPTS, load_script
 
-from common.checkpoints import load_checkpoint
+from common.checkpoints import load_checkpoint, write_checkpoint
 from common.data import read_reviews
 from common.recipes import RECIPES
 from common.records import read_runs, read_table
@@ -191,6 +191,21 @@ def test_3c_trains_the_last_layer_and_the_output_of_the_language_model(trained, 
                and not torch.equal(tensor, after[name])}
     assert changed == {name for name in before if name.startswith(("lstm3.", "bn_lstm3."))
                        and "running" not in name and "num_batches" not in name}
+
+
+@pytest.mark.parametrize("vocab_size, words", [(10, 30), (30, 30), (40, 40)])
+def test_3c_knows_the_words_that_it_is_told_to_but_no_fewer_than_its_language_model(
+        vocab_size, words, data, language_model, tmp_path):
+    checkpoint = load_checkpoint(language_model, "3a")
+    checkpoint["vocabulary"] = checkpoint["vocabulary"][:30]
+    checkpoint["model"]["embedding.weight"] = checkpoint["model"]["embedding.weight"][:31]
+    write_checkpoint(tmp_path / "language.model", "3a", checkpoint)
+    training = load_script("3c", "RNN_sentiment_analysis.py").build_training(list(map(str, [
+        "--data", data, "--language-model", tmp_path / "language.model", "--output", tmp_path, "--device", "cpu",
+        "--vocab-size", vocab_size])))
+    assert len(training.vocabulary) == words
+    assert len(training.model.embedding.weight) == words + 1
+    assert max(int(reviews.token_ids.max()) for reviews in training.reviews.values()) == words
 
 
 def test_layer_decay_lowers_the_learning_rate_from_layer_to_layer_towards_the_embedding(data, language_model, tmp_path):
