@@ -62,7 +62,7 @@ def test_a_signalled_script_saves_and_says_that_it_is_not_done(number, start, ru
 def test_a_disk_that_fills_up_leaves_the_last_good_state(run, start, data, tmp_path):
     """The limit is on the size of a file: the model fits, the state, which is three times as large, does not."""
     command = [ROOT / TRAINING_SCRIPTS["1a"], "--data", data, "--device", "cpu", "--precision", "float32",
-               "--epochs", "3", "--hidden-units", "64"]
+               "--epochs", "20", "--hidden-units", "64"]
     assert run(*command, "--output", tmp_path / "whole").returncode == 0
     full = tmp_path / "full_disk.py"
     full.write_text(f"""

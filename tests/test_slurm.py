@@ -91,6 +91,14 @@ class Cluster:
             assert time.monotonic() < deadline, self.run("squeue") + self.logs()
             time.sleep(0.5)
 
+    def wait_for(self, text, job_id, log):
+        """Wait until a job has written a text into its log."""
+        on_its_way = True
+        while not (log.exists() and text in log.read_text()):
+            assert on_its_way, self.logs()
+            on_its_way = self.job(job_id)["JobState"] in ("PENDING", "RUNNING", "SIGNALING", "COMPLETING")
+            time.sleep(0.5)
+
     def logs(self):
         return "".join(f"--- {path.name}\n{path.read_text()}" for path in sorted((self.folder / "logs").iterdir()))
 
@@ -156,10 +164,7 @@ def test_the_ladder_gives_the_results_of_a_run_without_slurm(cluster, tmp_path):
     jobs = cluster.submit()
     assert list(jobs) == ["preprocess", *OPTIONS]
     log = cluster.folder / f"logs/3a-{jobs['3a']}.out"
-    on_its_way = "PENDING", "RUNNING", "SIGNALING", "COMPLETING"
-    while not (log.exists() and "going on in epoch" in log.read_text()):
-        assert cluster.job(jobs["3a"])["JobState"] in on_its_way, cluster.logs()
-        time.sleep(0.5)
+    cluster.wait_for("going on in epoch", jobs["3a"], log)
     # Once is enough: on a busy machine many short turns would take long. Slurm refuses while a turn is ending.
     while subprocess.run(["scontrol", "update", f"JobId={jobs['3a']}", "TimeLimit=60"],
                          env=cluster.environment).returncode:
@@ -186,8 +191,7 @@ def at_work(cluster, data, tmp_path):
     [job] = cluster.submit("2a", "--epochs", "40", "--hidden-units", "16", CPUS="2", DATA=str(data),
                            RESULTS=str(tmp_path)).values()
     log = cluster.folder / f"logs/2a-{job}.out"
-    while not (log.exists() and "epoch  1" in log.read_text()):
-        time.sleep(0.2)
+    cluster.wait_for("epoch  1", job, log)
     return job, log, tmp_path / "2a"
 
 
@@ -212,8 +216,7 @@ def test_two_processes_train_together_and_go_on_after_a_notice(cluster, data, tm
     [job] = cluster.submit("2a", "--epochs", "30", "--hidden-units", "16", "--sequence-length", "20", DATA=str(data),
                            RESULTS=str(tmp_path), CPUS="2", PROCESSES="2", WALL_CLOCK="60").values()
     log = cluster.folder / f"logs/2a-{job}.out"
-    while not (log.exists() and "epoch  1" in log.read_text()):
-        time.sleep(0.2)
+    cluster.wait_for("epoch  1", job, log)
     cluster.run("scancel", "--batch", "--signal=USR1", job)
     cluster.wait()
     assert cluster.job(job)["JobState"] == "COMPLETED", log.read_text()
