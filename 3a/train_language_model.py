@@ -1,7 +1,7 @@
 """Part 3a: train a language model on all reviews, labelled or not.
 
     python 3a/train_language_model.py
-    python 3a/train_language_model.py --epochs 2 --hidden-units 300
+    python 3a/train_language_model.py --recipe short
 
 Reads the preprocessed reviews from --data; writes language.model, data.npy, record.json,
 curves.png and test_table.csv to --output. Loss, perplexity and next-word accuracy are those of crops of
@@ -20,6 +20,7 @@ from common.data import read_splits
 from common.errors import run_script
 from common.options import TRAINING_DEFAULTS, parse_options
 from common.processes import processes
+from common.recipes import RECIPES
 from common.records import save_table
 from common.training import Training
 
@@ -27,7 +28,7 @@ from common.training import Training
 def build_training(argv=None):
     """The run that the options ask for, ready to start; argv as in parse_options."""
     options = parse_options(
-        __doc__, __file__, argv, **TRAINING_DEFAULTS | dict(
+        __doc__, __file__, argv, presets={"recipe": RECIPES["3a"]}, **TRAINING_DEFAULTS | dict(
             epochs=75, test_every=2, save_every=2, schedule="step", step_epochs=50, clip_norm=2.0, sequence_length=50,
             hidden_units=500, lstm_layers=3, dropout=0.3, vocab_size=8000), several_processes=True)
     reviews, vocabulary = read_splits(options, unlabelled=True)

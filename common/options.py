@@ -89,11 +89,12 @@ OPTIONS = {
 
 # What the training scripts have in common; a part gives its own value where the assignment does.
 TRAINING_DEFAULTS = dict(
-    batch_size=200, optimizer="adam", learning_rate=0.001, schedule="constant", clip_norm=0.0, drop_copies=False,
-    validation=0.0, validate_every=0, keep="last", patience=0, save_every=1, save_minutes=10.0, restart=False)
+    recipe="assignment", batch_size=200, optimizer="adam", learning_rate=0.001, schedule="constant", clip_norm=0.0,
+    drop_copies=False, validation=0.0, validate_every=0, keep="last", patience=0, save_every=1, save_minutes=10.0,
+    restart=False)
 
 # What those of the classifiers have in common.
-CLASSIFIER_DEFAULTS = TRAINING_DEFAULTS | dict(recipe="assignment", dropout=0.5, ngrams=0, pseudo_labels=None)
+CLASSIFIER_DEFAULTS = TRAINING_DEFAULTS | dict(dropout=0.5, ngrams=0, pseudo_labels=None)
 
 # What the test scripts have in common.
 TEST_DEFAULTS = dict(review=[], reviews=None, explain=False, unlabelled=False)
