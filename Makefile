@@ -66,6 +66,7 @@ ladder: $(foreach part,$(CLASSIFIERS) 3a,$(RESULTS)/$(part)/test_table.csv) $(RE
 	@echo
 	@$(MAKE) --no-print-directory report
 
+$(if $(filter-out $(CLASSIFIERS),$(PARTS)),$(error PARTS: any of $(CLASSIFIERS)))
 KINDS := $(foreach part,$(PARTS),$(addprefix $(part)/,$(RECIPES)))
 trials: $(foreach kind,$(KINDS),$(foreach seed,$(SEEDS),$(TRIALS)/$(kind)-$(seed)/test_table.csv))
 

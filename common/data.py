@@ -258,7 +258,7 @@ def with_pseudo_labels(train, path):
     Raises:
         UserError: the file is missing or broken, or is about other reviews.
     """
-    maker = "1a/BOW_test.py --unlabelled"
+    maker = "1a's teacher, as README.md shows"
     probabilities = torch.from_numpy(load_array(path, "f", maker).astype(np.float32)).to(train.labels)
     unlabelled = train.labels.isnan()
     if not torch.equal(probabilities.isnan(), ~unlabelled) or (probabilities < 0).any() or (probabilities > 1).any():

@@ -45,7 +45,8 @@ OPTIONS = {
     "drop_copies": dict(action="store_true", help="leave out training reviews that read the same as a test review"),
     "pseudo_labels": dict(type=Path, metavar="FILE",
                           help="pseudo_labels.npy of a test script: the unlabelled reviews are learned from too, with "
-                               "these labels; with --validation, of a model that was trained with the same one"),
+                               "these labels; with --validation, of a model that was trained with the same, and with "
+                               "the same --seed and --drop-copies"),
     "validation": dict(type=number(float, 0, 0.9),
                        help="share of the training reviews held out for validation, by film; 0 holds none out"),
     "validate_every": dict(type=number(int, 0),

@@ -126,7 +126,7 @@ class Training:
         except RuntimeError as error:
             if processes.size == 1 or is_out_of_memory(error):
                 raise
-            raise UserError(f"torchrun: another process of this run ended ({error}); what was saved last is kept: "
+            raise UserError(f"torchrun: a process of this run failed ({error}); what was saved last is kept: "
                             "start again with the same options to go on") from error
         finally:
             processes.leave()
@@ -162,6 +162,8 @@ class Training:
                 print(f"kept the weights of epoch {self.best_epoch}, the {best} | "
                       f"test loss {test.loss:.4f} accuracy {100 * test.accuracy:.2f} %")
             if processes.rank == 0:
+                for name in "test_table.csv", "test_table.png":                  # of the model before
+                    (self.options.output / name).unlink(missing_ok=True)
                 write_record(self.record_path, self.part, self.fixed_options(), self.options.device,
                              time.monotonic() - self.started_at, self.curves)
                 self.save(finished=True)

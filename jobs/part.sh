@@ -53,6 +53,13 @@ if [ -n "${SLURM_ARRAY_TASK_ID-}" ]; then       # a trial of a sweep
     eval "set -- \"\$@\" $(sed -n "${SLURM_ARRAY_TASK_ID}p" "$SWEEP/trials.txt")"
 fi
 
+if [ "${SLURM_RESTART_COUNT-0}" -gt 0 ]; then   # --restart is for the first turn; the others go on
+    for option in "$@"; do
+        shift
+        [ "$option" = --restart ] || set -- "$@" "$option"
+    done
+fi
+
 case $part in
 1a | 1b) train=BOW_sentiment_analysis.py test=BOW_test.py ;;
 2a | 2b | 3c) train=RNN_sentiment_analysis.py test=RNN_test.py ;;

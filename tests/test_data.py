@@ -319,7 +319,7 @@ def test_pseudo_labels_of_other_reviews_are_refused(probabilities, tmp_path):
 
 def test_missing_pseudo_labels_are_refused_with_the_way_to_make_them(tmp_path):
     write_folder(tmp_path)
-    with pytest.raises(UserError, match="none.npy: no such file; make it with 1a/BOW_test.py --unlabelled$"):
+    with pytest.raises(UserError, match="none.npy: no such file; make it with 1a's teacher, as README.md shows$"):
         splits(tmp_path, "--pseudo-labels", str(tmp_path / "none.npy"))
 
 

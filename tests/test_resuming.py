@@ -170,6 +170,16 @@ def test_a_finished_run_on_other_reviews_is_trained_anew(tmp_path, capsys):
     assert outcome(tmp_path) != before
 
 
+def test_a_new_model_does_not_keep_the_table_of_the_one_before(tmp_path):
+    make_training(tmp_path).run()
+    for name in "test_table.csv", "test_table.png":
+        (tmp_path / name).write_text("of the model before")
+    make_training(tmp_path).run()
+    assert (tmp_path / "test_table.csv").exists() and (tmp_path / "test_table.png").exists()
+    make_training(tmp_path, reviews=OTHER_REVIEWS).run()
+    assert not (tmp_path / "test_table.csv").exists() and not (tmp_path / "test_table.png").exists()
+
+
 def test_a_restarted_run_that_is_killed_leaves_nothing_of_the_old_one(tmp_path):
     make_training(tmp_path).run()
     restarted = make_training(tmp_path, "--restart")

@@ -20,7 +20,8 @@ from common.records import read_runs, read_table
 TINY = ["--epochs", "1", "--batch-size", "100"]
 RECURRENT = ["--hidden-units", "16", "--sequence-length", "20"]
 OPTIONS = {"1a": ["--hidden-units", "16"], "1b": ["--hidden-units", "16"], "2a": RECURRENT, "2b": RECURRENT,
-           "3a": [*RECURRENT, "--batch-size", "20", "--learning-rate", "0.01"], "3c": ["--sequence-length", "20"]}
+           "3a": [*RECURRENT, "--batch-size", "20", "--learning-rate", "0.01", "--drop-copies"],
+           "3c": ["--sequence-length", "20"]}
 LENGTHS = [str(length) for length in range(50, 501, 50)] + ["whole"]
 
 
@@ -191,6 +192,16 @@ def test_3c_trains_the_last_layer_and_the_output_of_the_language_model(trained, 
                and not torch.equal(tensor, after[name])}
     assert changed == {name for name in before if name.startswith(("lstm3.", "bn_lstm3."))
                        and "running" not in name and "num_batches" not in name}
+
+
+def test_3c_leaves_the_copies_out_only_if_its_language_model_has(run_here, data, language_model, tmp_path):
+    checkpoint = load_checkpoint(language_model, "3a")
+    checkpoint["options"]["drop_copies"] = False
+    write_checkpoint(tmp_path / "language.model", "3a", checkpoint)
+    status, _, stderr = run_here(TRAINING_SCRIPTS["3c"], "--data", data, "--output", tmp_path, "--device", "cpu",
+                                 "--drop-copies", "--language-model", tmp_path / "language.model")
+    assert status == 2
+    assert stderr.startswith("error: --drop-copies: ") and "language.model has read the copies; train 3a" in stderr
 
 
 @pytest.mark.parametrize("vocab_size, words", [(10, 30), (30, 30), (40, 40)])

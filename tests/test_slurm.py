@@ -188,7 +188,7 @@ def test_the_ladder_gives_the_results_of_a_run_without_slurm(cluster, tmp_path):
 @pytest.fixture
 def at_work(cluster, data, tmp_path):
     """A training on both CPUs that is in its first epochs -> (job id, log, folder of its results)."""
-    [job] = cluster.submit("2a", "--epochs", "40", "--hidden-units", "16", CPUS="2", DATA=str(data),
+    [job] = cluster.submit("2a", "--restart", "--epochs", "40", "--hidden-units", "16", CPUS="2", DATA=str(data),
                            RESULTS=str(tmp_path)).values()
     log = cluster.folder / f"logs/2a-{job}.out"
     cluster.wait_for("epoch  1", job, log)
@@ -204,7 +204,7 @@ def test_a_cancelled_job_saves_and_stays_cancelled(cluster, at_work):
     assert (results / "training.state").exists()
 
 
-def test_a_preempted_job_goes_on_when_there_is_room_again(cluster, at_work):
+def test_a_preempted_job_goes_on_for_all_its_restart_when_there_is_room_again(cluster, at_work):
     job, log, _ = at_work
     cluster.run("sbatch", "--partition=urgent", "--ntasks=2", "--output=/dev/null", "--wrap=true")
     cluster.wait()
