@@ -1,5 +1,6 @@
 """The options of all scripts: one definition each, the same meaning everywhere."""
 
+import argparse
 import os
 from pathlib import Path
 
@@ -42,7 +43,8 @@ OPTIONS = {
     "step_epochs": dict(type=positive_int, help="epochs between two steps of --schedule step"),
     "clip_norm": dict(type=number(float, 0), help="largest norm of all gradients together; 0 does not clip"),
     "drop_stop_words": dict(action="store_true", help="leave function words (the, of, was, ...) out of the reviews"),
-    "drop_copies": dict(action="store_true", help="leave out training reviews that read the same as a test review"),
+    "drop_copies": dict(action=argparse.BooleanOptionalAction,
+                        help="leave out training reviews that read the same as a test review"),
     "pseudo_labels": dict(type=Path, metavar="FILE",
                           help="pseudo_labels.npy of a test script: the unlabelled reviews are learned from too, with "
                                "these labels; with --validation, of a model that was trained with the same, and with "

@@ -7,7 +7,7 @@
 source jobs/settings.sh
 part=$1
 shift
-export OMP_NUM_THREADS=${OMP_NUM_THREADS-$CPUS}
+export OMP_NUM_THREADS=${OMP_NUM_THREADS-$((CPUS > PROCESSES ? CPUS / PROCESSES : 1))}
 
 # Puts the job back into the queue; but not one that was cancelled, which Slurm would take as well.
 requeue() {

@@ -78,7 +78,7 @@ def test_the_bounds_themselves_are_taken():
     assert (options.patience, options.batch_size, options.seed) == (0, 2, 4294967295)
 
 
-PRESETS = {"recipe": {"assignment": {}, "overfit": {"dropout": 0.0, "epochs": 20}}}
+PRESETS = {"recipe": {"assignment": {}, "overfit": {"dropout": 0.0, "epochs": 20, "drop_copies": True}}}
 
 
 def test_a_recipe_takes_the_place_of_the_defaults():
@@ -89,8 +89,9 @@ def test_a_recipe_takes_the_place_of_the_defaults():
 
 
 def test_an_option_counts_more_than_the_recipe():
-    options = parse_options("", __file__, ["--epochs", "3", "--recipe", "overfit"], presets=PRESETS, **DEFAULTS)
-    assert (options.dropout, options.epochs) == (0, 3)
+    options = parse_options("", __file__, ["--epochs", "3", "--no-drop-copies", "--recipe", "overfit"], presets=PRESETS,
+                            **DEFAULTS)
+    assert (options.dropout, options.epochs, options.drop_copies) == (0, 3, False)
 
 
 def test_numbers_too_small_to_count_become_0():
@@ -158,8 +159,8 @@ def test_help_lists_every_option_with_its_default(capsys, monkeypatch):
     assert len(entries) == len(defaults) + 1
     for name, default in defaults.items():
         option = name.replace("_", "-")
-        assert any(re.fullmatch(re.escape(option) + r" .*[a-z]{3} .*" + re.escape(f"(default: {default})"), entry)
-                   for entry in entries), option
+        pattern = re.escape(option) + r"(, \S+)? .*[a-z]{3} .*" + re.escape(f"(default: {default})")
+        assert any(re.fullmatch(pattern, entry) for entry in entries), option
 
 
 def test_help_shows_the_docstring_as_it_is_written(capsys):
