@@ -348,7 +348,7 @@ class Training:
         Raises:
             UserError: it had other options.
         """
-        if self.state_path.exists() or not self.model_path.exists():
+        if self.state_path.exists() or self.previous_path.exists() or not self.model_path.exists():
             return False
         checkpoint = load_checkpoint(self.model_path, self.part, self.options.device)
         if not checkpoint["finished"]:

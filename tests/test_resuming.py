@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -265,6 +266,43 @@ def test_instead_of_a_damaged_state_the_one_before_it_is_used(damage, uninterrup
     assert f"going on from {previous}" in printed.err or damage.__name__ == "<lambda>"
     assert outcome(tmp_path) == uninterrupted
     assert not state.exists() and not previous.exists()
+
+
+class Killed(BaseException):
+    """Ends a run at once, as nothing in it expects."""
+
+
+def run_until_change(number, folder):
+    """Start a run that dies instead of renaming or removing a file for the number-th time -> whether it did."""
+    changes = itertools.count(1)
+
+    def deadly(change):
+        def changed(*args, **kwargs):
+            if next(changes) >= number:
+                raise Killed
+            return change(*args, **kwargs)
+        return changed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "replace", deadly(os.replace))
+        patch.setattr(Path, "unlink", deadly(Path.unlink))
+        try:
+            make_training(folder).run()
+        except Killed:
+            return True
+    return False
+
+
+def test_a_run_killed_between_any_two_changes_of_its_folder_goes_on_to_the_same_bytes(uninterrupted, tmp_path):
+    for number in itertools.count(1):
+        folder = tmp_path / str(number)
+        killed = run_until_change(number, folder)
+        make_training(folder).run()
+        assert outcome(folder) == uninterrupted
+        assert sorted(path.name for path in folder.iterdir()) == [".lock", "data.npy", "record.json", "rnn.model"]
+        if not killed:
+            break
+    assert number > 10
 
 
 def test_damaged_states_are_refused_with_their_names(tmp_path, capsys):
