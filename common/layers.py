@@ -37,18 +37,24 @@ class StatefulLSTM(nn.Module):
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
         if self.h is None:
             self.h = self.c = torch.zeros(len(x), self.out_size, dtype=dtype, device=x.device)
-        weights = [weight.to(dtype) for weight in self.lstm.parameters()]
         # Under autocast CUDA would run the LSTM in float16 whatever was asked for.
         with torch.autocast(device, enabled=False):
             if sequence.shape[1] == 1:
+                weights = [weight.to(dtype) for weight in self.lstm.parameters()]
                 self.h, self.c = torch.lstm_cell(sequence[:, 0].to(dtype), (self.h, self.c), *weights)
                 return self.h.view(*x.shape[:-1], -1)
             output, h, c = torch.lstm(
-                sequence.to(dtype), (self.h.unsqueeze(0), self.c.unsqueeze(0)), weights,
+                sequence.to(dtype), (self.h.unsqueeze(0), self.c.unsqueeze(0)), self.adjacent_weights(dtype),
                 has_biases=True, num_layers=1, dropout=0.0, train=torch.is_grad_enabled(),
                 bidirectional=False, batch_first=True)                          # batch, time, out_size
         self.h, self.c = h[0], c[0]
         return output
+
+    def adjacent_weights(self, dtype):
+        """The weights one after the other in memory, where cuDNN would otherwise copy them to, with a warning."""
+        weights = list(self.lstm.parameters())
+        adjacent = torch.cat([weight.flatten() for weight in weights]).to(dtype)
+        return [part.view_as(weight) for part, weight in zip(adjacent.split([w.numel() for w in weights]), weights)]
 
     def forward_words(self, vectors, token_ids):
         """forward() of the words' vectors (words, in_size) at token_ids (batch, time) -> (batch, time, out_size)."""

@@ -142,6 +142,17 @@ def test_lstm_holds_the_parameters_of_one_cell():
     assert set(ours.state_dict()) == {f"lstm.{name}" for name in cell.state_dict()}
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_lstm_weights_fill_one_piece_of_memory_in_the_order_of_cudnn(dtype):
+    ours = stateful_lstm()
+    weights = ours.adjacent_weights(dtype)
+    whole = weights[0].flatten().as_strided([sum(weight.numel() for weight in weights)], [1])
+    cell = ours.lstm
+    expected = [cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh]
+    assert whole.equal(torch.cat([weight.flatten().to(dtype) for weight in expected]))
+    assert [weight.shape for weight in weights] == [weight.shape for weight in expected]
+
+
 # LockedDropout
 
 
