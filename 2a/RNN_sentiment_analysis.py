@@ -23,7 +23,7 @@ from common.options import CLASSIFIER_DEFAULTS, parse_options
 from common.processes import processes
 from common.recipes import RECIPES
 from common.training import Training
-from networks import PRESETS, build_network, network_arguments
+from networks import PRESETS, build_network, network_arguments, refuse_options_of_others
 
 
 def build_training(argv=None, logger=None):
@@ -35,8 +35,7 @@ def build_training(argv=None, logger=None):
         several_processes=True)
     if processes.size > 1 and options.model == "SentimentRNN":
         raise UserError("torchrun: each process would draw its own dropout for SentimentRNN; start it with python")
-    if options.ngrams and options.model != "RNN_model":
-        raise UserError(f"--ngrams: {options.model} has none; leave --ngrams and --recipe best to RNN_model")
+    refuse_options_of_others(options)
     reviews, vocabulary = read_splits(options)
 
     arguments = network_arguments(options, len(vocabulary) + 1)

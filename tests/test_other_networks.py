@@ -254,8 +254,17 @@ def test_each_network_has_the_courses_settings(name, expected, data, tmp_path):
     assert type(training.model).__name__ == name
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_ngrams_are_refused_where_a_network_has_none(name, data, tmp_path):
-    with pytest.raises(UserError, match=f"--ngrams: {name} has none"):
+@pytest.mark.parametrize("name, option, value", [
+    ("RNN_model", "--cell", "course"), ("SentimentRNN", "--pooling", "mean"), ("SentimentRNN", "--ngrams", "2"),
+    ("SentimentClassifier", "--dropout", "0.2"), ("SentimentClassifier", "--lstm-layers", "2")])
+def test_an_option_that_a_network_does_not_have_is_refused(name, option, value, data, tmp_path):
+    with pytest.raises(UserError, match=f"{option}: {name} has none; leave it, .* to another --model"):
         load_script("2a", "RNN_sentiment_analysis.py").build_training(
-            ["--model", name, "--recipe", "best", "--data", str(data), "--output", str(tmp_path)])
+            ["--model", name, option, value, "--data", str(data), "--output", str(tmp_path)])
+
+
+@pytest.mark.parametrize("name, recipe", [("SentimentRNN", "best"), ("SentimentClassifier", "overfit")])
+def test_a_recipe_is_refused_where_it_sets_what_a_network_does_not_have(name, recipe, data, tmp_path):
+    with pytest.raises(UserError, match=f"{name} has none; leave it, and a recipe that sets it"):
+        load_script("2a", "RNN_sentiment_analysis.py").build_training(
+            ["--model", name, "--recipe", recipe, "--data", str(data), "--output", str(tmp_path)])
