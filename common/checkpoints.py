@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import sys
 import warnings
 import zipfile
 import zlib
@@ -67,6 +68,9 @@ def load_checkpoint(path, part, device="cpu"):
     if found != part:
         raise UserError(f"{path}: a checkpoint of {found}, not of part {part}; name the right file, or train it again "
                         "with --restart")
+    if not checkpoint.get("finished", True):
+        print(f"{path}: of a run that is not finished, after epoch {len(checkpoint['curves']['train_loss'])} of "
+              f"{checkpoint['options'].get('epochs')}", file=sys.stderr)
     return checkpoint
 
 

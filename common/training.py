@@ -83,6 +83,7 @@ class Training:
         self.data_path = options.output / "data.npy"
         self.curves_path = options.output / "curves.png"
         self.record_path = options.output / "record.json"
+        self.table_paths = [options.output / "test_table.csv", options.output / "test_table.png"]
         self.state_path = options.output / "training.state"
         self.previous_path = options.output / "training.previous.state"
         self.model, self.arguments, self.vocabulary = model, arguments, vocabulary
@@ -140,11 +141,13 @@ class Training:
             for path in self.state_path, self.model_path, self.data_path, self.curves_path, self.record_path:
                 remove_unfinished(path)
             if self.options.restart:
-                for path in self.state_path, self.previous_path, self.model_path, self.record_path:
-                    path.unlink(missing_ok=True)
+                self.remove_results()
         processes.wait_for_all()
         if self.already_trained():
             return self.evaluate("test")
+        processes.wait_for_all()
+        if processes.rank == 0 and not self.states():
+            self.remove_results()
         with self.signals:
             self.resume()
             try:
@@ -162,8 +165,8 @@ class Training:
                 print(f"kept the weights of epoch {self.best_epoch}, the {best} | "
                       f"test loss {test.loss:.4f} accuracy {100 * test.accuracy:.2f} %")
             if processes.rank == 0:
-                for name in "test_table.csv", "test_table.png":                  # of the model before
-                    (self.options.output / name).unlink(missing_ok=True)
+                for path in self.table_paths:                                    # of a model on its way here
+                    path.unlink(missing_ok=True)
                 write_record(self.record_path, self.part, self.fixed_options(), self.options.device,
                              time.monotonic() - self.started_at, self.curves)
                 self.save(finished=True)
@@ -348,7 +351,7 @@ class Training:
         Raises:
             UserError: it had other options.
         """
-        if self.state_path.exists() or self.previous_path.exists() or not self.model_path.exists():
+        if self.states() or not self.model_path.exists():
             return False
         checkpoint = load_checkpoint(self.model_path, self.part, self.options.device)
         if not checkpoint["finished"]:
@@ -360,6 +363,16 @@ class Training:
         self.model.load_state_dict(checkpoint["model"])
         print(f"{self.model_path} is trained already; --restart trains it anew")
         return True
+
+    def states(self):
+        """The paths of the states that an earlier run left to go on from, the last first."""
+        return [path for path in (self.state_path, self.previous_path) if path.exists()]
+
+    def remove_results(self):
+        """Take away what an earlier run left, so that nothing of it is taken for this one's."""
+        for path in (*self.states(), self.model_path, self.data_path, self.curves_path, self.record_path,
+                     *self.table_paths):
+            path.unlink(missing_ok=True)
 
     def refuse_other_options(self, path, before):
         for name, value in self.fixed_options().items():
@@ -391,7 +404,7 @@ class Training:
         Raises:
             UserError: there are states, but none can be read, or it is of other options or inputs.
         """
-        paths = [path for path in (self.state_path, self.previous_path) if path.exists()]
+        paths = self.states()
         for path in paths:
             try:
                 state = load_checkpoint(path, self.part, self.options.device)

@@ -27,11 +27,11 @@ WORDS = ["the", "film", "café"]
 GLOVE = torch.arange(8.0).view(4, 2)
 
 
-def save(path, part="2a", glove=None):
+def save(path, part="2a", glove=None, finished=True):
     model = Model(**ARGUMENTS)
     model(torch.randn(5, 3))    # moves the running statistics
     save_checkpoint(path, part, model, ARGUMENTS, WORDS, {"glove": checksum(glove)}, {"epochs": 3, "data": "there"},
-                    {"train_loss": [0.7, 0.5]}, finished=True)
+                    {"train_loss": [0.7, 0.5]}, finished)
     return model.eval()
 
 
@@ -50,6 +50,14 @@ def test_a_checkpoint_knows_words_options_and_curves(tmp_path):
     assert checkpoint["vocabulary"] == WORDS
     assert checkpoint["options"] == {"epochs": 3, "data": "there"}
     assert checkpoint["curves"] == {"train_loss": [0.7, 0.5]}
+
+
+@pytest.mark.parametrize("finished, said", [(True, ""), (False, "rnn.model: of a run that is not finished, "
+                                                                "after epoch 2 of 3\n")])
+def test_a_model_of_an_unfinished_run_is_told_of(finished, said, tmp_path, capsys):
+    save(tmp_path / "rnn.model", finished=finished)
+    load_checkpoint(tmp_path / "rnn.model", "2a")
+    assert capsys.readouterr().err == (said and f"{tmp_path}/{said}")
 
 
 def test_a_missing_checkpoint_is_refused_with_what_to_train(tmp_path):

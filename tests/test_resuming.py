@@ -171,14 +171,38 @@ def test_a_finished_run_on_other_reviews_is_trained_anew(tmp_path, capsys):
     assert outcome(tmp_path) != before
 
 
-def test_a_new_model_does_not_keep_the_table_of_the_one_before(tmp_path):
-    make_training(tmp_path).run()
+def make_tables(folder):
+    """What a test script writes beside a model."""
     for name in "test_table.csv", "test_table.png":
-        (tmp_path / name).write_text("of the model before")
+        (folder / name).write_text("of the model at hand")
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_finished_run_keeps_its_table(tmp_path):
     make_training(tmp_path).run()
-    assert (tmp_path / "test_table.csv").exists() and (tmp_path / "test_table.png").exists()
-    make_training(tmp_path, reviews=OTHER_REVIEWS).run()
-    assert not (tmp_path / "test_table.csv").exists() and not (tmp_path / "test_table.png").exists()
+    make_tables(tmp_path)
+    make_training(tmp_path).run()
+    assert names(tmp_path) == [".lock", "data.npy", "record.json", "rnn.model", "test_table.csv", "test_table.png"]
+
+
+@pytest.mark.parametrize("argv, reviews", [(["--restart"], REVIEWS), ([], OTHER_REVIEWS)])
+def test_nothing_of_a_finished_run_stands_beside_a_new_one(argv, reviews, tmp_path):
+    make_training(tmp_path).run()
+    make_tables(tmp_path)
+    with pytest.raises(SystemExit):
+        make_training(tmp_path, *argv, stop_after=5, reviews=reviews).run()
+    assert names(tmp_path) == [".lock", "training.state"]
+
+
+def test_a_table_of_half_a_training_does_not_stand_beside_the_whole(tmp_path):
+    with pytest.raises(SystemExit):
+        make_training(tmp_path, stop_after=20).run()
+    make_tables(tmp_path)
+    make_training(tmp_path).run()
+    assert names(tmp_path) == [".lock", "data.npy", "record.json", "rnn.model"]
 
 
 def test_a_restarted_run_that_is_killed_leaves_nothing_of_the_old_one(tmp_path):
@@ -299,7 +323,7 @@ def test_a_run_killed_between_any_two_changes_of_its_folder_goes_on_to_the_same_
         killed = run_until_change(number, folder)
         make_training(folder).run()
         assert outcome(folder) == uninterrupted
-        assert sorted(path.name for path in folder.iterdir()) == [".lock", "data.npy", "record.json", "rnn.model"]
+        assert names(folder) == [".lock", "data.npy", "record.json", "rnn.model"]
         if not killed:
             break
     assert number > 10
@@ -330,7 +354,7 @@ def test_what_a_killed_run_had_half_written_is_removed(tmp_path):
     for name in ".training.state.abc", ".rnn.model.def":
         (tmp_path / name).write_bytes(b"half")
     make_training(tmp_path).run()
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "data.npy", "record.json", "rnn.model"]
+    assert names(tmp_path) == [".lock", "data.npy", "record.json", "rnn.model"]
 
 
 @pytest.fixture
