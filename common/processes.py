@@ -66,8 +66,12 @@ class Processes:
 
     def wrap(self, model):
         """The model as the training loop calls it: gradients are averaged over the processes."""
+        if self.size == 1:
+            return model
+        parallel = DistributedDataParallel(model)
         # The buffers need not be sent at each step: batch normalisation computes the same in all processes (total).
-        return model if self.size == 1 else DistributedDataParallel(model, broadcast_buffers=False)
+        parallel.broadcast_buffers = False
+        return parallel
 
     def share(self, rows):
         """This process's rows of (batch, ...)."""

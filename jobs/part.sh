@@ -38,7 +38,7 @@ run() {
     # torchrun tells of no status but its own, but its processes save as a single one does.
     case $status:$signal:$launch in
     0:*) ;;
-    75:* | 138:USR1:* | 143:TERM:* | *:?*:*torchrun*) requeue ;;
+    75:* | 138:USR1:* | 143:TERM:* | *:?*:*torch.distributed.run*) requeue ;;
     *) exit "$status" ;;
     esac
 }
@@ -75,8 +75,8 @@ launch=$PYTHON pass_on=USR1
 if [ $((NODES * PROCESSES)) -gt 1 ]; then
     # The first node is where all processes meet; the job's id makes a port that no other job is likely to take.
     host=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
-    launch="srun $(dirname "$PYTHON")/torchrun --nnodes $NODES --nproc_per_node $PROCESSES --rdzv_backend c10d
-        --rdzv_id $SLURM_JOB_ID --rdzv_endpoint $host:$((20000 + SLURM_JOB_ID % 10000))"
+    launch="srun $PYTHON -m torch.distributed.run --nnodes $NODES --nproc_per_node $PROCESSES
+        --rdzv_backend c10d --rdzv_id $SLURM_JOB_ID --rdzv_endpoint $host:$((20000 + SLURM_JOB_ID % 10000))"
     pass_on=TERM                                # USR1 would end torchrun itself
 fi
 
