@@ -14,8 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 OPTIONS = {
-    "model": dict(choices=["RNN_model", "SentimentRNN", "SentimentClassifier"],
-                  help="the assignment's network, or another of the course, each with defaults of its own"),
+    "model": dict(help="the assignment's network, or another of the course, each with defaults of its own"),
     "epochs": dict(type=positive_int, help="times that every training review is seen"),
     "batch_size": dict(type=number(int, 2), help="reviews a batch"),
     "hidden_units": dict(type=positive_int, help="width of the embedding and of the hidden layers"),
@@ -141,9 +140,10 @@ def parse_options(description, script, argv=None, several_processes=False, prese
     for name, sets in presets.items():
         parser.set_defaults(**sets[getattr(options, name)])
     options = parser.parse_args(argv)
-    for name, off in ("patience", 0), ("keep", "last"):
+    for name, off in ("patience", 0), ("keep", "last"), ("validate_every", 0):
         if getattr(options, name, off) != off and not options.validation:
-            raise UserError(f"--{name}: needs validation reviews; hold some out with --validation 0.1")
+            option = "--" + name.replace("_", "-")
+            raise UserError(f"{option}: needs validation reviews; hold some out with --validation 0.1")
     if hasattr(options, "reviews"):
         own = options.review or options.reviews
         if options.explain and not own:

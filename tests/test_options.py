@@ -55,7 +55,7 @@ def test_every_option_is_tried_here():
     "--dropout 1", "--dropout -0.1", "--dropout nan", "--vocab-size 0", "--sequence-length 1",
     "--optimizer rmsprop", "--learning-rate 0", "--learning-rate inf", "--learning-rate nan", "--learning-rate -1",
     "--schedule cosine", "--step-epochs 0", "--clip-norm -1", "--clip-norm inf", "--validation 1", "--validation -0.1",
-    "--patience -1", "--patience 2", "--keep first", "--keep loss", "--validate-every -1", "--model BOW_model",
+    "--patience -1", "--patience 2", "--keep first", "--keep loss", "--validate-every -1", "--validate-every 5",
     "--crop first", "--cell gru", "--test-every 0", "--save-every 0", "--save-minutes -1",
     "--fine-tune none", "--layer-decay 0", "--layer-decay 2", "--temperature 1 0", "--temperature -1",
     "--temperature 1e-300", "--temperature inf", "--length 0", "--top-k -1", "--top-p 0",
@@ -114,6 +114,12 @@ def test_patience_goes_with_validation():
     assert parse("--patience", "2", "--validation", "0.1").patience == 2
     with pytest.raises(UserError, match="--patience: needs validation reviews; .*--validation 0.1"):
         parse("--patience", "2")
+
+
+def test_validating_within_an_epoch_goes_with_validation():
+    assert parse("--validate-every", "5", "--validation", "0.1").validate_every == 5
+    with pytest.raises(UserError, match="--validate-every: needs validation reviews; .*--validation 0.1"):
+        parse("--validate-every", "5")
 
 
 @pytest.mark.parametrize("kept", ["loss", "accuracy"])

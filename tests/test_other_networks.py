@@ -254,6 +254,11 @@ def test_each_network_has_the_courses_settings(name, expected, data, tmp_path):
     assert type(training.model).__name__ == name
 
 
+def test_an_unknown_network_is_refused_with_those_there_are():
+    with pytest.raises(UserError, match="--model: invalid choice: 'BOW_model' .*RNN_model.*SentimentClassifier"):
+        load_script("2a", "RNN_sentiment_analysis.py").build_training(["--model", "BOW_model"])
+
+
 @pytest.mark.parametrize("name, option, value", [
     ("RNN_model", "--cell", "course"), ("SentimentRNN", "--pooling", "mean"), ("SentimentRNN", "--ngrams", "2"),
     ("SentimentClassifier", "--dropout", "0.2"), ("SentimentClassifier", "--lstm-layers", "2")])
