@@ -22,7 +22,7 @@ from common.arguments import Parser, number, positive_int
 from common.corpus_statistics import corpus_statistics, plot_statistics, print_statistics, write_statistics
 from common.download import IMDB_SHA256, IMDB_URL, download
 from common.errors import UserError, run_script
-from common.files import claim_folder
+from common.files import claim_folder, remove_unfinished
 from common.raw_reviews import SPLITS, read_reviews, sort_reviews
 from common.token_files import write_array, write_dictionary, write_reviews, write_token_ids
 from common.tokenizer import learn_sample_punkt, load_punkt, tokenize_reviews, usable_cores
@@ -95,6 +95,8 @@ def describe(reviews, tokenized, words, counts, punkt_source, output):
 def main():
     options = parse_options()
     with claim_folder(options.output):
+        for name in "imdb_dictionary.npy", *IMDB_FILES:
+            remove_unfinished(options.output / name)
         preprocess(options)
 
 

@@ -15,7 +15,7 @@ def check_folder(folder):
     """Refuse a folder that cannot be written before hours of work for it."""
     with replace_file(folder / ".writable"):
         pass
-    (folder / ".writable").unlink()
+    (folder / ".writable").unlink(missing_ok=True)      # another script may look at the same time
 
 
 @contextlib.contextmanager

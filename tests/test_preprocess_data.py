@@ -118,6 +118,12 @@ def test_word_vectors_of_other_reviews_are_removed(tmp_path, preprocess):
     assert len(contents(output)) == 7
 
 
+def test_what_a_killed_run_had_half_written_is_removed(tmp_path, preprocess):
+    (tmp_path / ".imdb_train.txt.abc").write_text("1 2")
+    preprocess("--imdb", write_folder(tmp_path / "aclImdb", FILES), "--output", tmp_path)
+    assert not (tmp_path / ".imdb_train.txt.abc").exists()
+
+
 def test_files_of_another_dictionary_are_removed_before_it_is_written(tmp_path):
     for name in ("ids.txt", "other.txt"):
         (tmp_path / name).write_text("1")
