@@ -71,13 +71,11 @@ def write_statistics(path, statistics):
 
 def plot_statistics(path, lengths, counts):
     """Draw review lengths as a histogram, and token rank against frequency on log axes, as PNG."""
-    from matplotlib.figure import Figure  # slow to import, and only needed here
+    from common.figures import plt, save_figure     # slow to import, and only needed here
 
-    figure = Figure(figsize=(10, 4), layout="constrained")
-    lengths_axes, counts_axes = figure.subplots(1, 2)
+    figure, (lengths_axes, counts_axes) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     lengths_axes.hist(lengths, bins=min(100, int(np.ptp(lengths)) + 1))
     lengths_axes.set(title="Review lengths", xlabel="tokens in the review", ylabel="reviews")
     counts_axes.loglog(np.arange(1, len(counts) + 1), counts)
     counts_axes.set(title="Token frequencies", xlabel="rank of the token", ylabel="occurrences")
-    with replace_file(path, "wb") as file:
-        figure.savefig(file, format="png", dpi=150)
+    save_figure(path, figure)

@@ -12,6 +12,7 @@ from common.files import replace_file
 
 GREYS = ["0", "0.35", "0.6"]
 MARKERS = "osD^vP*X"
+METRICS = ("loss", "cross entropy (nats)", 1), ("accuracy", "accuracy (%)", 100)
 
 
 def save_figure(path, figure):
@@ -36,9 +37,6 @@ def save_curves(path, title, curves):
         axis.legend()
     figure.suptitle(title)
     save_figure(path, figure)
-
-
-METRICS = ("loss", "cross entropy (nats)", 1), ("accuracy", "accuracy (%)", 100)
 
 
 def label_epochs(axis):

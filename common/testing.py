@@ -122,7 +122,8 @@ class BagTest(TestRun):
         """(loss, logit) of the whole reviews at indices (batch,)."""
         bags = reviews.bags(indices)
         x = bags if self.glove is None else bag_means(*bags[:2], self.glove)
-        return self.model(x, reviews.labels[indices], reviews.whole(indices)[0])
+        token_ids = reviews.whole(indices)[0] if self.model.ngrams else None    # batch, time
+        return self.model(x, reviews.labels[indices], token_ids)
 
     def network_contributions(self, reviews, indices):
         found = []
