@@ -225,8 +225,11 @@ def measure_part(part, data, device, precision, repeats, sizes=()):
         training.model, lambda indices: training.score("test", indices), [torch.cat(batches)], options)]
     (loop_s, ours_s), (loop_bytes, ours_bytes) = medians(functions, repeats, options.device)
     tokens = 4 * batch * length if recurrent else loop.tokens("test", 4 * batch)
-    flops = forward_flops(part, training.arguments, 4 * batch, length) if recurrent else 0
     what = f"evaluation at {length} tokens" if recurrent else "evaluation"
+    flops = 0
+    if recurrent:
+        with torch.inference_mode(), autocast(options):
+            flops = evaluation_flops(part, training, training.reviews["test"].crops(torch.cat(batches), length))
     rows.append(Comparison(part, what, loop_s, ours_s, tokens, loop_bytes, ours_bytes, flops))
     return rows
 
@@ -235,6 +238,15 @@ def forward_flops(part, arguments, batch, time_steps):
     hidden = arguments["no_of_hidden_units"]
     flops = lstm_flops(batch, time_steps, arguments.get("in_size", hidden), hidden, arguments["lstm_layers"])
     return flops + (2 * batch * time_steps * hidden * arguments["vocab_size"] if part == "3a" else 0)
+
+
+def evaluation_flops(part, training, x):
+    """The way forward on crops x (batch, time); a layer that looks words up multiplies each distinct one once."""
+    model, hidden = training.model, training.arguments["no_of_hidden_units"]
+    flops = forward_flops(part, training.arguments, *x.shape)
+    if hasattr(model, "embedding") and model.lstm1.looks_up(model.embedding.weight):
+        flops -= (x.numel() - len(x.unique())) * 2 * 4 * hidden * hidden
+    return flops
 
 
 def training_flops(part, training, batch, time_steps):

@@ -5,6 +5,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+import torch
 from parts import ROOT
 from torch import nn
 
@@ -31,6 +32,15 @@ def test_the_arithmetic_of_a_step_leaves_out_the_way_back_through_layers_that_do
     training = SimpleNamespace(model=model, arguments={"no_of_hidden_units": 4, "lstm_layers": 3})
     flops = bench.training_flops("3c", training, batch=10, time_steps=5)
     assert flops == layers_forward_and_back * 10 * 5 * 2 * (4 + 4) * 4 * 4
+
+
+def test_the_arithmetic_of_an_evaluation_counts_each_distinct_word_once_where_words_are_looked_up():
+    model = nn.ModuleDict({"embedding": nn.Embedding(3, 4), "lstm1": StatefulLSTM(4, 4)})
+    training = SimpleNamespace(model=model, arguments={"no_of_hidden_units": 4, "lstm_layers": 1})
+    x = torch.tensor([[0, 1, 1, 0, 1]] * 10)                                    # batch, time
+    with torch.no_grad():
+        assert bench.evaluation_flops("2a", training, x) == (10 * 5 * 4 + 2 * 4) * 2 * 4 * 4
+    assert bench.evaluation_flops("2a", training, x) == 10 * 5 * (4 + 4) * 2 * 4 * 4
 
 
 @pytest.mark.slow
