@@ -180,8 +180,8 @@ def choose_precision(precision, device):
     if device.type == "cuda":
         has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        # Without matrix instructions for it (AMX) a CPU only emulates bfloat16, slower than float32.
-        has_bfloat16 = torch.cpu._is_amx_tile_supported()
+        # Without instructions for its products a CPU only emulates bfloat16, slower than float32.
+        has_bfloat16 = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
     if precision == "auto":
         precision = "bfloat16" if has_bfloat16 else "tf32" if device.type == "cuda" else "float32"
     if precision == "tf32" and device.type == "cpu":

@@ -21,12 +21,15 @@ DEFAULTS = dict(
     recipe="assignment", ngrams=0, drop_copies=False, lengths=[50, 100],
     pseudo_labels=None, unlabelled=False)
 
+BFLOAT16_INSTRUCTIONS = ["_is_amx_tile_supported", "_is_avx512_bf16_supported"]
+
 
 @pytest.fixture(autouse=True)
 def cpu_without_bfloat16(monkeypatch):
     """The same machine for every test, and torch's settings put back."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    for kind in BFLOAT16_INSTRUCTIONS:
+        monkeypatch.setattr(torch.cpu, kind, lambda: False)
     backends = torch.backends.cuda.matmul, torch.backends.cudnn.rnn
     before = [backend.fp32_precision for backend in backends]
     yield
@@ -186,8 +189,9 @@ def test_a_cpu_computes_in_float32():
     assert (options.device.type, options.precision) == ("cpu", "float32")
 
 
-def test_a_cpu_with_bfloat16_products_computes_in_bfloat16(monkeypatch):
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+@pytest.mark.parametrize("kind", BFLOAT16_INSTRUCTIONS)
+def test_a_cpu_with_bfloat16_products_computes_in_bfloat16(kind, monkeypatch):
+    monkeypatch.setattr(torch.cpu, kind, lambda: True)
     assert parse().precision == "bfloat16"
     assert parse("--precision", "float32").precision == "float32"
 
