@@ -33,12 +33,11 @@ class StatefulLSTM(nn.Module):
     def forward(self, x):
         """x (batch, in_size) -> (batch, out_size); x (batch, time, in_size) -> (batch, time, out_size)."""
         sequence = x if x.dim() == 3 else x.unsqueeze(1)                        # batch, time, in_size
-        device = x.device.type
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+        dtype = compute_dtype(x)
         if self.h is None:
             self.h = self.c = torch.zeros(len(x), self.out_size, dtype=dtype, device=x.device)
         # Under autocast CUDA would run the LSTM in float16 whatever was asked for.
-        with torch.autocast(device, enabled=False):
+        with torch.autocast(x.device.type, enabled=False):
             if sequence.shape[1] == 1:
                 weights = [weight.to(dtype) for weight in self.lstm.parameters()]
                 self.h, self.c = torch.lstm_cell(sequence[:, 0].to(dtype), (self.h, self.c), *weights)
@@ -61,14 +60,15 @@ class StatefulLSTM(nn.Module):
         if not self.looks_up(vectors):
             return self(F.embedding(token_ids, vectors))
         distinct, positions = token_ids.unique(return_inverse=True)             # words; batch, time
-        lstm = self.lstm
-        projected = F.linear(vectors[distinct], lstm.weight_ih, lstm.bias_ih + lstm.bias_hh)  # words, 4 * out_size
+        vectors = vectors[distinct].to(compute_dtype(vectors))
+        weight_ih, weight_hh, bias_ih, bias_hh = [weight.to(vectors.dtype) for weight in self.lstm.parameters()]
+        projected = F.linear(vectors, weight_ih, bias_ih + bias_hh)             # words, 4 * out_size
         batch_size, time = token_ids.shape
         if self.h is None:
             self.h = self.c = vectors.new_zeros(batch_size, self.out_size)
         output = vectors.new_empty(time, batch_size, self.out_size)
         for step, words in zip(output, positions.t()):
-            i, f, g, o = projected[words].addmm_(self.h, lstm.weight_hh.t()).chunk(4, dim=1)
+            i, f, g, o = projected[words].addmm_(self.h, weight_hh.t()).chunk(4, dim=1)
             self.c = f.sigmoid() * self.c + i.sigmoid() * g.tanh()              # batch, out_size
             self.h = torch.mul(o.sigmoid(), self.c.tanh(), out=step)            # batch, out_size
         return output.transpose(0, 1)
@@ -79,7 +79,13 @@ class StatefulLSTM(nn.Module):
         That is half of the arithmetic of an evaluation. The loop over timesteps that it takes is no slower
         than torch's on a CPU, but much slower than cuDNN's.
         """
-        return vectors.device.type == "cpu" and not torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu")
+        return vectors.device.type == "cpu" and not torch.is_grad_enabled()
+
+
+def compute_dtype(x):
+    """The type that products of x are computed in: autocast's, where it is on."""
+    device = x.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
 
 
 class LockedDropout(nn.Module):
@@ -121,8 +127,8 @@ class TimestepBatchNorm(nn.BatchNorm1d):
         if x.dim() == 2:
             return super().forward(x)
         if not self.training:
-            return F.batch_norm(x.transpose(1, 2), self.running_mean, self.running_var, self.weight, self.bias,
-                                eps=self.eps).transpose(1, 2)
+            rows = x.transpose(0, 1)            # as an LSTM layer leaves them in memory: time, batch, features
+            return super().forward(rows.flatten(0, 1)).view(rows.shape).transpose(0, 1)
         time = x.shape[1]
         # (timestep, feature) pairs are the channels of one batch normalisation.
         channels = x.flatten(1), self.weight.repeat(time), self.bias.repeat(time)
@@ -168,7 +174,8 @@ def pool(h, pooling, lengths=None):
         lengths = lengths.clamp(1, h.shape[1])
         h = mask_padding(h, pooling, lengths)
     if pooling == "max":
-        return h.max(dim=1).values
+        # Where the maximum stands takes time to find, and only gradients need it.
+        return h.max(dim=1).values if h.requires_grad else h.amax(dim=1)
     return h.sum(dim=1) / (h.shape[1] if lengths is None else lengths[:, None])
 
 

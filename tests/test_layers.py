@@ -102,6 +102,18 @@ def test_lstm_over_words_equals_the_loop_over_their_vectors(gradients_kept, devi
 
 
 @torch.no_grad()
+def test_lstm_over_words_computes_in_the_precision_of_autocast():
+    ours, vectors = stateful_lstm(), torch.randn(9, IN_SIZE)
+    token_ids = torch.randint(9, (BATCH, TIME))
+    expected = ours(vectors[token_ids])
+    ours.reset_state()
+    with torch.autocast("cpu", torch.bfloat16):
+        output = ours.forward_words(vectors, token_ids)
+    assert output.dtype == ours.h.dtype == ours.c.dtype == torch.bfloat16
+    torch.testing.assert_close(output.float(), expected, rtol=0, atol=0.02)
+
+
+@torch.no_grad()
 def test_lstm_over_words_goes_on_from_its_state(device):
     ours, vectors = stateful_lstm(device=device), torch.randn(9, IN_SIZE, device=device)
     token_ids = torch.randint(9, (BATCH, TIME), device=device)
