@@ -30,7 +30,7 @@ RECIPES = {
            "best": STUDENT | dict(vocab_size=20_000, hidden_units=100, epochs=4)},
     "2b": {"assignment": {}, "overfit": LSTM_OVERFIT, "underfit": LSTM_UNDERFIT | dict(hidden_units=10),
            "best": STUDENT | dict(hidden_units=100, epochs=4)},
-    "3a": {"assignment": {}, "short": dict(hidden_units=256, dropout=0.1, drop_copies=True, epochs=2, batch_size=100,
+    "3a": {"assignment": {}, "short": dict(hidden_units=256, dropout=0.1, drop_copies=True, epochs=4, batch_size=100,
                                            schedule="one-cycle", learning_rate=0.003)},
     "3c": {"assignment": {}, "overfit": LSTM_OVERFIT | dict(fine_tune="all"), "underfit": LSTM_UNDERFIT,
            "best": STUDENT | dict(vocab_size=20_000, sequence_length=200, batch_size=100, learning_rate=0.002, epochs=2,

@@ -5,7 +5,7 @@ import reference
 import torch
 from torch import nn
 
-from common.layers import LockedDropout, StatefulLSTM, TimestepBatchNorm
+from common.layers import LockedDropout, StatefulLSTM, TimestepBatchNorm, pool
 
 BATCH, TIME, IN_SIZE, OUT_SIZE = 5, 7, 4, 6
 
@@ -226,6 +226,18 @@ def test_dropout_takes_another_batch_size_after_reset():
     dropout(x)
     dropout.reset_state()
     assert dropout(x[:2]).shape == (2, TIME, IN_SIZE)
+
+
+# Pooling
+
+
+@pytest.mark.parametrize("gradients_kept", [True, False])
+@pytest.mark.parametrize("pooling, of_one", [("max", lambda h: h.max(dim=0).values), ("mean", lambda h: h.mean(dim=0))])
+def test_pooling_leaves_out_what_lies_beyond_a_review(pooling, of_one, gradients_kept, device):
+    h = sequence(OUT_SIZE, device=device).detach().requires_grad_(gradients_kept)
+    lengths = torch.arange(1, BATCH + 1, device=device)
+    assert_close(pool(h, pooling, lengths), torch.stack([of_one(h[k, :k + 1]) for k in range(BATCH)]))
+    assert_close(pool(h, pooling), torch.stack([of_one(review) for review in h]))
 
 
 # TimestepBatchNorm
