@@ -5,6 +5,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from common.bags import BagClassifier
+from common.layers import compute_dtype
 
 
 class BOW_model(BagClassifier):
@@ -37,8 +38,11 @@ class BOW_model(BagClassifier):
             (loss, logit): mean binary cross entropy in nats, (batch,) logits.
         """
         bag, offsets, shares = self.flatten(x) if isinstance(x, list) else x
-        h = F.embedding_bag(bag, self.embedding.weight, offsets, mode="sum",
-                            per_sample_weights=shares)                                  # batch, hidden units
+        vectors = self.embedding.weight                                         # words, hidden units
+        if not torch.is_grad_enabled():     # where reading the vectors takes longest, in half of the bytes if it may be
+            vectors = vectors.to(compute_dtype(vectors))
+        h = F.embedding_bag(bag, vectors, offsets, mode="sum",
+                            per_sample_weights=shares.to(vectors.dtype))        # batch, hidden units
         return self.classify(h, t, token_ids)
 
     def flatten(self, reviews):

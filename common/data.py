@@ -96,9 +96,11 @@ class Reviews:
         lengths = self.lengths[indices]
         offsets = lengths.cumsum(0) - lengths                                   # batch
         shift = (self.starts[indices] - offsets).repeat_interleave(lengths)     # tokens
-        positions = torch.arange(len(shift), device=shift.device) + shift       # tokens
-        shares = (1 / lengths).repeat_interleave(lengths) if self.shares is None else self.shares[positions]
-        return self.token_ids[positions], offsets.int(), shares
+        positions = torch.arange(len(shift), device=shift.device).add_(shift)   # tokens
+        # On a CPU index_select is faster than an index.
+        shares = ((1 / lengths).repeat_interleave(lengths) if self.shares is None
+                  else self.shares.index_select(0, positions))
+        return self.token_ids.index_select(0, positions), offsets.int(), shares
 
     def distinct(self):
         """The same bags of words with each word of a review once, which are half as large."""

@@ -37,3 +37,15 @@ def test_bfloat16_gives_the_loss_of_float32_but_for_rounding(part):
     assert loss.item() == pytest.approx(exact.item(), abs=0.03)
     for gradient in gradients:
         assert gradient.dtype == torch.float32 and gradient.isfinite().all()
+
+
+def test_1a_judges_reviews_without_gradients_as_with_them_but_for_rounding():
+    torch.manual_seed(0)
+    model = load_script("1a", "BOW_model.py").BOW_model(VOCAB, HIDDEN).eval()
+    ids, t = list(torch.randint(VOCAB, (BATCH, TIME))), torch.zeros(BATCH)
+    with torch.autocast("cpu", torch.bfloat16):
+        expected = model(ids, t)[1]
+        with torch.inference_mode():
+            logits = model(ids, t)[1]
+    assert not torch.equal(logits, expected)    # it did read bfloat16 vectors
+    torch.testing.assert_close(logits, expected, rtol=0, atol=0.03)
