@@ -29,7 +29,7 @@ RECIPES = {
     "2a": {"assignment": {}, "overfit": LSTM_OVERFIT, "underfit": LSTM_UNDERFIT | dict(hidden_units=10),
            "best": STUDENT | dict(vocab_size=20_000, hidden_units=100, epochs=4)},
     "2b": {"assignment": {}, "overfit": LSTM_OVERFIT, "underfit": LSTM_UNDERFIT | dict(hidden_units=10),
-           "best": STUDENT | dict(hidden_units=100, epochs=4)},
+           "best": STUDENT | dict(epochs=4, schedule="one-cycle", learning_rate=0.003)},
     "3a": {"assignment": {}, "short": dict(hidden_units=256, dropout=0.1, drop_copies=True, epochs=4, batch_size=100,
                                            schedule="one-cycle", learning_rate=0.003)},
     "3c": {"assignment": {}, "overfit": LSTM_OVERFIT | dict(fine_tune="all"), "underfit": LSTM_UNDERFIT,
