@@ -39,7 +39,8 @@ class BOW_model(BagClassifier):
         """
         bag, offsets, shares = self.flatten(x) if isinstance(x, list) else x
         vectors = self.embedding.weight                                         # words, hidden units
-        if not torch.is_grad_enabled():     # where reading the vectors takes longest, in half of the bytes if it may be
+        # Reading the vectors is most of an evaluation, and bfloat16 has half of the bytes; gradients need float32.
+        if not torch.is_grad_enabled():
             vectors = vectors.to(compute_dtype(vectors))
         h = F.embedding_bag(bag, vectors, offsets, mode="sum",
                             per_sample_weights=shares.to(vectors.dtype))        # batch, hidden units
