@@ -71,7 +71,7 @@ KINDS := $(foreach part,$(PARTS),$(addprefix $(part)/,$(RECIPES)))
 trials: $(foreach kind,$(KINDS),$(foreach seed,$(SEEDS),$(TRIALS)/$(kind)-$(seed)/test_table.csv))
 
 report: $(if $(VENV),$(VENV)/installed)
-	@$(PYTHON) -m common.reports $(wildcard $(foreach part,$(CLASSIFIERS) 3a 3b,$(RESULTS)/$(part)) $(TRIALS)) \
+	@$(PYTHON) -m common.results.report $(wildcard $(foreach part,$(CLASSIFIERS) 3a 3b,$(RESULTS)/$(part)) $(TRIALS)) \
 		--output $(REPORT)
 
 $(VENV)/installed: requirements.txt

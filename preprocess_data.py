@@ -19,14 +19,14 @@ import nltk
 import numpy as np
 
 from common.arguments import Parser, number, positive_int
-from common.corpus_statistics import corpus_statistics, plot_statistics, print_statistics, write_statistics
-from common.download import IMDB_SHA256, IMDB_URL, download
+from common.preprocessing.corpus_statistics import corpus_statistics, plot_statistics, print_statistics, write_statistics
+from common.preprocessing.download import IMDB_SHA256, IMDB_URL, download
 from common.errors import UserError, run_script
 from common.files import claim_folder, remove_unfinished
-from common.raw_reviews import SPLITS, read_reviews, sort_reviews
-from common.token_files import write_array, write_dictionary, write_reviews, write_token_ids
-from common.tokenizer import learn_sample_punkt, load_punkt, tokenize_reviews, usable_cores
-from common.vocabulary import build_dictionary, count_tokens, token_ids
+from common.preprocessing.raw_reviews import SPLITS, read_reviews, sort_reviews
+from common.data.token_files import write_array, write_dictionary, write_reviews, write_token_ids
+from common.preprocessing.tokenizer import learn_sample_punkt, load_punkt, tokenize_reviews, usable_cores
+from common.preprocessing.vocabulary import build_dictionary, count_tokens, token_ids
 
 # Which files mean nothing beside another dictionary.
 GLOVE_FILES = ("glove_embeddings.npy", "imdb_train_glove.txt", "imdb_test_glove.txt")
@@ -61,7 +61,7 @@ def parse_options():
 def load_reviews(options):
     """Return the raw reviews in file order, the tokenizer of their sentences, and what statistics.json says of it."""
     if options.sample:
-        from common.sample_corpus import sample_reviews
+        from common.preprocessing.sample_corpus import sample_reviews
         reviews = sort_reviews(sample_reviews(options.seed))
         return (reviews, learn_sample_punkt(options.seed),
                 {"sentences": "learned from the sample", "sample_seed": options.seed})
@@ -105,7 +105,7 @@ def preprocess(options):
     reviews, punkt, punkt_source = load_reviews(options)
     glove = None
     if options.glove not in (None, "train"):
-        from common.glove import read_glove
+        from common.preprocessing.glove import read_glove
         print(f"reading {options.glove}", flush=True)
         glove = read_glove(options.glove, options.glove_words)
 
@@ -132,7 +132,7 @@ def preprocess(options):
     print(f"written to {output}: the reviews, with {len(dictionary):,} words", flush=True)
 
     if options.glove == "train":
-        from common.glove import nearest, train_glove
+        from common.preprocessing.glove import nearest, train_glove
         glove = train_glove(ids[:train[-1]], train, dictionary, options.glove_words, seed=options.seed)
         for word in ("great", "terrible", "actor", "scary"):
             if word in glove[0]:

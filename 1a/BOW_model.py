@@ -4,8 +4,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from common.bags import BagClassifier
-from common.layers import compute_dtype
+from common.layers.bags import BagClassifier
+from common.layers.lstm import compute_dtype
 
 
 class BOW_model(BagClassifier):

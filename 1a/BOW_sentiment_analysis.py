@@ -13,12 +13,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from BOW_model import BOW_model
-from common.data import read_splits
+from common.data.reviews import read_splits
 from common.errors import run_script
-from common.evaluation import sentiment_score
+from common.training.evaluation import sentiment_score
 from common.options import CLASSIFIER_DEFAULTS, parse_options
-from common.recipes import RECIPES
-from common.training import Training
+from common.training.recipes import RECIPES
+from common.training.loop import Training
 
 
 def build_training(argv=None):

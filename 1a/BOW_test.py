@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from BOW_model import BOW_model
 from common.errors import run_script
 from common.options import TEST_DEFAULTS, parse_options
-from common.testing import BagTest
+from common.testing.test_runs import BagTest
 
 
 def main():

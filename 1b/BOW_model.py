@@ -1,6 +1,6 @@
 """Part 1b: bag of words on GloVe features."""
 
-from common.bags import BagClassifier
+from common.layers.bags import BagClassifier
 
 
 class BOW_model(BagClassifier):

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from common.layers import LSTMClassifier
+from common.layers.lstm import LSTMClassifier
 
 
 class RNN_model(LSTMClassifier):

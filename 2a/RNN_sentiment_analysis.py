@@ -16,13 +16,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from common.data import read_splits
+from common.data.reviews import read_splits
 from common.errors import UserError, run_script
-from common.evaluation import sentiment_score
+from common.training.evaluation import sentiment_score
 from common.options import CLASSIFIER_DEFAULTS, parse_options
 from common.processes import processes
-from common.recipes import RECIPES
-from common.training import Training
+from common.training.recipes import RECIPES
+from common.training.loop import Training
 from networks import PRESETS, build_network, network_arguments, refuse_options_of_others
 
 

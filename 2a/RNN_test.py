@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from common.errors import run_script
 from common.options import LSTM_TEST_DEFAULTS, parse_options
-from common.testing import SequenceTest
+from common.testing.test_runs import SequenceTest
 from networks import build_network
 
 

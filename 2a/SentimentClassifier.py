@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from common.layers import pool, pool_contributions
+from common.layers.lstm import pool, pool_contributions
 
 
 class GateLSTM(nn.Module):

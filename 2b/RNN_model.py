@@ -1,6 +1,6 @@
 """Part 2b: LSTM on GloVe features."""
 
-from common.layers import LSTMClassifier
+from common.layers.lstm import LSTMClassifier
 
 
 class RNN_model(LSTMClassifier):

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from RNN_model import RNN_model
 from common.errors import run_script
 from common.options import LSTM_TEST_DEFAULTS, parse_options
-from common.testing import SequenceTest
+from common.testing.test_runs import SequenceTest
 
 
 def main():

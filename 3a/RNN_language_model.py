@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from common.layers import LSTMStack
-from common.losses import linear_cross_entropy
+from common.layers.lstm import LSTMStack
+from common.layers.losses import linear_cross_entropy
 
 
 class RNN_language_model(LSTMStack):

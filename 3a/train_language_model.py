@@ -16,13 +16,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 
 from RNN_language_model import RNN_language_model
-from common.data import read_splits
+from common.data.reviews import read_splits
 from common.errors import run_script
 from common.options import TRAINING_DEFAULTS, parse_options
 from common.processes import processes
-from common.recipes import RECIPES
-from common.records import save_table
-from common.training import Training
+from common.training.recipes import RECIPES
+from common.results.records import save_table
+from common.training.loop import Training
 
 
 def build_training(argv=None):

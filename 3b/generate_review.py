@@ -22,10 +22,10 @@ import torch
 from RNN_language_model import RNN_language_model
 from common.checkpoints import build_model, load_checkpoint
 from common.errors import UserError, run_script
-from common.evaluation import autocast
+from common.training.evaluation import autocast
 from common.files import check_folder, replace_file
 from common.options import ROOT, describe_run, parse_options
-from common.own_reviews import load_tokenizer
+from common.testing.own_reviews import load_tokenizer
 
 
 def sampling_probabilities(logits, temperature, top_k=0, top_p=1.0):

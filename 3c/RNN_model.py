@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from common.layers import LSTMClassifier
+from common.layers.lstm import LSTMClassifier
 
 
 class RNN_model(LSTMClassifier):

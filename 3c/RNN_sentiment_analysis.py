@@ -17,13 +17,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from RNN_model import RNN_model
 from common.checkpoints import check_words, load_checkpoint
-from common.data import read_splits
+from common.data.reviews import read_splits
 from common.errors import UserError, run_script
-from common.evaluation import sentiment_score
+from common.training.evaluation import sentiment_score
 from common.options import CLASSIFIER_DEFAULTS, ROOT, parse_options
 from common.processes import processes
-from common.recipes import RECIPES
-from common.training import Training
+from common.training.recipes import RECIPES
+from common.training.loop import Training
 
 
 def build_training(argv=None):

@@ -35,11 +35,11 @@ from torch import nn
 
 from common.arguments import Parser, positive_int
 from common.errors import run_script
-from common.evaluation import autocast, evaluate, in_order
+from common.training.evaluation import autocast, evaluate, in_order
 from common.files import replace_file
 from common.options import choose_device, choose_precision
-from common.records import describe_machine
-from common.token_files import cache_path, read_token_ids, write_array, write_token_ids
+from common.results.records import describe_machine
+from common.data.token_files import cache_path, read_token_ids, write_array, write_token_ids
 
 WORDS = 20_000
 SCRIPTS = {"1a": "BOW_sentiment_analysis", "1b": "BOW_sentiment_analysis", "2a": "RNN_sentiment_analysis",

@@ -6,7 +6,7 @@ import numpy as np
 import reference
 import torch
 
-from common.data import read_reviews
+from common.data.reviews import read_reviews
 from common.options import choose_precision
 
 REFERENCES = {"1a": reference.EmbeddingBOW, "1b": reference.GloveBOW, "2a": reference.EmbeddingRNN,

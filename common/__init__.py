@@ -1,1 +1,1 @@
-"""What the parts share: data, layers, training, evaluation, checkpoints, options, reports."""
+"""What the parts share, a room a stage; the files beside the rooms are used by all of them."""

@@ -83,7 +83,7 @@ OPTIONS = {
     "unlabelled": dict(action="store_true",
                        help="classify the unlabelled training reviews, in place of the test reviews, and write "
                             "pseudo_labels.npy, which --pseudo-labels of a training script takes"),
-    "recipe": dict(help="the assignment's settings, or others that are worth a look (common/recipes.py); options "
+    "recipe": dict(help="the assignment's settings, or others that are worth a look (common/training/recipes.py); options "
                         "given beside it count more"),
     "explain": dict(action="store_true",
                     help="show what each word adds to the logit; in 3b, the probability that it was drawn with"),

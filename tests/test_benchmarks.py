@@ -9,7 +9,7 @@ import torch
 from parts import ROOT
 from torch import nn
 
-from common.layers import StatefulLSTM
+from common.layers.lstm import StatefulLSTM
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import bench

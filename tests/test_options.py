@@ -9,7 +9,7 @@ import torch
 
 from common.errors import UserError, run_script
 from common.options import OPTIONS, ROOT, choose_precision, describe_run, parse_options, plain_options
-from common.training import build_optimizer
+from common.training.loop import build_optimizer
 
 DEFAULTS = dict(
     epochs=6, batch_size=200, hidden_units=500, hidden_layers=1, lstm_layers=1, pooling="max", dropout=0.5,

@@ -1,0 +1,81 @@
+"""What the reviews look like: lengths, token counts and how much of the text the top tokens cover."""
+
+import json
+
+import numpy as np
+
+from common.files import replace_file
+
+COUNT_BINS = (1, 10, 100, 1_000, 10_000)
+COVERAGE_SIZES = (100, 8_000)
+
+
+def corpus_statistics(lengths, words, counts):
+    """Describe a tokenised corpus in plain values, ready for JSON.
+
+    Args:
+        lengths: int array (reviews,), tokens per review.
+        words: list of str, the distinct tokens, the most frequent first.
+        counts: int array (words,), in the same order.
+
+    Returns:
+        dict; `tokens_per_review` in tokens (population standard deviation), the histogram's keys
+        are ranges of counts, its values how many distinct tokens occur so often, `coverage` the
+        share of all tokens (0 to 1) that are among the so many most frequent ones.
+    """
+    total = int(counts.sum())
+    ends = [f"-{next_bin - 1}" for next_bin in COUNT_BINS[1:]] + [" and up"]
+    histogram, _ = np.histogram(counts, bins=[*COUNT_BINS, np.inf])
+    return {
+        "tokens": total,
+        "distinct_tokens": len(words),
+        "tokens_per_review": {
+            "minimum": int(lengths.min()),
+            "maximum": int(lengths.max()),
+            "mean": float(lengths.mean()),
+            "standard_deviation": float(lengths.std()),
+        },
+        "token_count_histogram": {
+            f"{start}{end}": int(n) for start, end, n in zip(COUNT_BINS, ends, histogram)},
+        "most_frequent": [[word, int(count)] for word, count in zip(words[:10], counts)],
+        "coverage": {str(size): float(counts[:size].sum() / total) for size in COVERAGE_SIZES},
+    }
+
+
+def print_statistics(statistics):
+    """Print what preprocess_data.py keeps in statistics.json as a small report."""
+    for split, labels in statistics["reviews"].items():
+        print(f"{split} reviews: " + ", ".join(f"{number:,} {label}" for label, number in labels.items()))
+    length = statistics["tokens_per_review"]
+    print(f"tokens: {statistics['tokens']:,}, {statistics['distinct_tokens']:,} of them distinct")
+    print(f"tokens per review: minimum {length['minimum']:,}, maximum {length['maximum']:,}, "
+          f"mean {length['mean']:.2f}, standard deviation {length['standard_deviation']:.2f}")
+    print("occurrences     distinct tokens")
+    for occurrences, distinct in statistics["token_count_histogram"].items():
+        print(f"  {occurrences:<13} {distinct:>15,}")
+    print("most frequent tokens")
+    for word, count in statistics["most_frequent"]:
+        print(f"  {word:<13} {count:>15,}")
+    for size, share in statistics["coverage"].items():
+        print(f"the top {int(size):,} tokens cover {share:.2%} of all tokens")
+    print(f"a review before\n  {statistics['example']['before']}")
+    print(f"and after\n  {statistics['example']['after']}")
+
+
+def write_statistics(path, statistics):
+    """Write the statistics as JSON."""
+    with replace_file(path) as file:
+        json.dump(statistics, file, indent=2, ensure_ascii=False)
+        file.write("\n")
+
+
+def plot_statistics(path, lengths, counts):
+    """Draw review lengths as a histogram, and token rank against frequency on log axes, as PNG."""
+    from common.results.figures import plt, save_figure     # slow to import, and only needed here
+
+    figure, (lengths_axes, counts_axes) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    lengths_axes.hist(lengths, bins=min(100, int(np.ptp(lengths)) + 1))
+    lengths_axes.set(title="Review lengths", xlabel="tokens in the review", ylabel="reviews")
+    counts_axes.loglog(np.arange(1, len(counts) + 1), counts)
+    counts_axes.set(title="Token frequencies", xlabel="rank of the token", ylabel="occurrences")
+    save_figure(path, figure)

@@ -1,0 +1,142 @@
+"""Preprocessed files: what is read is what was written, and what is broken is refused by name and line."""
+
+import numpy as np
+import pytest
+
+import common.data.token_files
+from common.errors import UserError
+from common.data.token_files import load_array, read_dictionary, read_review_table, read_token_ids
+
+
+def parse(text, tmp_path, largest_id=999_999_999, block_size=1 << 24):
+    path = tmp_path / "imdb_train.txt"
+    path.write_bytes(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(common.data.token_files.parse_token_ids, "__defaults__", (block_size,))
+        token_ids, lengths = read_token_ids(path, largest_id)
+    return [part.tolist() for part in np.split(token_ids, lengths.cumsum()[:-1])]
+
+
+@pytest.mark.parametrize("text", [
+    b"1 20 300\n0\n45678 9\n", b"1 20 300\r\n0\r\n45678 9\r\n", b"1 20 300\n0\n45678 9", b" 1  20 300 \n0\n45678 9 \n"],
+    ids=["newlines", "carriage returns", "no last newline", "more spaces"])
+def test_a_line_is_a_review(text, tmp_path):
+    assert parse(text, tmp_path) == [[1, 20, 300], [0], [45678, 9]]
+
+
+def test_ids_of_every_width_are_read(tmp_path):
+    ids = [int("987654321"[:width]) for width in range(1, 10)] + [10 ** place for place in range(9)]
+    assert parse(" ".join(map(str, ids)).encode(), tmp_path) == [ids]
+
+
+@pytest.mark.parametrize("block_size", range(1, 16))
+def test_a_review_may_lie_across_two_blocks(block_size, tmp_path):
+    assert parse(b"1 2\n34 5\n 6\n789", tmp_path, block_size=block_size) == [[1, 2], [34, 5], [6], [789]]
+
+
+def test_many_reviews_are_those_that_were_written(tmp_path):
+    random = np.random.default_rng(0)
+    reviews = [random.integers(0, 200_000, random.integers(1, 60)).tolist() for _ in range(500)]
+    text = "\n".join(" ".join(map(str, review)) for review in reviews).encode()
+    assert parse(text, tmp_path, block_size=1000) == reviews
+
+
+@pytest.mark.parametrize("block_size", [1, 1 << 20])
+@pytest.mark.parametrize("text, line, what", [
+    (b"1 2\n3 x 4\n5\n", 2, "'x'"),
+    (b"1 2\n3\n-4\n", 3, "'-'"),
+    (b"1 2\n3 4.5\n", 2, "'.'"),
+    (b"1 2\n3 11\n", 2, "token id 11, but the dictionary has 10 words"),
+    (b"1\n2\n1234567890123\n", 3, "token id 1234567890123 is too large"),
+    (b"1 2\n\n3\n", 2, "empty line"),
+    (b"1 2\n3\n \r\n", 3, "empty line"),
+    (b"\n1\n", 1, "empty line"),
+], ids=["letter", "minus", "point", "too large", "too long", "empty", "spaces only", "first"])
+def test_what_is_no_token_id_is_refused_with_its_line(text, line, what, block_size, tmp_path):
+    with pytest.raises(UserError, match=rf"imdb_train\.txt:{line}: .*{what}.*; run preprocess_data.py again"):
+        parse(text, tmp_path, largest_id=10, block_size=block_size)
+
+
+def read(path):
+    token_ids, lengths = read_token_ids(path, 10)
+    return token_ids.tolist(), lengths.tolist()
+
+
+def test_a_token_file_is_parsed_once(tmp_path, monkeypatch):
+    path = tmp_path / "imdb_train.txt"
+    path.write_text("1 2\n3\n")
+    first = read(path)
+    monkeypatch.setattr(common.data.token_files, "parse_token_ids", None)
+    assert read(path) == first == ([1, 2, 3], [2, 1])
+
+
+def test_a_changed_token_file_is_parsed_anew(tmp_path):
+    path = tmp_path / "imdb_train.txt"
+    for text, expected in ("1 2\n3\n", ([1, 2, 3], [2, 1])), ("1 2\n3 4\n", ([1, 2, 3, 4], [2, 2])):
+        path.write_text(text)
+        assert read(path) == expected
+
+
+@pytest.mark.parametrize("share", [0, 0.5])
+def test_half_a_cache_is_not_read(share, tmp_path):
+    path = tmp_path / "imdb_train.txt"
+    path.write_text("1 2\n3\n")
+    first = read(path)
+    [cache] = tmp_path.glob("*.npz")
+    cache.write_bytes(cache.read_bytes()[:int(share * cache.stat().st_size)])
+    assert read(path) == first
+
+
+def test_a_file_without_reviews_is_refused(tmp_path):
+    with pytest.raises(UserError, match="imdb_train.txt: no reviews"):
+        parse(b"", tmp_path)
+
+
+def test_a_missing_token_file_is_refused_with_the_way_to_make_it(tmp_path):
+    with pytest.raises(UserError, match="imdb_train.txt: no such file; make it with preprocess_data.py, or .*--data"):
+        read_token_ids(tmp_path / "imdb_train.txt", 10)
+    with pytest.raises(UserError, match="imdb_train_glove.txt: no such file; .*preprocess_data.py with --glove"):
+        read_token_ids(tmp_path / "imdb_train_glove.txt", 10)
+
+
+@pytest.mark.parametrize("line", ["0_9.txt\tpos\t9", "0_9.txt\tgood\t9\ttt01", "", "0_9.txt pos 9 tt01"],
+                         ids=["three fields", "another label", "empty", "spaces"])
+def test_a_broken_review_table_is_refused_with_its_line(line, tmp_path):
+    path = tmp_path / "imdb_train_reviews.tsv"
+    path.write_text(f"0_1.txt\tneg\t1\ttt02\n{line}\n")
+    with pytest.raises(UserError, match=r"imdb_train_reviews\.tsv:2: .*; run preprocess_data.py again"):
+        read_review_table(path)
+
+
+def test_a_film_may_be_unknown(tmp_path):
+    path = tmp_path / "imdb_train_reviews.tsv"
+    path.write_bytes(b"0_1.txt\tneg\t1\t\r\n")
+    assert read_review_table(path) == ([0.0], [""])
+
+
+def test_an_array_with_a_pickle_in_it_is_refused(tmp_path):
+    path = tmp_path / "imdb_dictionary.npy"
+    np.save(path, np.array(["a", None], dtype=object), allow_pickle=True)
+    with pytest.raises(UserError, match=r"imdb_dictionary.npy: not a readable .npy file"):
+        read_dictionary(tmp_path, "imdb")
+
+
+@pytest.mark.parametrize("content", [b"", b"not an array", b"\x93NUMPY\x01\x00"], ids=["empty", "text", "cut off"])
+def test_a_file_that_is_no_array_is_refused(content, tmp_path):
+    path = tmp_path / "imdb_dictionary.npy"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"imdb_dictionary.npy: not a readable .npy file"):
+        load_array(path, "U")
+
+
+def test_an_archive_of_arrays_is_refused(tmp_path):
+    with open(tmp_path / "imdb_dictionary.npy", "wb") as file:
+        np.savez(file, np.array(["the", "film"]))
+    with pytest.raises(UserError, match="imdb_dictionary.npy: "):
+        read_dictionary(tmp_path, "imdb")
+
+
+def test_an_array_of_another_kind_is_refused(tmp_path):
+    np.save(tmp_path / "imdb_dictionary.npy", np.arange(3))
+    with pytest.raises(UserError, match="imdb_dictionary.npy: holds int64"):
+        read_dictionary(tmp_path, "imdb")

@@ -1,0 +1,122 @@
+"""Downloading from a server on this machine."""
+
+import contextlib
+import hashlib
+import http.server
+import threading
+
+import pytest
+
+from common.preprocessing.download import download
+from common.errors import UserError
+
+CONTENT = bytes(range(256)) * 1_000
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Serves CONTENT, and ranges of it unless the server says otherwise."""
+
+    def do_GET(self):
+        wanted = self.headers.get("Range")
+        self.server.ranges.append(wanted)
+        start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted else 0
+        if not (wanted and self.server.can_resume):
+            self.send_response(200)
+            start = 0
+        elif start >= len(CONTENT):
+            self.send_error(416)
+            return
+        else:
+            self.send_response(206)
+        self.send_header("Content-Length", str(len(CONTENT) - start))
+        self.end_headers()
+        self.wfile.write(CONTENT[start:start + self.server.cut_after])
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.ranges, server.can_resume, server.cut_after = [], True, len(CONTENT)
+        server.url = f"http://127.0.0.1:{server.server_port}/a.tar.gz"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_a_file_is_fetched_whole_into_a_new_folder(server, tmp_path):
+    path = tmp_path / "new" / "a.tar.gz"
+    download(server.url, path, SHA256)
+    assert path.read_bytes() == CONTENT
+    assert [file.name for file in path.parent.iterdir()] == ["a.tar.gz"]
+
+
+def test_a_right_file_is_not_fetched_again(server, tmp_path):
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(CONTENT)
+    download(server.url, path, SHA256)
+    assert server.ranges == []
+
+
+def test_a_partial_file_is_continued(server, tmp_path):
+    (tmp_path / "a.tar.gz.part").write_bytes(CONTENT[:100_000])
+    download(server.url, tmp_path / "a.tar.gz", SHA256)
+    assert server.ranges == ["bytes=100000-"]
+    assert (tmp_path / "a.tar.gz").read_bytes() == CONTENT
+
+
+def test_a_partial_file_with_all_bytes_is_taken(server, tmp_path):
+    (tmp_path / "a.tar.gz.part").write_bytes(CONTENT)
+    download(server.url, tmp_path / "a.tar.gz", SHA256)
+    assert (tmp_path / "a.tar.gz").read_bytes() == CONTENT
+
+
+def test_a_server_that_cannot_resume_sends_it_anew(server, tmp_path):
+    server.can_resume = False
+    (tmp_path / "a.tar.gz.part").write_bytes(b"something else")
+    download(server.url, tmp_path / "a.tar.gz", SHA256)
+    assert (tmp_path / "a.tar.gz").read_bytes() == CONTENT
+
+
+def test_a_lost_connection_is_reported_and_the_next_run_resumes(server, tmp_path):
+    server.cut_after = 70_000
+    with pytest.raises(UserError, match="70,000 of 256,000 bytes.*run again to resume"):
+        download(server.url, tmp_path / "a.tar.gz", SHA256)
+    assert not (tmp_path / "a.tar.gz").exists()
+    server.cut_after = len(CONTENT)
+    download(server.url, tmp_path / "a.tar.gz", SHA256)
+    assert server.ranges == [None, "bytes=70000-"]
+
+
+def test_a_wrong_download_is_refused_and_kept_under_another_name(server, tmp_path):
+    with pytest.raises(UserError, match="wrong checksum.*a.tar.gz.wrong"):
+        download(server.url, tmp_path / "a.tar.gz", "0" * 64)
+    assert [file.name for file in tmp_path.iterdir()] == ["a.tar.gz.wrong"]
+
+
+def test_a_wrong_file_in_place_is_kept_under_another_name(server, tmp_path):
+    (tmp_path / "a.tar.gz").write_bytes(b"a page that says no")
+    download(server.url, tmp_path / "a.tar.gz", SHA256)
+    assert (tmp_path / "a.tar.gz").read_bytes() == CONTENT
+    assert (tmp_path / "a.tar.gz.wrong").read_bytes() == b"a page that says no"
+
+
+def test_without_a_connection_the_address_to_fetch_by_hand_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+    with contextlib.closing(http.server.HTTPServer(("127.0.0.1", 0), Handler).socket) as socket:
+        port = socket.getsockname()[1]
+    with pytest.raises(UserError, match=f"http://127.0.0.1:{port}/a.tar.gz.*by hand.*--imdb"):
+        download(f"http://127.0.0.1:{port}/a.tar.gz", tmp_path / "a.tar.gz", SHA256)
+
+
+def test_a_full_disk_is_reported_with_what_to_do(server, tmp_path):
+    (tmp_path / "a.tar.gz.part").symlink_to("/dev/full")
+    with pytest.raises(UserError, match="a.tar.gz.part failed .*No space left on device.; make room for it"):
+        download(server.url, tmp_path / "a.tar.gz", SHA256)
+    assert not (tmp_path / "a.tar.gz").exists()

@@ -1,0 +1,316 @@
+"""Raw reviews to preprocessed files, on reviews made here."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nltk
+import numpy as np
+import pytest
+from raw_dataset import write_archive, write_folder
+
+import preprocess_data
+from common.preprocessing.corpus_statistics import corpus_statistics
+from common.errors import UserError
+from common.files import claim_folder
+from common.preprocessing.raw_reviews import RawReview
+from common.data.token_files import write_dictionary
+from common.preprocessing.tokenizer import clean, learn_punkt, load_punkt, tokenize, tokenize_reviews
+from common.preprocessing.vocabulary import build_dictionary, count_tokens, token_ids
+
+SCRIPT = Path(preprocess_data.__file__)
+URLS = b"http://www.imdb.com/title/tt0000007/usercomments\n"
+FILES = {
+    "train/pos/0_9.txt": b"Great film.<br /><br />A great cast.",
+    "train/pos/1_10.txt": b"",
+    "train/neg/0_1.txt": b"A bad film, really bad film.",
+    "train/unsup/0_0.txt": b"The film.",
+    "train/urls_pos.txt": URLS * 2,
+    "test/pos/0_8.txt": b"A superb film",
+    "test/neg/0_2.txt": b"Bad.",
+}
+
+
+@pytest.fixture(scope="module")
+def punkt_folder(tmp_path_factory):
+    """An NLTK data folder with a small punkt_tab."""
+    folder = tmp_path_factory.mktemp("nltk_data")
+    install_punkt(folder)
+    return folder
+
+
+def install_punkt(folder):
+    english = folder / "tokenizers" / "punkt_tab" / "english"
+    english.mkdir(parents=True)
+    for name, content in {"abbrev_types.txt": "mr\ndr", "sent_starters.txt": "the",
+                          "collocations.tab": "a\tb", "ortho_context.tab": "great\t126"}.items():
+        (english / name).write_text(content)
+
+
+@pytest.fixture
+def preprocess(punkt_folder, monkeypatch):
+    """Run the script's main() in this process."""
+    monkeypatch.setattr(nltk.data, "path", [str(punkt_folder)])
+
+    def run(*options):
+        monkeypatch.setattr(sys, "argv", ["preprocess_data.py", "--workers", "2", *map(str, options)])
+        preprocess_data.main()
+    return run
+
+
+def contents(folder):
+    return {file.name: file.read_bytes() for file in folder.iterdir() if file.name != ".lock"}
+
+
+def run_script(*options, **environment):
+    return subprocess.run([sys.executable, SCRIPT, *map(str, options)], capture_output=True, text=True,
+                          env=os.environ | environment, timeout=100)
+
+
+def test_files_hold_the_reviews_in_the_ids_of_the_dictionary(tmp_path, preprocess):
+    preprocess("--imdb", write_archive(tmp_path / "a.tar.gz", FILES), "--output", tmp_path / "out")
+    dictionary = np.load(tmp_path / "out" / "imdb_dictionary.npy")
+    assert dictionary.tolist() == [".", "film", "a", "bad", "great", ",", "cast", "really", "the"]
+    assert (tmp_path / "out" / "imdb_train.txt").read_text() == "5 2 1 3 5 7 1\n0\n3 4 2 6 8 4 2 1\n9 2 1\n"
+    assert (tmp_path / "out" / "imdb_test.txt").read_text() == "3 0 2\n4 1\n"
+    assert (tmp_path / "out" / "imdb_train_reviews.tsv").read_text() == (
+        "0_9.txt\tpos\t9\ttt0000007\n1_10.txt\tpos\t10\ttt0000007\n0_1.txt\tneg\t1\t\n0_0.txt\tunsup\t0\t\n")
+    assert (tmp_path / "out" / "imdb_test_reviews.tsv").read_text() == (
+        "0_8.txt\tpos\t8\t\n0_2.txt\tneg\t2\t\n")
+
+
+def test_glove_files_hold_both_splits_in_the_ids_of_the_word_vectors(tmp_path, preprocess):
+    glove = tmp_path / "glove.txt"
+    glove.write_text("the 1 2\nsuperb 3 4\nfilm 5 6\nbad 7 8\n")
+    preprocess("--imdb", write_folder(tmp_path / "aclImdb", FILES), "--output", tmp_path / "out",
+               "--glove", glove, "--glove-words", "3")
+    assert np.load(tmp_path / "out" / "glove_dictionary.npy").tolist() == ["the", "superb", "film"]
+    vectors = np.load(tmp_path / "out" / "glove_embeddings.npy")
+    assert vectors.dtype == np.float32
+    assert vectors.tolist() == [[0, 0], [1, 2], [3, 4], [5, 6]]
+    assert (tmp_path / "out" / "imdb_train_glove.txt").read_text() == (
+        "0 3 0 0 0 0 0\n0\n0 0 3 0 0 0 3 0\n1 3 0\n")
+    assert (tmp_path / "out" / "imdb_test_glove.txt").read_text() == "0 2 3\n0 0\n"
+
+
+def test_archive_folder_repetition_and_other_workers_give_the_same_bytes(tmp_path, preprocess):
+    preprocess("--imdb", write_archive(tmp_path / "a.tar.gz", FILES), "--output", tmp_path / "first")
+    preprocess("--imdb", write_folder(tmp_path / "aclImdb", FILES), "--output", tmp_path / "second",
+               "--workers", "1")
+    first = contents(tmp_path / "first")
+    assert len(first) == 7
+    assert contents(tmp_path / "second") == first
+
+
+def test_word_vectors_of_other_reviews_are_removed(tmp_path, preprocess):
+    glove = tmp_path / "glove.txt"
+    glove.write_text("the 1 2\nfilm 5 6\n")
+    output = tmp_path / "out"
+    preprocess("--imdb", write_folder(tmp_path / "a", FILES), "--output", output, "--glove", glove)
+    with_glove = contents(output)
+    assert len(with_glove) == 11
+    preprocess("--imdb", tmp_path / "a", "--output", output)
+    assert contents(output) == with_glove
+    other = FILES | {"train/pos/0_9.txt": b"Something else"}
+    preprocess("--imdb", write_folder(tmp_path / "b", other), "--output", output)
+    assert len(contents(output)) == 7
+
+
+def test_what_a_killed_run_had_half_written_is_removed(tmp_path, preprocess):
+    (tmp_path / ".imdb_train.txt.abc").write_text("1 2")
+    preprocess("--imdb", write_folder(tmp_path / "aclImdb", FILES), "--output", tmp_path)
+    assert not (tmp_path / ".imdb_train.txt.abc").exists()
+
+
+def test_files_of_another_dictionary_are_removed_before_it_is_written(tmp_path):
+    for name in ("ids.txt", "other.txt"):
+        (tmp_path / name).write_text("1")
+    write_dictionary(tmp_path / "words.npy", ["a", "b"], ["ids.txt"])
+    assert sorted(contents(tmp_path)) == ["other.txt", "words.npy"]
+    (tmp_path / "ids.txt").write_text("2")
+    write_dictionary(tmp_path / "words.npy", ["a", "b"], ["ids.txt"])
+    assert (tmp_path / "ids.txt").read_text() == "2"
+    assert np.load(tmp_path / "words.npy").tolist() == ["a", "b"]
+
+
+def test_statistics_are_those_of_the_training_reviews(tmp_path, preprocess):
+    preprocess("--imdb", write_folder(tmp_path / "a", FILES), "--output", tmp_path / "out")
+    statistics = json.loads((tmp_path / "out" / "statistics.json").read_text())
+    assert statistics["reviews"] == {"train": {"pos": 2, "neg": 1, "unsup": 1}, "test": {"pos": 1, "neg": 1}}
+    assert (statistics["tokens"], statistics["distinct_tokens"]) == (18, 9)
+    assert statistics["tokens_per_review"] == {
+        "minimum": 0, "maximum": 8, "mean": 4.5, "standard_deviation": np.std([7, 0, 8, 3])}
+    assert statistics["example"]["after"] == "great film . a great cast ."
+    assert (tmp_path / "out" / "statistics.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_count_histogram_and_coverage():
+    counts = np.array([20_000, 10_000, 9_999, 1_000, 10] + [1] * 200)
+    statistics = corpus_statistics(np.array([10, 20]), [f"t{k}" for k in range(205)], counts)
+    assert list(statistics["token_count_histogram"].items()) == [
+        ("1-9", 200), ("10-99", 1), ("100-999", 0), ("1000-9999", 2), ("10000 and up", 2)]
+    assert statistics["coverage"] == {"100": (41_009 + 95) / 41_209, "8000": 1.0}
+    assert statistics["most_frequent"][3] == ["t3", 1_000]
+    assert len(statistics["most_frequent"]) == 10
+
+
+def test_words_are_sorted_by_count_and_then_by_token():
+    words, counts = count_tokens(["b", "z", "test only", "a"], np.array([0, 1, 3, 1]))
+    assert (words, counts.tolist()) == (["z", "a", "b"], [2, 1, 1])
+
+
+def test_an_endless_token_is_unknown_and_leaves_the_dictionary_narrow():
+    tokens = ["film", "o" * 256, "o" * 255]
+    dictionary = build_dictionary(tokens)
+    assert dictionary == ["film", "o" * 255]
+    assert token_ids(tokens, dictionary).tolist() == [1, 0, 2]
+
+
+def test_tokens_are_those_of_word_tokenize_in_lower_case(punkt_folder, monkeypatch):
+    monkeypatch.setattr(nltk.data, "path", [str(punkt_folder)])
+    nltk.tokenize._get_punkt_tokenizer.cache_clear()
+    text = ("Mr. Bean didn't go. \"It's\u2026 GREAT!\" he said (twice)."
+            "\u0130stanbul's 3.5/10 <3 caf\u00e9\x85end")
+    expected = [token.lower() for token in nltk.word_tokenize(text)]
+    assert "mr." in expected and "n't" in expected
+    assert tokenize(text, load_punkt()) == expected
+
+
+def test_line_breaks_and_control_characters_become_spaces():
+    assert clean("good<br /><br />bad\x96ugly\0") == "good  bad ugly "
+
+
+def test_tokenized_reviews_keep_the_order_of_the_texts():
+    texts = [f"review {number} ends" for number in range(250)]
+    tokenized = tokenize_reviews(texts, learn_punkt(texts), workers=2)
+    starts, ends = tokenized.offsets[:-1], tokenized.offsets[1:]
+    assert [" ".join(tokenized.tokens[index] for index in tokenized.indices[start:end])
+            for start, end in zip(starts, ends)] == texts
+
+
+class KillingTokenizer:
+    """A sentence tokenizer that ends its process, as the kernel does when memory runs out."""
+
+    def tokenize(self, text):
+        os._exit(1)
+
+
+def test_a_killed_worker_is_reported():
+    with pytest.raises(UserError, match="--workers: a tokenising process was killed"):
+        tokenize_reviews(["text"] * 300, KillingTokenizer(), workers=2)
+
+
+def test_punkt_is_fetched_where_it_is_not_installed(tmp_path, monkeypatch):
+    monkeypatch.setattr(nltk.data, "path", [str(tmp_path)])
+    monkeypatch.setattr(nltk, "download", lambda *arguments, **options: install_punkt(tmp_path))
+    assert load_punkt().tokenize("Dr. No came. The end.") == ["Dr. No came.", "The end."]
+
+
+def test_missing_punkt_is_reported_with_the_way_to_install_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(nltk.data, "path", [str(tmp_path)])
+    monkeypatch.setattr(nltk, "download", lambda *arguments, **options: False)
+    with pytest.raises(UserError, match=f"nltk.downloader punkt_tab.*NLTK_DATA.*{tmp_path}"):
+        load_punkt()
+
+
+def test_the_sample_needs_no_nltk_data(tmp_path, monkeypatch):
+    reviews = [RawReview(split, label, f"{number}_0.txt", 0, "", "A short film. It works.")
+               for split, label in [("test", "neg"), ("test", "pos"), ("train", "neg"), ("train", "pos")]
+               for number in range(2)]
+    monkeypatch.setattr("common.preprocessing.sample_corpus.sample_reviews", lambda seed: reviews)
+    monkeypatch.setattr(nltk.data, "path", [])
+    monkeypatch.setattr(sys, "argv", ["preprocess_data.py", "--sample", "--output", str(tmp_path)])
+    preprocess_data.main()
+    table = (tmp_path / "imdb_train_reviews.tsv").read_text().splitlines()
+    assert [line.split("\t")[:2] for line in table] == [
+        ["0_0.txt", "pos"], ["1_0.txt", "pos"], ["0_0.txt", "neg"], ["1_0.txt", "neg"]]
+
+
+def test_download_reads_the_archive_in_the_output_folder(tmp_path, preprocess, monkeypatch):
+    monkeypatch.setattr(preprocess_data, "download", lambda url, path, sha256: write_archive(path, FILES))
+    preprocess("--download", "--output", tmp_path)
+    assert (tmp_path / "aclImdb_v1.tar.gz").exists()
+    assert (tmp_path / "imdb_test.txt").read_text() == "3 0 2\n4 1\n"
+
+
+def test_an_ascii_terminal_does_not_end_the_run(tmp_path, punkt_folder):
+    files = FILES | {"train/pos/0_9.txt": "Am\u00e9lie \u263a".encode()}
+    run = run_script("--imdb", write_folder(tmp_path / "a", files), "--output", tmp_path / "out",
+                     NLTK_DATA=str(punkt_folder), PYTHONIOENCODING="ascii")
+    assert run.returncode == 0, run.stderr
+    assert "Am\\xe9lie \\u263a" in run.stdout
+    assert "am\u00e9lie" in np.load(tmp_path / "out" / "imdb_dictionary.npy")
+
+
+def test_a_missing_archive_ends_with_one_line_and_no_files(tmp_path, punkt_folder):
+    run = run_script("--imdb", tmp_path / "none.tar.gz", "--output", tmp_path / "out",
+                     NLTK_DATA=str(punkt_folder))
+    assert run.returncode == 2
+    assert run.stderr.splitlines() == [
+        f"error: {tmp_path}/none.tar.gz: no such file; fetch the reviews with --download"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [".lock"]
+
+
+def test_reviews_without_tokens_are_refused(tmp_path, preprocess):
+    empty = {name: b"" for name in FILES}
+    with pytest.raises(UserError, match="hold no tokens"):
+        preprocess("--imdb", write_folder(tmp_path / "a", empty), "--output", tmp_path / "out")
+
+
+def test_a_review_of_a_megabyte_is_one_line(tmp_path, preprocess):
+    preprocess("--imdb", write_folder(tmp_path / "a", FILES | {"train/pos/0_9.txt": b"great film " * 100_000}),
+               "--output", tmp_path / "out")
+    first = (tmp_path / "out" / "imdb_train.txt").read_text().splitlines()[0]
+    assert len(first.split()) == 200_000
+
+
+def test_unlabelled_reviews_may_be_missing(tmp_path, preprocess):
+    labelled = {name: text for name, text in FILES.items() if "unsup" not in name}
+    preprocess("--imdb", write_folder(tmp_path / "a", labelled), "--output", tmp_path / "out")
+    assert len((tmp_path / "out" / "imdb_train.txt").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize("content, what", [
+    (b"", "holds no word vectors"), (b"the 1 2\nfilm 1\n. 3 4\n", ":2: not a word and 2 numbers"),
+    (b"the 1 nan\n", ":1: the vector of 'the' is not finite"), (b"2 2\n", "holds no word vectors")])
+def test_bad_word_vectors_are_refused_before_the_reviews_are_tokenised(content, what, tmp_path, preprocess):
+    (tmp_path / "glove.txt").write_bytes(content)
+    with pytest.raises(UserError, match=what):
+        preprocess("--imdb", write_folder(tmp_path / "a", FILES), "--output", tmp_path / "out",
+                   "--glove", tmp_path / "glove.txt")
+    assert contents(tmp_path / "out") == {}
+
+
+def test_a_file_in_place_of_the_output_folder_is_refused(tmp_path, preprocess):
+    (tmp_path / "out").write_text("in the way")
+    with pytest.raises(UserError, match="cannot be written .*--output"):
+        preprocess("--imdb", write_folder(tmp_path / "a", FILES), "--output", tmp_path / "out")
+
+
+def test_a_second_run_in_the_folder_is_refused(tmp_path, punkt_folder):
+    with claim_folder(tmp_path):
+        run = run_script("--sample", "--output", tmp_path)
+    assert run.returncode == 2
+    assert f"process {os.getpid()} on" in run.stderr and "is writing to this folder" in run.stderr
+
+
+def test_a_closed_pipe_ends_the_script_without_a_word(tmp_path, punkt_folder):
+    process = subprocess.Popen([sys.executable, SCRIPT, "--sample", "--output", tmp_path, "--workers", "1"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait() == 128 + 13
+
+
+@pytest.mark.parametrize("options", [[], ["--sample", "--download"], ["--sample", "--imdb", "a.tar.gz"]])
+def test_exactly_one_source_is_asked_for(options, preprocess):
+    with pytest.raises(UserError, match="--imdb|--sample"):
+        preprocess(*options)
+
+
+@pytest.mark.parametrize("option, value", [("--glove-words", "0"), ("--workers", "0"), ("--seed", "-1")])
+def test_a_number_out_of_range_is_refused(option, value, preprocess):
+    with pytest.raises(UserError, match=f"{option}: '{value}' is not a whole number from"):
+        preprocess("--sample", option, value)

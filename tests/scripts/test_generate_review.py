@@ -1,0 +1,225 @@
+"""Part 3b: sampling, generating and printing reviews."""
+
+import re
+import sys
+
+import pytest
+import torch
+from nltk.tokenize.punkt import PunktSentenceTokenizer
+from parts import ROOT, load_script
+
+from common.checkpoints import save_checkpoint
+from common.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def generator():
+    """3b/generate_review.py, without its neighbour 3a staying on the path."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "3a"))
+        yield load_script("3b", "generate_review.py")
+
+
+def write(generator, *arguments, **options):
+    """The token ids alone."""
+    return generator.generate(*arguments, **options)[0]
+
+
+@pytest.fixture
+def model(generator):
+    torch.manual_seed(0)
+    model = generator.RNN_language_model(vocab_size=30, no_of_hidden_units=16)
+    for parameter in model.parameters():
+        if parameter.dim() == 2:    # far from uniform, so that each state has its own next word
+            torch.nn.init.normal_(parameter)
+    return model.eval()
+
+
+LOGITS = torch.tensor([[5.0, 1.0, 3.0, 2.0, 0.0], [0.0, -1.0, 4.0, 4.5, 1.0]])
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_probabilities_are_the_softmax_at_the_temperature_without_the_unknown_token(temperature, generator):
+    probabilities = generator.sampling_probabilities(LOGITS.clone(), temperature)
+    assert (probabilities[:, 0] == 0).all()
+    torch.testing.assert_close(probabilities[:, 1:], (LOGITS[:, 1:] / temperature).softmax(dim=1))
+
+
+def test_the_logits_stay_as_they_are(generator):
+    logits = LOGITS.clone()
+    generator.sampling_probabilities(logits, 1.0)
+    assert torch.equal(logits, LOGITS)
+
+
+@pytest.mark.parametrize("temperature", [1e-3, 1e-30])
+def test_the_lowest_temperatures_take_the_likeliest_word(temperature, generator):
+    probabilities = generator.sampling_probabilities(LOGITS.clone(), temperature)
+    torch.testing.assert_close(probabilities, torch.tensor([[0.0, 0, 1, 0, 0], [0.0, 0, 0, 1, 0]]))
+
+
+@pytest.mark.parametrize("top_k, kept", [(1, [[2], [3]]), (2, [[2, 3], [2, 3]]), (3, [[1, 2, 3], [2, 3, 4]]),
+                                         (0, [[1, 2, 3, 4]] * 2), (4, [[1, 2, 3, 4]] * 2), (99, [[1, 2, 3, 4]] * 2)])
+def test_top_k_keeps_the_likeliest_words(top_k, kept, generator):
+    probabilities = generator.sampling_probabilities(LOGITS.clone(), 1.0, top_k=top_k)
+    for row, logits, words in zip(probabilities, LOGITS, kept):
+        assert row.nonzero()[:, 0].tolist() == words
+        torch.testing.assert_close(row[words], logits[words].softmax(dim=0))
+
+
+@pytest.mark.parametrize("top_p, kept", [(0.01, [1]), (0.5, [1]), (0.51, [1, 3]), (0.8, [1, 3]), (0.81, [1, 3, 2]),
+                                         (0.99, [1, 3, 2, 4]), (1.0, [1, 3, 2, 4])])
+def test_top_p_keeps_the_likeliest_words_that_reach_it(top_p, kept, generator):
+    shares = torch.tensor([0.0, 0.5, 0.15, 0.3, 0.05])
+    [row] = generator.sampling_probabilities(shares.log()[None], 1.0, top_p=top_p)
+    assert set(row.nonzero()[:, 0].tolist()) == set(kept)
+    torch.testing.assert_close(row[kept], shares[kept] / shares[kept].sum())
+
+
+def test_top_p_chooses_among_the_words_of_top_k(generator):
+    shares = torch.tensor([0.0, 0.4, 0.3, 0.2, 0.1])
+    [row] = generator.sampling_probabilities(shares.log()[None], 1.0, top_k=2, top_p=0.5)
+    torch.testing.assert_close(row, torch.tensor([0.0, 1, 0, 0, 0]))    # 4 of 7 already reach a half
+
+
+def test_words_are_drawn_as_often_as_they_are_probable(generator):
+    torch.manual_seed(0)
+    probabilities = torch.tensor([0, 0.5, 0, 0.3, 0.2, 0])
+    drawn = generator.sample(probabilities.expand(100_000, -1))
+    assert drawn.shape == (100_000, 1)
+    shares = drawn.flatten().bincount(minlength=6) / 100_000
+    torch.testing.assert_close(shares, probabilities, atol=0.01, rtol=0)
+    assert shares[probabilities == 0].tolist() == [0, 0, 0]
+
+
+def test_reviews_have_the_length_and_start_with_their_primes(generator, model):
+    primes = [[1], [2, 3, 4], [5, 6]]
+    reviews = write(generator, model, primes, length=9, temperature=1.0)
+    assert reviews.shape == (3, 9)
+    for review, prime in zip(reviews.tolist(), primes):
+        assert review[:len(prime)] == prime
+
+
+def test_a_prime_longer_than_the_review_is_cut(generator, model):
+    assert write(generator, model, [[1, 2, 3, 4, 5], [6]], length=3, temperature=1.0)[0].tolist() == [1, 2, 3]
+
+
+def test_the_unknown_token_is_never_sampled(generator, model):
+    torch.manual_seed(0)
+    with torch.no_grad():
+        model.decoder.bias[0] = 100.0
+    reviews = write(generator, model, [[1]] * 20, length=30, temperature=5.0)
+    assert (reviews != 0).all()
+
+
+def test_the_unknown_token_may_stand_in_a_prime(generator, model):
+    assert write(generator, model, [[0, 1]], length=4, temperature=1.0)[0, :2].tolist() == [0, 1]
+
+
+def test_primes_of_different_lengths_give_what_each_gives_alone(generator, model):
+    primes = [[1], [2, 3, 4, 5, 6, 7], [5, 6], [2]]
+    together = write(generator, model, primes, length=12, temperature=1.0, top_k=1)
+    for prime, review in zip(primes, together):
+        alone = write(generator, model, [prime], length=12, temperature=1.0, top_k=1)
+        assert torch.equal(review, alone[0])
+    assert len({tuple(review[6:].tolist()) for review in together}) > 1
+
+
+def test_the_likeliest_words_are_those_of_the_whole_sequence(generator, model):
+    [review] = write(generator, model, [[1, 2]], length=10, temperature=1.0, top_k=1)
+    with torch.no_grad():
+        logits = model(torch.cat([review, review[:1]])[None], train=False)[0]   # vocab, time
+    assert torch.equal(logits[1:].argmax(dim=0)[1:9] + 1, review[2:])
+
+
+def test_the_seed_decides_the_review(generator, model):
+    def seeded(seed):
+        torch.manual_seed(seed)
+        return write(generator, model, [[1], [2, 3]], length=30, temperature=2.0)
+    assert torch.equal(seeded(1), seeded(1))
+    assert not torch.equal(seeded(1), seeded(2))
+
+
+def test_a_lower_temperature_repeats_the_likeliest_words(generator, model):
+    likeliest = write(generator, model, [[1]], length=20, temperature=1.0, top_k=1)
+    torch.manual_seed(0)
+    assert torch.equal(write(generator, model, [[1]], length=20, temperature=0.001), likeliest)
+    assert not torch.equal(write(generator, model, [[1]], length=20, temperature=10.0), likeliest)
+
+
+def test_each_word_has_the_probability_that_it_was_drawn_with(generator, model):
+    [review], [drawn_with] = generator.generate(model, [[1, 2]], length=8, temperature=1.5, top_k=4)
+    with torch.no_grad():
+        logits = model(torch.cat([review, review[:1]])[None], train=False)[0].T     # time, vocab
+    expected = generator.sampling_probabilities(logits, 1.5, top_k=4)[torch.arange(7), review[1:]]
+    assert drawn_with[:2].isnan().all()
+    torch.testing.assert_close(drawn_with[2:], expected[1:])
+
+
+@pytest.mark.parametrize("tokens, text", [
+    ("did n't", "Didn't"),
+    ("i ca n't say i wo n't", "I can't say I won't"),
+    ("you can not", "You cannot"),
+    ("i 'm sure they 've seen it 's not what i 'd say we 'll like",
+     "I'm sure they've seen it's not what I'd say we'll like"),
+    ("the director 's film , and the actor 's face", "The director's film, and the actor's face"),
+    ("gon na got ta wan na gim me lem me", "Gonna gotta wanna gimme lemme"),
+    ("it got me and he can make it", "It got me and he can make it"),
+    ("what got na can me", "What got na can me"),
+    ("good . really ? yes ! fine ; well : so", "Good. Really? Yes! Fine; well: so"),
+    ("well ... it is", "Well... It is"),
+    ("a `` great '' film", 'A "great" film'),
+    ("he said `` no . '' it ended", 'He said "no." It ended'),
+    ("this ( and that ) , 100 % for $ 5", "This (and that), 100% for $5"),
+    ("i think i like it , i do", "I think I like it, I do"),
+    ("in his film iii", "In his film iii"),
+    ("", ""),
+])
+def test_readable_text_is_as_a_person_would_write_it(tokens, text, generator):
+    assert generator.readable(tokens.split()) == text
+
+
+def test_a_primes_words_become_token_ids(generator, capsys):
+    assert generator.encode_prime("i love  this", ["this", "i", "love"], str.split) == [2, 3, 1]
+    assert capsys.readouterr().err == ""
+
+
+def test_a_primes_unknown_words_are_named(generator, capsys):
+    assert generator.encode_prime("i adore this movie", ["this", "i", "love"], str.split) == [2, 0, 1, 0]
+    assert capsys.readouterr().err.endswith(": adore movie\n")
+
+
+@pytest.mark.parametrize("prime", ["", "  ", "adore"])
+def test_a_prime_without_a_known_word_is_refused(prime, generator):
+    with pytest.raises(UserError, match=f"--prime '{prime}': no word that the model knows; give one"):
+        generator.encode_prime(prime, ["this", "i", "love"], str.split)
+
+
+def test_a_prime_is_cut_as_preprocessing_did_where_its_tokenizer_is_there(generator, monkeypatch, tmp_path):
+    monkeypatch.setattr("common.preprocessing.tokenizer.load_punkt", lambda fetch: PunktSentenceTokenizer())
+    assert generator.prime_tokenizer(tmp_path)("I didn't. Great!") == ["i", "did", "n't", ".", "great", "!"]
+
+
+@pytest.mark.parametrize("missing", ["nltk", "punkt"])
+def test_a_prime_is_cut_at_its_spaces_where_it_is_not(missing, generator, monkeypatch, tmp_path):
+    def load_punkt(fetch):
+        assert not fetch
+        raise UserError("punkt_tab: not installed")
+    monkeypatch.setattr("common.preprocessing.tokenizer.load_punkt", load_punkt)
+    if missing == "nltk":
+        monkeypatch.delitem(sys.modules, "common.preprocessing.tokenizer")
+        monkeypatch.setitem(sys.modules, "nltk", None)
+    assert generator.prime_tokenizer(tmp_path)("I  did n't. Great!") == ["i", "did", "n't.", "great!"]
+
+
+def test_explain_adds_the_probabilities_to_the_words(generator, model, run_here, tmp_path):
+    words = [chr(ord("a") + k) * 2 for k in range(29)]
+    save_checkpoint(tmp_path / "language.model", "3a", model, {"vocab_size": 30, "no_of_hidden_units": 16}, words,
+                    {"glove": None}, {}, {}, True)
+    status, stdout, _ = run_here("3b/generate_review.py", "--language-model", tmp_path / "language.model", "--data",
+                                 tmp_path, "--output", tmp_path, "--prime", "aa bb", "--temperature", "1", "--length",
+                                 "5", "--raw", "--explain")
+    assert status == 0
+    _, text, explained = (tmp_path / "generated_reviews.txt").read_text().splitlines()
+    assert re.sub(r"\([01]\.\d\d\)", "", explained) == text
+    assert re.fullmatch(r"aa bb( \S\S\([01]\.\d\d\)){3}", explained)
+    assert explained in stdout

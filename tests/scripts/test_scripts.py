@@ -1,0 +1,282 @@
+"""Every script as its user runs it: on the sample, at a tiny size, in a process of its own."""
+
+import functools
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from parts import MODELS, ROOT, TEST_SCRIPTS, TRAINING_SCRIPTS, load_script
+
+from common.checkpoints import load_checkpoint, write_checkpoint
+from common.data.reviews import read_reviews
+from common.training.recipes import RECIPES
+from common.results.records import read_runs, read_table
+
+TINY = ["--epochs", "1", "--batch-size", "100"]
+RECURRENT = ["--hidden-units", "16", "--sequence-length", "20"]
+OPTIONS = {"1a": ["--hidden-units", "16"], "1b": ["--hidden-units", "16"], "2a": RECURRENT, "2b": RECURRENT,
+           "3a": [*RECURRENT, "--batch-size", "20", "--learning-rate", "0.01", "--drop-copies"],
+           "3c": ["--sequence-length", "20"]}
+LENGTHS = [str(length) for length in range(50, 501, 50)] + ["whole"]
+
+
+@pytest.fixture(scope="session")
+def trained(run, data, tmp_path_factory):
+    """Trains a part, once in all tests -> (the folder of its results, what it printed)."""
+    results = tmp_path_factory.mktemp("results")
+
+    @functools.cache
+    def train(part):
+        options = OPTIONS[part]
+        if part == "3c":
+            options = [*options, "--language-model", trained_model(part="3a")]
+        done = run(ROOT / TRAINING_SCRIPTS[part], "--data", data, "--output", results / part, *TINY, *options)
+        assert done.returncode == 0, done.stderr
+        return results / part, done.stdout
+
+    def trained_model(part):
+        return train(part)[0] / MODELS[part]
+    return train
+
+
+@pytest.fixture(scope="session")
+def language_model(trained):
+    return trained("3a")[0] / "language.model"
+
+
+def refusal(done):
+    """The one line of a script that refuses."""
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    return line
+
+
+def is_png(path):
+    return path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+
+
+def test_no_script_here_can_import_nltk(run, tmp_path):
+    (tmp_path / "script.py").write_text("import nltk\n")
+    assert "only preprocessing needs NLTK" in run(tmp_path / "script.py").stderr
+
+
+@pytest.mark.parametrize("part", TRAINING_SCRIPTS)
+def test_training_leaves_model_curves_and_figure(part, trained):
+    folder, printed = trained(part)
+    assert {MODELS[part], "data.npy", "curves.png"} <= {path.name for path in folder.iterdir()}
+    assert is_png(folder / "curves.png")
+    data = np.load(folder / "data.npy")
+    assert data.shape == (3, 1)
+    assert np.isfinite(data).all() and 0 < data[0, 0] < 8
+    assert (0 <= data[1:]).all() and (data[1:] <= 1).all()
+    assert printed.startswith(f"part {part} | ") and "epoch  1/1 | train loss" in printed
+
+
+@pytest.mark.parametrize("part", TRAINING_SCRIPTS)
+def test_a_trained_model_knows_its_options_and_words(part, trained, data):
+    checkpoint = load_checkpoint(trained(part)[0] / MODELS[part], part)
+    words = np.load(data / ("glove_dictionary.npy" if part in ("1b", "2b") else "imdb_dictionary.npy")).tolist()
+    assert checkpoint["vocabulary"] == words
+    assert checkpoint["arguments"]["no_of_hidden_units"] == 16
+    assert (checkpoint["options"]["epochs"], checkpoint["options"]["optimizer"]) == (1, "adam")
+    assert all(tensor.isfinite().all() for tensor in checkpoint["model"].values())
+
+
+@pytest.mark.parametrize("part, recipe", [(part, recipe) for part in RECIPES for recipe in RECIPES[part]])
+def test_a_recipe_is_trained_by_its_name(part, recipe, run_here, data, language_model, tmp_path):
+    options = [*TINY, "--recipe", recipe, *([] if part == "3c" else ["--hidden-units", 8])]
+    if part == "3c":
+        options += ["--language-model", language_model]
+    if recipe == "best":
+        labels = read_reviews(data, "train")[0].labels
+        np.save(tmp_path / "made_up.npy", np.where(labels.isnan(), np.float32(0.7), np.float32("nan")))
+        options += ["--pseudo-labels", tmp_path / "made_up.npy"]
+    status, _, stderr = run_here(TRAINING_SCRIPTS[part], "--data", data, "--output", tmp_path, "--device", "cpu",
+                                 *options)
+    assert status == 0, stderr
+    [found] = read_runs([tmp_path])
+    expected = RECIPES[part][recipe] | {"recipe": recipe, "epochs": 1, "batch_size": 100}
+    if recipe == "best":
+        expected["pseudo_labels"] = "made_up.npy"
+    if part != "3c":
+        expected["hidden_units"] = 8
+    assert {name: found.options[name] for name in expected} == expected
+
+
+@pytest.mark.slow
+def test_make_trains_a_teacher_before_the_best_trials_of_its_seed(data, tmp_path):
+    make = ["make", "trials", "PARTS=1b", "RECIPES=best", "SEEDS=3", "VENV=", f"PYTHON={sys.executable}",
+            f"DATA={data}", f"TRIALS={tmp_path}"]
+    done = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    teacher, best = read_runs([tmp_path])
+    assert [teacher.folder.name, teacher.options["seed"], teacher.options["pseudo_labels"]] == ["teacher-3", 3, "None"]
+    assert [best.folder.name, best.options["seed"], best.options["pseudo_labels"]] == ["best-3", 3, "pseudo_labels.npy"]
+    train, _ = read_reviews(data, "train")
+    assert f"{len(train.labelled()):,} training reviews" in done.stdout
+    assert f"{len(train):,} training reviews" in done.stdout and len(best.table) == 1
+
+
+@pytest.mark.parametrize("part", ["1a", "1b"])
+def test_a_bag_of_words_is_tested_on_all_reviews(part, trained, data, run):
+    folder, _ = trained(part)
+    done = run(Path(TEST_SCRIPTS[part]).name, "--data", data, "--output", folder, cwd=ROOT / part)
+    assert done.returncode == 0, done.stderr
+    [row] = read_table(folder / "test_table.csv")
+    assert 40 < float(row["test accuracy"]) <= 100
+    # The weights are those of the last epoch, which was tested on the same reviews.
+    assert float(row["test accuracy"]) == pytest.approx(100 * np.load(folder / "data.npy")[2, -1], abs=0.2)
+    assert f"test accuracy {row['test accuracy']}" in done.stdout
+
+
+@pytest.mark.parametrize("part", ["2a", "2b", "3c"])
+def test_an_lstm_is_tested_at_every_length(part, trained, data, run):
+    folder, _ = trained(part)
+    done = run(Path(TEST_SCRIPTS[part]).name, "--data", data, "--output", folder, "--batch-size", 300,
+               cwd=ROOT / part)
+    assert done.returncode == 0, done.stderr
+    rows = read_table(folder / "test_table.csv")
+    assert [row["sequence length"] for row in rows] == LENGTHS
+    assert list(rows[0]) == ["sequence length", "test accuracy", "test loss", "elapsed_s"]
+    for row in rows:
+        assert 30 < float(row["test accuracy"]) <= 100
+        assert 0 < float(row["test loss"]) < 5
+        assert f"sequence length {row['sequence length']}  test accuracy {row['test accuracy']}" in done.stdout
+    assert is_png(folder / "test_table.png")
+
+
+def test_the_lengths_asked_for_are_tested_alone_each_on_the_same_crops(trained, data, run_here):
+    folder, _ = trained("2a")
+
+    def losses(*lengths):
+        status, _, stderr = run_here(TEST_SCRIPTS["2a"], "--data", data, "--output", folder, "--lengths", *lengths)
+        assert status == 0, stderr
+        return {row["sequence length"]: row["test loss"] for row in read_table(folder / "test_table.csv")}
+    both = losses("30", "20")
+    assert list(both) == ["30", "20", "whole"]
+    assert losses("20") == {"20": both["20"], "whole": both["whole"]}
+
+
+@pytest.mark.parametrize("part", TEST_SCRIPTS)
+def test_a_model_labels_the_unlabelled_reviews_for_a_further_training(part, trained, data, run_here):
+    folder = trained(part)[0]
+    status, _, stderr = run_here(TEST_SCRIPTS[part], "--data", data, "--output", folder, "--unlabelled")
+    assert status == 0, stderr
+    probabilities = torch.from_numpy(np.load(folder / "pseudo_labels.npy"))
+    train, _ = read_reviews(data, "train")
+    assert torch.equal(probabilities.isnan(), ~train.labels.isnan())
+    known = probabilities[~probabilities.isnan()]
+    assert known.min() >= 0 and known.max() <= 1 and len(known.unique()) > 10
+
+
+def test_the_language_model_reports_its_perplexity(trained, data):
+    folder, printed = trained("3a")
+    [row] = read_table(folder / "test_table.csv")
+    perplexity = float(row["perplexity"])
+    assert 1 < perplexity < len(np.load(data / "imdb_dictionary.npy")) / 2      # all words alike would be the whole
+    assert perplexity == pytest.approx(math.exp(float(row["test loss"])), rel=1e-3)
+    assert f"perplexity {row['perplexity']} | next-word accuracy {row['next-word accuracy']}" in printed
+
+
+def test_3c_trains_the_last_layer_and_the_output_of_the_language_model(trained, language_model):
+    before = load_checkpoint(language_model, "3a")["model"]
+    after = load_checkpoint(trained("3c")[0] / "rnn.model", "3c")["model"]
+    changed = {name for name, tensor in before.items()
+               if not name.startswith("decoder") and "running" not in name and "num_batches" not in name
+               and not torch.equal(tensor, after[name])}
+    assert changed == {name for name in before if name.startswith(("lstm3.", "bn_lstm3."))
+                       and "running" not in name and "num_batches" not in name}
+
+
+def test_3c_leaves_the_copies_out_only_if_its_language_model_has(run_here, data, language_model, tmp_path):
+    checkpoint = load_checkpoint(language_model, "3a")
+    checkpoint["options"]["drop_copies"] = False
+    write_checkpoint(tmp_path / "language.model", "3a", checkpoint)
+    status, _, stderr = run_here(TRAINING_SCRIPTS["3c"], "--data", data, "--output", tmp_path, "--device", "cpu",
+                                 "--drop-copies", "--language-model", tmp_path / "language.model")
+    assert status == 2
+    assert stderr.startswith("error: --drop-copies: ") and "language.model has read the copies; train 3a" in stderr
+
+
+@pytest.mark.parametrize("vocab_size, words", [(10, 30), (30, 30), (40, 40)])
+def test_3c_knows_the_words_that_it_is_told_to_but_no_fewer_than_its_language_model(
+        vocab_size, words, data, language_model, tmp_path):
+    checkpoint = load_checkpoint(language_model, "3a")
+    checkpoint["vocabulary"] = checkpoint["vocabulary"][:30]
+    checkpoint["model"]["embedding.weight"] = checkpoint["model"]["embedding.weight"][:31]
+    write_checkpoint(tmp_path / "language.model", "3a", checkpoint)
+    training = load_script("3c", "RNN_sentiment_analysis.py").build_training(list(map(str, [
+        "--data", data, "--language-model", tmp_path / "language.model", "--output", tmp_path, "--device", "cpu",
+        "--vocab-size", vocab_size])))
+    assert len(training.vocabulary) == words
+    assert len(training.model.embedding.weight) == words + 1
+    assert max(int(reviews.token_ids.max()) for reviews in training.reviews.values()) == words
+
+
+def test_layer_decay_lowers_the_learning_rate_from_layer_to_layer_towards_the_embedding(data, language_model, tmp_path):
+    training = load_script("3c", "RNN_sentiment_analysis.py").build_training(list(map(str, [
+        "--data", data, "--language-model", language_model, "--output", tmp_path, "--device", "cpu",
+        "--fine-tune", "all", "--layer-decay", 0.5, "--learning-rate", 0.008])))
+    names = {parameter: name.split(".")[0] for name, parameter in training.model.named_parameters()}
+    rates = {names[parameter]: group["lr"]
+             for group in training.optimizer.param_groups for parameter in group["params"]}
+    assert rates == {"embedding": 0.001, "lstm1": 0.002, "bn_lstm1": 0.002, "lstm2": 0.004, "bn_lstm2": 0.004,
+                     "lstm3": 0.008, "bn_lstm3": 0.008, "fc_output": 0.008}
+
+
+def test_reviews_are_generated_from_every_prime_at_every_temperature(run, language_model, tmp_path):
+    done = run(ROOT / "3b" / "generate_review.py", "--language-model", language_model, "--output", tmp_path, "--raw",
+               "--prime", "i", "the film was", "--temperature", "0.5", "1", "--length", "12", "--top-k", "50")
+    assert done.returncode == 0, done.stderr
+    lines = (tmp_path / "generated_reviews.txt").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line.startswith("temperature")] == [
+        "temperature 0.5, prime 'i'", "temperature 0.5, prime 'the film was'",
+        "temperature 1, prime 'i'", "temperature 1, prime 'the film was'"]
+    reviews = lines[1::3]
+    assert [len(review.split()) for review in reviews] == [12] * 4
+    assert [review.startswith(prime) for review, prime in zip(reviews, ["i ", "the film was "] * 2)] == [True] * 4
+    assert "<unk>" not in " ".join(reviews)
+    assert all(review in done.stdout for review in reviews)
+    assert "temperature 0.5, prime 'i'\n" in done.stdout
+
+
+def test_missing_data_is_refused_with_the_way_to_make_it(run, tmp_path):
+    done = run(ROOT / "1b" / "BOW_sentiment_analysis.py", "--data", tmp_path / "nowhere", "--output", tmp_path / "new")
+    assert "nowhere/glove_dictionary.npy: no such file; make it with preprocess_data.py with --glove" in refusal(done)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_test_before_the_training_is_refused(run, data, tmp_path):
+    done = run(ROOT / "2b" / "RNN_test.py", "--data", data, "--output", tmp_path)
+    assert "rnn.model: no such file; train part 2b first" in refusal(done)
+    assert not list(tmp_path.iterdir())
+
+
+def test_generating_before_the_training_is_refused(run, tmp_path):
+    model = tmp_path / "language.model"
+    done = run(ROOT / "3b" / "generate_review.py", "--language-model", model, "--output", tmp_path)
+    assert "language.model: no such file; train part 3a first" in refusal(done)
+
+
+def test_a_model_of_another_part_is_refused(run, data, trained):
+    done = run(ROOT / "3c" / "RNN_test.py", "--data", data, "--output", trained("2a")[0])
+    assert "rnn.model: a checkpoint of 2a, not of part 3c" in refusal(done)
+
+
+def test_a_wrong_option_is_refused_with_one_line(run):
+    assert "--epochs" in refusal(run(ROOT / "2a" / "RNN_sentiment_analysis.py", "--epochs", "0"))
+
+
+def test_plain_pytest_collects_only_the_tests():
+    done = subprocess.run([sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"], cwd=ROOT,
+                          env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout
+    collected = [line for line in done.stdout.splitlines() if "::" in line]
+    assert len(collected) > 100
+    assert all(line.startswith("tests/") for line in collected)
