@@ -94,23 +94,18 @@ LABELS = $(TRIALS)/1a/teacher-$(3)/pseudo_labels.npy
 # train_and_test part folder seed recipe
 define train_and_test
 $(2)/.trained: $(READY) $(if $(filter 3c,$(1)),$(RESULTS)/3a/test_table.csv) $(if $(filter best,$(4)),$(LABELS))
-	$(PYTHON) $(1)/$(SCRIPT_$(1))_sentiment_analysis.py --data $(DATA) --output $(2) \
+	$(PYTHON) $$$$($(PYTHON) -m common.parts train $(1)) --data $(DATA) --output $(2) \
 		$(if $(filter 3c,$(1)),$(LANGUAGE_MODEL)) $(if $(4),--recipe $(4) --seed $(3)) \
 		$(if $(filter best,$(4)),--pseudo-labels $(LABELS)) $$(OPTIONS_$(1))
 	touch $$@
 
 $(2)/test_table.csv: $(2)/.trained
-	$(PYTHON) $(1)/$(SCRIPT_$(1))_test.py --data $(DATA) --output $(2)
+	$(PYTHON) $$$$($(PYTHON) -m common.parts test $(1)) --data $(DATA) --output $(2)
 endef
 
 $(TRIALS)/1a/%/pseudo_labels.npy: $(TRIALS)/1a/%/.trained
-	$(PYTHON) 1a/BOW_test.py --data $(DATA) --output $(@D) --unlabelled
+	$(PYTHON) $$($(PYTHON) -m common.parts test 1a) --data $(DATA) --output $(@D) --unlabelled
 
-SCRIPT_1a := BOW
-SCRIPT_1b := BOW
-SCRIPT_2a := RNN
-SCRIPT_2b := RNN
-SCRIPT_3c := RNN
 $(foreach part,$(CLASSIFIERS),$(eval $(call train_and_test,$(part),$(RESULTS)/$(part))))
 $(foreach kind,$(sort $(KINDS) 1a/teacher),$(foreach seed,$(SEEDS),$(eval \
 	$(call train_and_test,$(firstword $(subst /, ,$(kind))),$(TRIALS)/$(kind)-$(seed),$(seed),$(notdir $(kind))))))

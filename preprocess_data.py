@@ -19,12 +19,13 @@ import nltk
 import numpy as np
 
 from common.arguments import Parser, number, positive_int
-from common.preprocessing.corpus_statistics import corpus_statistics, plot_statistics, print_statistics, write_statistics
-from common.preprocessing.download import IMDB_SHA256, IMDB_URL, download
+from common.data.token_files import write_array, write_dictionary, write_reviews, write_token_ids
 from common.errors import UserError, run_script
 from common.files import claim_folder, remove_unfinished
+from common.preprocessing.corpus_statistics import (corpus_statistics, plot_statistics, print_statistics,
+                                                    write_statistics)
+from common.preprocessing.download import IMDB_SHA256, IMDB_URL, download
 from common.preprocessing.raw_reviews import SPLITS, read_reviews, sort_reviews
-from common.data.token_files import write_array, write_dictionary, write_reviews, write_token_ids
 from common.preprocessing.tokenizer import learn_sample_punkt, load_punkt, tokenize_reviews, usable_cores
 from common.preprocessing.vocabulary import build_dictionary, count_tokens, token_ids
 

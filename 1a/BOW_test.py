@@ -5,7 +5,7 @@
 
 Reads BOW.model from --output and the preprocessed reviews from --data; writes test_table.csv to
 --output. Reviews given with --review or --reviews are classified instead; with --explain each word
-comes with what it adds to the logit, in explanation.html too. --unlabelled classifies the unlabelled
+comes with what it adds to the logit, in explanation.html too. --unlabelled labels the unlabelled
 training reviews and writes pseudo_labels.npy.
 """
 
@@ -17,12 +17,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from BOW_model import BOW_model
 from common.errors import run_script
 from common.options import TEST_DEFAULTS, parse_options
-from common.testing.test_runs import BagTest
+from common.testing.tables import BagTest
 
 
 def main():
     options = parse_options(__doc__, __file__, **TEST_DEFAULTS, batch_size=1000)
-    BagTest("1a", "BOW.model", BOW_model, options).run()
+    BagTest("1a", BOW_model, options).run()
 
 
 if __name__ == "__main__":

@@ -13,40 +13,48 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from BOW_model import BOW_model
-from common.data.reviews import mean_vectors, read_glove_embeddings, read_splits
+from common.data.batches import MeanVectors
+from common.data.reviews import read_glove_embeddings, read_splits
 from common.errors import run_script
+from common.layers.ensemble import ENSEMBLE, ensemble_with_ngrams
+from common.options import CLASSIFIER_DEFAULTS, PSEUDO_LABELS, parse_options
 from common.training.evaluation import sentiment_score
-from common.options import CLASSIFIER_DEFAULTS, parse_options
-from common.training.recipes import RECIPES
 from common.training.loop import Training
+from common.training.run import run
+from common.training.schedules import build_optimizer
+
+RECIPES = {
+    "assignment": {},
+    "overfit": dict(hidden_layers=3, dropout=0.0, epochs=60),
+    "underfit": dict(hidden_units=2, epochs=3),
+    "best": dict(ngrams=3, drop_duplicates=True, pseudo_labels=PSEUDO_LABELS, epochs=2, learning_rate=0.002),
+}
 
 
-def build_training(argv=None):
-    """The run that the options ask for, ready to start; argv as in parse_options."""
+def build_training(argv=None, logger=None):
+    """The training that the options ask for; argv as in parse_options, logger as in Training."""
     options = parse_options(
-        __doc__, __file__, argv, presets={"recipe": RECIPES["1b"]}, **CLASSIFIER_DEFAULTS, epochs=6, test_every=1,
+        __doc__, __file__, argv, presets={"recipe": RECIPES}, **CLASSIFIER_DEFAULTS, **ENSEMBLE, epochs=6, test_every=1,
         step_epochs=4, hidden_units=500, hidden_layers=1, vocab_size=100_000, drop_stop_words=False)
     reviews, vocabulary = read_splits(options, words="glove")
-    glove = read_glove_embeddings(options.data, len(vocabulary), options.device)
-    features = {split: mean_vectors(some, glove) for split, some in reviews.items()}    # reviews, dimensions
+    glove = read_glove_embeddings(options.data, len(vocabulary), options.device)    # words + 1, dimensions
+    data = {split: MeanVectors(some, glove) for split, some in reviews.items()}
 
     arguments = dict(no_of_hidden_units=options.hidden_units, hidden_layers=options.hidden_layers,
-                     dropout=options.dropout, in_size=glove.shape[1], ngrams=options.ngrams)
+                     dropout=options.dropout, in_size=glove.shape[1])
     model = BOW_model(**arguments).to(options.device)
-    if model.ngrams:
-        model.ngrams.weigh(reviews["train"])
 
-    def score(split, indices):
-        t = reviews[split].labels[indices]                                      # batch
-        token_ids = reviews[split].whole(indices)[0] if model.ngrams else None  # batch, time
-        return sentiment_score(model(features[split][indices], t, token_ids), t)
+    def predict(model, batch):
+        return model(batch.bag, batch.labels)                                   # loss, logits
 
-    return Training("1b", "BOW.model", model, arguments, model.parameters(), score, reviews, vocabulary, options,
-                    glove)
+    model, predict = ensemble_with_ngrams(model, predict, reviews["train"], options)
+    optimizer = build_optimizer(model.parameters(), options)
+    return Training("1b", model, arguments, optimizer, sentiment_score(predict), data, vocabulary, options, glove,
+                    logger)
 
 
 def main():
-    build_training().run()
+    run(build_training())
 
 
 if __name__ == "__main__":

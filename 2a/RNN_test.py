@@ -3,11 +3,11 @@
     python 2a/RNN_test.py
     python 2a/RNN_test.py --review "A great film." --explain
 
-Reads rnn.model, whichever network it holds, from --output and the preprocessed reviews from --data;
-writes test_table.csv and test_table.png to --output: crops of 50 to 500 tokens (the last ones, if it was
-trained on the last), and whole reviews. Reviews given with --review or --reviews are classified instead,
-whole; with --explain each word comes with what its timestep adds to the logit, in explanation.html too.
---unlabelled classifies the unlabelled training reviews and writes pseudo_labels.npy.
+Reads rnn.model from --output and the preprocessed reviews from --data; writes test_table.csv and
+test_table.png to --output: crops of 50 to 500 tokens, and whole reviews. Reviews given with --review or
+--reviews are classified instead, whole; with --explain each word comes with what its timestep adds to
+the logit, in explanation.html too. --unlabelled labels the unlabelled training reviews and writes
+pseudo_labels.npy.
 """
 
 import sys
@@ -17,13 +17,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from common.errors import run_script
 from common.options import LSTM_TEST_DEFAULTS, parse_options
-from common.testing.test_runs import SequenceTest
-from networks import build_network
+from common.testing.tables import SequenceTest
+from RNN_model import RNN_model
 
 
 def main():
     options = parse_options(__doc__, __file__, **LSTM_TEST_DEFAULTS)
-    SequenceTest("2a", "rnn.model", build_network, options).run()
+    SequenceTest("2a", RNN_model, options).run()
 
 
 if __name__ == "__main__":

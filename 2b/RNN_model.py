@@ -1,9 +1,14 @@
 """Part 2b: LSTM on GloVe features."""
 
-from common.layers.lstm import LSTMClassifier
+from torch import nn
+
+from common.layers.batch_norm import TimestepBatchNorm
+from common.layers.locked_dropout import LockedDropout
+from common.layers.pooling import Pooling
+from common.layers.stateful_lstm import StatefulLSTM
 
 
-class RNN_model(LSTMClassifier):
+class RNN_model(nn.Module):
     """LSTM layers on frozen GloVe vectors, pooling over time, one logit (assignment, part 2b).
 
     Args:
@@ -12,12 +17,43 @@ class RNN_model(LSTMClassifier):
         dropout: probability that a hidden unit is dropped in training.
         pooling: "max" or "mean" over the timesteps.
         in_size: dimensions of the GloVe vectors.
-        ngrams: words of the longest n-grams that count beside the network (NGrams); 0 has none.
     """
 
-    def __init__(self, no_of_hidden_units, lstm_layers=1, dropout=0.5, pooling="max", in_size=300, ngrams=0):
-        super().__init__(in_size, no_of_hidden_units, lstm_layers, dropout, pooling, ngrams)
+    def __init__(self, no_of_hidden_units, lstm_layers=1, dropout=0.5, pooling="max", in_size=300):
+        super().__init__()
+        self.lstm_layers, self.dropout = lstm_layers, dropout
+        for k in range(1, lstm_layers + 1):     # lstm1, bn_lstm1, dropout1; then lstm2, ...
+            self.add_module(f"lstm{k}", StatefulLSTM(in_size if k == 1 else no_of_hidden_units, no_of_hidden_units))
+            self.add_module(f"bn_lstm{k}", TimestepBatchNorm(no_of_hidden_units))
+            self.add_module(f"dropout{k}", LockedDropout())
+        self.pooling = Pooling(pooling)
+        self.fc_output = nn.Linear(no_of_hidden_units, 1)
+        self.loss = nn.BCEWithLogitsLoss()
 
-    def forward(self, x, t, train=True, lengths=None, token_ids=None):
-        """x (batch, time, in_size) GloVe vectors, t (batch,) labels -> (loss, logit); see LSTMClassifier.classify."""
-        return self.classify(x, t, train, lengths, token_ids)
+    def reset_state(self):
+        """Forget the LSTM state and the dropout masks: the next call starts new reviews."""
+        for k in range(1, self.lstm_layers + 1):
+            self.get_submodule(f"lstm{k}").reset_state()
+            self.get_submodule(f"dropout{k}").reset_state()
+
+    def forward(self, x, t, train=True, lengths=None):
+        """Sentiment of a batch of reviews.
+
+        Args:
+            x: WordVectors, the table of GloVe vectors with the token ids to look up; or (batch, time, in_size) float.
+            t: (batch,) float, 1 for positive and 0 for negative reviews.
+            train: whether dropout is applied; batch normalisation follows train() and eval().
+            lengths: (batch,) int or None; timesteps from a review's length on are left out of the pooling.
+
+        Returns:
+            (loss, logit): mean binary cross entropy in nats, (batch,) logits.
+        """
+        self.reset_state()
+        h = x                                                                   # batch, time, in_size
+        for k in range(1, self.lstm_layers + 1):
+            h = self.get_submodule(f"lstm{k}")(h)
+            h = self.get_submodule(f"bn_lstm{k}")(h)
+            h = self.get_submodule(f"dropout{k}")(h, dropout=self.dropout, train=train)
+        h = self.pooling(h, lengths)                                            # batch, hidden units
+        logit = self.fc_output(h)[:, 0].float()                                 # batch
+        return self.loss(logit, t), logit

@@ -3,11 +3,14 @@
 import torch
 from torch import nn
 
-from common.layers.lstm import LSTMStack
+from common.layers.batch_norm import TimestepBatchNorm
+from common.layers.locked_dropout import LockedDropout
 from common.layers.losses import linear_cross_entropy
+from common.layers.stateful_lstm import StatefulLSTM
+from common.layers.word_vectors import WordEmbedding
 
 
-class RNN_language_model(LSTMStack):
+class RNN_language_model(nn.Module):
     """Embedding, LSTM layers and a decoder to the next word (assignment, part 3a).
 
     Args:
@@ -18,11 +21,22 @@ class RNN_language_model(LSTMStack):
     """
 
     def __init__(self, vocab_size, no_of_hidden_units, dropout=0.3, lstm_layers=3):
-        super().__init__(no_of_hidden_units, no_of_hidden_units, lstm_layers, dropout)
-        self.embedding = nn.Embedding(vocab_size, no_of_hidden_units)
+        super().__init__()
+        self.vocab_size, self.lstm_layers, self.dropout = vocab_size, lstm_layers, dropout
+        for k in range(1, lstm_layers + 1):     # lstm1, bn_lstm1, dropout1, lstm2, ...
+            self.add_module(f"lstm{k}", StatefulLSTM(no_of_hidden_units, no_of_hidden_units))
+            self.add_module(f"bn_lstm{k}", TimestepBatchNorm(no_of_hidden_units))
+            self.add_module(f"dropout{k}", LockedDropout())
+        # Made after the LSTM layers, so that a seed draws the weights that it drew for benchmarks/results.
+        self.embedding = WordEmbedding(vocab_size, no_of_hidden_units)
         self.decoder = nn.Linear(no_of_hidden_units, vocab_size)
         self.loss = nn.CrossEntropyLoss()
-        self.vocab_size = vocab_size
+
+    def reset_state(self):
+        """Forget the LSTM state and the dropout masks: the next call starts new reviews."""
+        for k in range(1, self.lstm_layers + 1):
+            self.get_submodule(f"lstm{k}").reset_state()
+            self.get_submodule(f"dropout{k}").reset_state()
 
     def forward(self, x, train=True, lengths=None, keep_logits=True):
         """Predict each word from the words before it.
@@ -44,10 +58,19 @@ class RNN_language_model(LSTMStack):
 
     def next_word_logits(self, x, train=False):
         """x (batch, time) -> logits (batch, time, vocab), going on from the state of the last call."""
-        return self.decoder(self.run_layers(self.embedding.weight, train, x))
+        return self.decoder(self.hidden_units(x, train))
+
+    def hidden_units(self, x, train):
+        """x (batch, time) -> output of the last LSTM layer (batch, time, hidden units), from the state on."""
+        h = self.embedding(x)                                                   # batch, time, hidden units
+        for k in range(1, self.lstm_layers + 1):
+            h = self.get_submodule(f"lstm{k}")(h)
+            h = self.get_submodule(f"bn_lstm{k}")(h)
+            h = self.get_submodule(f"dropout{k}")(h, dropout=self.dropout, train=train)
+        return h
 
     def score(self, x, lengths=None, train=True):
-        """Loss and right words of a batch, without keeping the logits.
+        """Loss and accuracy on a batch, without keeping the logits.
 
         Args:
             x: (batch, time + 1) int64, token ids.
@@ -56,14 +79,15 @@ class RNN_language_model(LSTMStack):
 
         Returns:
             (loss, correct, targets): summed cross entropy in nats, number of words predicted
-            right and number of targets scored, each a scalar tensor.
+            correctly and number of targets, each a scalar tensor.
         """
         self.reset_state()
-        h = self.run_layers(self.embedding.weight, train, x[:, :-1])            # batch, time, hidden units
-        targets = x[:, 1:]                                                      # batch, time
-        if lengths is not None:
-            inside = torch.arange(1, x.shape[1], device=x.device) < lengths[:, None]
-            h, targets = h[inside], targets[inside]                             # targets, hidden units
-        h, targets = h.flatten(0, -2), targets.flatten()                        # targets, hidden units
-        loss, correct = linear_cross_entropy(h, self.decoder.weight, self.decoder.bias, targets)
-        return loss, correct, torch.full_like(correct, len(targets))
+        h = self.hidden_units(x[:, :-1], train).flatten(0, 1)                   # targets, hidden units
+        targets = x[:, 1:].flatten()                                            # targets
+        if lengths is None:
+            counts, total = None, torch.tensor(len(targets), device=x.device)
+        else:
+            counts = (torch.arange(1, x.shape[1], device=x.device) < lengths[:, None]).flatten()
+            total = counts.sum()
+        loss, correct = linear_cross_entropy(h, self.decoder.weight, self.decoder.bias, targets, counts)
+        return loss, correct, total

@@ -15,43 +15,50 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 
-from RNN_language_model import RNN_language_model
+from common.data.batches import Crops
 from common.data.reviews import read_splits
 from common.errors import run_script
 from common.options import TRAINING_DEFAULTS, parse_options
 from common.processes import processes
-from common.training.recipes import RECIPES
 from common.results.records import save_table
 from common.training.loop import Training
+from common.training.run import run
+from common.training.schedules import build_optimizer
+from RNN_language_model import RNN_language_model
+
+RECIPES = {
+    "assignment": {},
+    # For those without a GPU.
+    "short": dict(hidden_units=256, dropout=0.1, drop_duplicates=True, epochs=4, batch_size=100, schedule="one-cycle",
+                  learning_rate=0.003),
+}
 
 
-def build_training(argv=None):
-    """The run that the options ask for, ready to start; argv as in parse_options."""
+def build_training(argv=None, logger=None):
+    """The training that the options ask for; argv as in parse_options, logger as in Training."""
     options = parse_options(
-        __doc__, __file__, argv, presets={"recipe": RECIPES["3a"]}, **TRAINING_DEFAULTS | dict(
-            epochs=75, test_every=2, save_every=2, schedule="step", step_epochs=50, clip_norm=2.0, sequence_length=50,
+        __doc__, __file__, argv, presets={"recipe": RECIPES}, **TRAINING_DEFAULTS | dict(
+            epochs=75, test_every=2, schedule="step", step_epochs=50, clip_norm=2.0, sequence_length=50,
             hidden_units=500, lstm_layers=3, dropout=0.3, vocab_size=8000), several_processes=True)
     reviews, vocabulary = read_splits(options, unlabelled=True)
+    # The assignment trains on the padding of short reviews too.
+    data = {split: Crops(some, options.sequence_length) if split == "train" else
+            Crops(some, 2 * options.sequence_length, padding_counts=False) for split, some in reviews.items()}
 
     arguments = dict(vocab_size=len(vocabulary) + 1, no_of_hidden_units=options.hidden_units,
                      dropout=options.dropout, lstm_layers=options.lstm_layers)
     model = RNN_language_model(**arguments).to(options.device)
-    parallel = processes.wrap(model)
 
-    def score(split, indices):
-        if split == "train":
-            # The assignment trains on the padding of short reviews too.
-            return parallel(reviews[split].crops(indices, options.sequence_length), keep_logits=False)
-        x = reviews[split].crops(indices, 2 * options.sequence_length)          # batch, time
-        lengths = reviews[split].lengths[processes.share(indices)]              # batch
-        return parallel(x, train=False, lengths=lengths, keep_logits=False)
+    def score(model, batch):
+        return model(batch.tokens, train=model.training, lengths=batch.lengths, keep_logits=False)
 
-    return Training("3a", "language.model", model, arguments, model.parameters(), score, reviews, vocabulary, options)
+    optimizer = build_optimizer(model.parameters(), options)
+    return Training("3a", model, arguments, optimizer, score, data, vocabulary, options, logger=logger)
 
 
 def main():
     training = build_training()
-    test = training.run()
+    test = run(training)
     row = {"test loss": f"{test.loss:.4f}", "perplexity": f"{np.exp(test.loss):.2f}",
            "next-word accuracy": f"{100 * test.accuracy:.2f}"}
     print("next word of the test reviews | " + " | ".join(f"{name} {value}" for name, value in row.items()))

@@ -1,10 +1,10 @@
 """Part 3b: let the language model write reviews.
 
     python 3b/generate_review.py
-    python 3b/generate_review.py --prime "I love this movie." "i hate" --temperature 0.5 1.0 1.3 --length 100
+    python 3b/generate_review.py --prompt "I love this movie." "i hate" --temperature 0.5 1.0 1.3 --length 100
 
 Reads the language model of part 3a; prints the reviews and writes generated_reviews.txt to --output.
-A prime is cut into words as preprocessing did, or at its spaces where NLTK or its Punkt data is not
+A prompt is cut into words as preprocessing did, or at its spaces where NLTK or its Punkt data is not
 there. A lower temperature makes the words likelier and duller. With --explain each review is followed
 by its words with the probabilities that they were drawn with.
 """
@@ -19,13 +19,28 @@ sys.path.insert(1, str(Path(__file__).resolve().parent.parent / "3a"))
 
 import torch
 
-from RNN_language_model import RNN_language_model
-from common.checkpoints import build_model, load_checkpoint
+from common.checkpoints import load_checkpoint
+from common.devices import autocast, describe_run
 from common.errors import UserError, run_script
-from common.training.evaluation import autocast
 from common.files import check_folder, replace_file
-from common.options import ROOT, describe_run, parse_options
+from common.options import Option, number, parse_options, positive_int
+from common.parts import ROOT
 from common.testing.own_reviews import load_tokenizer
+from RNN_language_model import RNN_language_model
+
+GENERATION = {
+    "prompt": Option("generation", ["a", "i"], nargs="+", metavar="TEXT", help="beginnings, one review each"),
+    "temperature": Option("generation", [0.5, 1.0], nargs="+", type=number(float, 0.01), metavar="T",
+                          help="what the logits are divided by; each value gives a review of every prompt"),
+    "length": Option("generation", 150, type=positive_int, metavar="N", help="words of a review, with the prompt's"),
+    "top_k": Option("generation", 0, type=number(int, 0), metavar="K",
+                    help="sample from the K likeliest words; 0 samples from all"),
+    "top_p": Option("generation", 1.0, type=number(float, 0, 1, open_low=True), metavar="P",
+                    help="sample from the likeliest words that together have probability P"),
+    "raw": Option("generation", False, action="store_true", help="print the tokens as they are"),
+    "explain": Option("generation", False, action="store_true",
+                      help="show the probability that each word was drawn with"),
+}
 
 
 def sampling_probabilities(logits, temperature, top_k=0, top_p=1.0):
@@ -66,22 +81,22 @@ def sample(probabilities):
 
 
 @torch.inference_mode()
-def generate(model, primes, length, temperature, top_k=0, top_p=1.0):
-    """Continue each prime to a review of `length` words, all at once.
+def generate(model, prompts, length, temperature, top_k=0, top_p=1.0):
+    """Continue each prompt to a review of `length` words, all at once.
 
     Args:
         model: RNN_language_model in evaluation mode.
-        primes: list of lists of token ids, of any lengths from 1 on.
+        prompts: list of lists of token ids, of any lengths from 1 on.
 
     Returns:
-        (token_ids, probabilities): (reviews, length) int64, the primes' own at the start; (reviews, length)
-        float, the probability that each word was drawn with, NaN in the primes.
+        (token_ids, probabilities): (reviews, length) int64, the prompts' own at the start; (reviews, length)
+        float, the probability that each word was drawn with, NaN in the prompts.
     """
     device = model.embedding.weight.device
-    token_ids = torch.zeros(len(primes), max(length, *map(len, primes)), dtype=torch.long, device=device)
-    lengths = torch.tensor([len(prime) for prime in primes], device=device)
-    for row, prime in zip(token_ids, primes):
-        row[:len(prime)] = torch.tensor(prime, device=device)
+    token_ids = torch.zeros(len(prompts), max(length, *map(len, prompts)), dtype=torch.long, device=device)
+    lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
+    for row, prompt in zip(token_ids, prompts):
+        row[:len(prompt)] = torch.tensor(prompt, device=device)
     drawn_with = torch.full(token_ids.shape, torch.nan, device=device)
     model.reset_state()
     for step in range(1, token_ids.shape[1]):
@@ -106,51 +121,52 @@ def readable(words):
     return re.sub(r"(^|[.!?]\"? )([a-z])", lambda match: match[1] + match[2].upper(), text)
 
 
-def prime_tokenizer(folder):
-    """The function that cuts a prime into words: preprocessing's, or at the spaces where that one is not there."""
+def prompt_tokenizer(folder):
+    """The function that cuts a prompt into words: preprocessing's, or at the spaces where that one is not there."""
     try:
         return load_tokenizer(folder, fetch=False)
     except UserError:
-        return lambda prime: prime.lower().split()
+        return lambda prompt: prompt.lower().split()
 
 
-def encode_prime(prime, vocabulary, tokenize):
-    """Token ids of a prime's words, as the function tokenize cuts them.
+def encode_prompt(prompt, vocabulary, tokenize):
+    """Token ids of a prompt's words, as the function tokenize cuts them.
 
     Raises:
-        UserError: the prime has no word that the model knows.
+        UserError: the prompt has no word that the model knows.
     """
     # An argument that is not UTF-8 could be neither looked up nor written.
-    prime = prime.encode("utf-8", "replace").decode()
+    prompt = prompt.encode("utf-8", "replace").decode()
     word_ids = {word: k for k, word in enumerate(vocabulary, 1)}
-    words = tokenize(prime)
+    words = tokenize(prompt)
     unknown = [word for word in words if word not in word_ids]
     if len(unknown) == len(words):
-        raise UserError(f"--prime '{prime}': no word that the model knows; give one, such as 'the'")
+        raise UserError(f"--prompt '{prompt}': no word that the model knows; give one, such as 'the'")
     if unknown:
         print(f"not among the model's words, so read as the unknown token: {' '.join(unknown)}", file=sys.stderr)
     return [word_ids.get(word, 0) for word in words]
 
 
 def main():
-    options = parse_options(__doc__, __file__, language_model=ROOT / "3a" / "language.model", prime=["a", "i"],
-                            temperature=[0.5, 1.0], length=150, top_k=0, top_p=1.0, raw=False, explain=False)
+    options = parse_options(__doc__, __file__, language_model=ROOT / "3a" / "language.model", **GENERATION)
     checkpoint = load_checkpoint(options.language_model, "3a", options.device)
     vocabulary = checkpoint["vocabulary"]
-    model = build_model(RNN_language_model, checkpoint, options.device)
+    model = RNN_language_model(**checkpoint["arguments"])
+    model.load_state_dict(checkpoint["model"])
+    model.to(options.device).eval()
     check_folder(options.output)
     print(f"part 3b | {describe_run(options)}")
-    tokenize = prime_tokenizer(options.data)
-    primes = [encode_prime(prime, vocabulary, tokenize) for prime in options.prime]
+    tokenize = prompt_tokenizer(options.data)
+    prompts = [encode_prompt(prompt, vocabulary, tokenize) for prompt in options.prompt]
 
     lines = []
     for temperature in options.temperature:
         with autocast(options):
-            reviews, drawn_with = generate(model, primes, options.length, temperature, options.top_k, options.top_p)
-        for prime, review, probabilities in zip(options.prime, reviews.tolist(), drawn_with.tolist()):
+            reviews, drawn_with = generate(model, prompts, options.length, temperature, options.top_k, options.top_p)
+        for prompt, review, probabilities in zip(options.prompt, reviews.tolist(), drawn_with.tolist()):
             words = [vocabulary[k - 1] if k else "<unk>" for k in review]
             text = " ".join(words) if options.raw else readable(words)
-            lines += [f"temperature {temperature:g}, prime {prime!r}", text]
+            lines += [f"temperature {temperature:g}, prompt {prompt!r}", text]
             if options.explain:
                 lines.append(" ".join(word if math.isnan(probability) else f"{word}({probability:.2f})"
                                       for word, probability in zip(words, probabilities)))

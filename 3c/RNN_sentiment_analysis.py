@@ -5,8 +5,8 @@
 
 Reads the language model and the preprocessed reviews from --data; writes rnn.model, data.npy,
 record.json and curves.png to --output. Words of --vocab-size that the language model does not know
-begin as its unknown token, and leave it only with --fine-tune all; it never knows fewer. While training,
-crops of twice the training length are tested; RNN_test.py makes the whole table. The assignment's test
+start as its unknown token, and leave it only with --fine-tune all; it never knows fewer. Crops of twice
+the training length are tested while training; RNN_test.py makes the whole table. The assignment's test
 accuracy is 80.98 % at 50 tokens and 93.01 % at 500.
 """
 
@@ -15,55 +15,82 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from RNN_model import RNN_model
 from common.checkpoints import check_words, load_checkpoint
+from common.data.batches import Crops
 from common.data.reviews import read_splits
 from common.errors import UserError, run_script
+from common.layers.ensemble import ENSEMBLE, ensemble_with_ngrams
+from common.options import CLASSIFIER_DEFAULTS, PSEUDO_LABELS, Option, number, parse_options
+from common.parts import ROOT
 from common.training.evaluation import sentiment_score
-from common.options import CLASSIFIER_DEFAULTS, ROOT, parse_options
-from common.processes import processes
-from common.training.recipes import RECIPES
 from common.training.loop import Training
+from common.training.run import run
+from common.training.schedules import build_optimizer
+from RNN_model import RNN_model
+
+RECIPES = {
+    "assignment": {},
+    "overfit": dict(dropout=0.0, epochs=40, fine_tune="all"),
+    "underfit": dict(sequence_length=10, epochs=6),
+    "best": dict(ngrams=3, drop_duplicates=True, pseudo_labels=PSEUDO_LABELS, vocab_size=20_000, sequence_length=200,
+                 batch_size=100, learning_rate=0.002, epochs=2, fine_tune="all", dropout=0.3, schedule="one-cycle",
+                 layer_decay=0.6),
+}
+FINE_TUNE = Option("training", "last", choices=["last", "lstm", "all"],
+                   help="what learns beside the output: the last LSTM layer, all, or all and the embedding")
+LAYER_DECAY = Option("training", 1.0, type=number(float, 0, 1, open_low=True), metavar="RATIO",
+                     help="learning rate of each layer divided by that of the layer above it")
 
 
-def build_training(argv=None):
-    """The run that the options ask for, ready to start; argv as in parse_options."""
+def build_training(argv=None, logger=None):
+    """The training that the options ask for; argv as in parse_options, logger as in Training."""
     options = parse_options(
-        __doc__, __file__, argv, presets={"recipe": RECIPES["3c"]}, **CLASSIFIER_DEFAULTS, epochs=20, test_every=3,
-        step_epochs=10, sequence_length=100, pooling="max", vocab_size=8000, fine_tune="last",
-        layer_decay=1.0, language_model=ROOT / "3a" / "language.model", several_processes=True)
+        __doc__, __file__, argv, presets={"recipe": RECIPES}, **CLASSIFIER_DEFAULTS, **ENSEMBLE, epochs=20,
+        test_every=3, step_epochs=10, sequence_length=100, pooling="max", vocab_size=8000, fine_tune=FINE_TUNE,
+        layer_decay=LAYER_DECAY, language_model=ROOT / "3a" / "language.model", several_processes=True)
     language_model = load_checkpoint(options.language_model, "3a", options.device)
-    if options.drop_copies and not language_model["options"].get("drop_copies"):
-        raise UserError(f"--drop-copies: {options.language_model} has read the copies; train 3a with --drop-copies too")
+    if options.drop_duplicates and not language_model["options"].get("drop_duplicates"):
+        raise UserError(f"--drop-duplicates: {options.language_model} was trained on the duplicates; train 3a with "
+                        "--drop-duplicates too")
     known = len(language_model["vocabulary"])
     options.vocab_size = max(options.vocab_size, known)
     reviews, vocabulary = read_splits(options)
     check_words(language_model, options.language_model, vocabulary[:known])
+    data = {split: Crops(some, options.sequence_length * (1 if split == "train" else 2))
+            for split, some in reviews.items()}
 
     arguments = dict(language_model["arguments"], vocab_size=len(vocabulary) + 1, dropout=options.dropout,
-                     pooling=options.pooling, ngrams=options.ngrams)
+                     pooling=options.pooling)
     model = RNN_model(**arguments)
     model.load_language_model(language_model["model"])
     model.to(options.device).requires_grad_(False)
-    if model.ngrams:
-        model.ngrams.weigh(reviews["train"])
-    parameters = []
-    for depth, layer in enumerate(reversed(model.layers_to_train(options.fine_tune))):
-        rate = options.learning_rate * options.layer_decay ** depth
-        parameters.insert(0, {"params": layer.requires_grad_().parameters(), "lr": rate})
-    parallel = processes.wrap(model)
+    layers = [layer.requires_grad_() for layer in model.layers_to_train(options.fine_tune)]
 
-    def score(split, indices):
-        train = split == "train"
-        t = reviews[split].labels[processes.share(indices)]                     # batch
-        x = reviews[split].crops(indices, options.sequence_length * (1 if train else 2))    # batch, time
-        return sentiment_score(parallel(x, t, train=train), t)
+    def predict(model, batch):
+        return model(batch.tokens, batch.labels, train=model.training)          # loss, logits
 
-    return Training("3c", "rnn.model", model, arguments, parameters, score, reviews, vocabulary, options)
+    model, predict = ensemble_with_ngrams(model, predict, reviews["train"], options)
+    optimizer = build_optimizer(parameter_groups(model, layers, options), options)
+    return Training("3c", model, arguments, optimizer, sentiment_score(predict), data, vocabulary, options,
+                    logger=logger)
+
+
+def parameter_groups(model, layers, options):
+    """Parameters with learning rates that fall from layer to layer downwards (Howard and Ruder 2018).
+
+    Args:
+        layers: modules of the model, from the first to the last, at whose rate all else learns that is not frozen.
+    """
+    groups = [{"params": list(layer.parameters()), "lr": options.learning_rate * options.layer_decay ** depth}
+              for depth, layer in enumerate(reversed(layers))][::-1]
+    grouped = {id(parameter) for group in groups for parameter in group["params"]}
+    groups[-1]["params"] += [parameter for parameter in model.parameters()
+                             if parameter.requires_grad and id(parameter) not in grouped]
+    return groups
 
 
 def main():
-    build_training().run()
+    run(build_training())
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@
 Reads rnn.model from --output and the preprocessed reviews from --data; writes test_table.csv and
 test_table.png to --output: crops of 50 to 500 tokens, and whole reviews. Reviews given with --review
 or --reviews are classified instead, whole; with --explain each word comes with what its timestep adds
-to the logit, in explanation.html too. --unlabelled classifies the unlabelled training reviews and
+to the logit, in explanation.html too. --unlabelled labels the unlabelled training reviews and
 writes pseudo_labels.npy.
 """
 
@@ -15,15 +15,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from RNN_model import RNN_model
 from common.errors import run_script
 from common.options import LSTM_TEST_DEFAULTS, parse_options
-from common.testing.test_runs import SequenceTest
+from common.testing.tables import SequenceTest
+from RNN_model import RNN_model
 
 
 def main():
     options = parse_options(__doc__, __file__, **LSTM_TEST_DEFAULTS)
-    SequenceTest("3c", "rnn.model", RNN_model, options).run()
+    SequenceTest("3c", RNN_model, options).run()
 
 
 if __name__ == "__main__":

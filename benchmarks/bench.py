@@ -34,16 +34,18 @@ from loops import Loop
 from torch import nn
 
 from common.arguments import Parser, positive_int
-from common.errors import run_script
-from common.training.evaluation import autocast, evaluate, in_order
-from common.files import replace_file
-from common.options import choose_device, choose_precision
-from common.results.records import describe_machine
+from common.data.batches import in_order
 from common.data.token_files import cache_path, read_token_ids, write_array, write_token_ids
+from common.devices import autocast, choose_device, choose_precision
+from common.errors import run_script
+from common.files import replace_file
+from common.layers.word_vectors import WordVectors
+from common.parts import PARTS
+from common.results.records import describe_machine
+from common.training.evaluation import evaluate
 
 WORDS = 20_000
-SCRIPTS = {"1a": "BOW_sentiment_analysis", "1b": "BOW_sentiment_analysis", "2a": "RNN_sentiment_analysis",
-           "2b": "RNN_sentiment_analysis", "3a": "train_language_model", "3c": "RNN_sentiment_analysis"}
+TRAINED = [part for part, some in PARTS.items() if some.model]
 LENGTH_OF_GENERATED = 150
 
 
@@ -96,7 +98,7 @@ def draw_reviews(random, count):
 def build_training(part, argv):
     """The part's run, as its script builds it."""
     sys.path.insert(0, str(ROOT / part))
-    return importlib.import_module(SCRIPTS[part]).build_training(argv)
+    return importlib.import_module(Path(PARTS[part].train).stem).build_training(argv)
 
 
 # Measuring
@@ -203,7 +205,7 @@ def measure_part(part, data, device, precision, repeats, sizes=()):
     options = training.options
     loop = Loop(part, training)
     batch, time_steps = options.batch_size, getattr(options, "sequence_length", None)
-    indices = torch.arange(batch, device=options.device)
+    indices = torch.arange(batch)
     recurrent = part not in ("1a", "1b")
     rows = []
 
@@ -219,17 +221,17 @@ def measure_part(part, data, device, precision, repeats, sizes=()):
     if part == "3a":
         rows.append(compare_generation(loop, training, repeats))
         return rows
-    batches = in_order(4 * batch, batch, options.device)
+    batches = in_order(4 * batch, batch)
     length = 2 * time_steps if recurrent else None
     functions = [lambda: loop.evaluate(batches, length), lambda: evaluate(
-        training.model, lambda indices: training.score("test", indices), [torch.cat(batches)], options)]
+        training.model, training.score, [training.data["test"].batch(torch.cat(batches))], options)]
     (loop_s, ours_s), (loop_bytes, ours_bytes) = medians(functions, repeats, options.device)
     tokens = 4 * batch * length if recurrent else loop.tokens("test", 4 * batch)
     what = f"evaluation at {length} tokens" if recurrent else "evaluation"
     flops = 0
     if recurrent:
         with torch.inference_mode(), autocast(options):
-            flops = evaluation_flops(part, training, training.reviews["test"].crops(torch.cat(batches), length))
+            flops = evaluation_flops(part, training, training.data["test"].batch(torch.cat(batches)).tokens)
     rows.append(Comparison(part, what, loop_s, ours_s, tokens, loop_bytes, ours_bytes, flops))
     return rows
 
@@ -244,8 +246,9 @@ def evaluation_flops(part, training, x):
     """The way forward on crops x (batch, time); a layer that looks words up multiplies each distinct one once."""
     model, hidden = training.model, training.arguments["no_of_hidden_units"]
     flops = forward_flops(part, training.arguments, *x.shape)
-    if hasattr(model, "embedding") and model.lstm1.looks_up(model.embedding.weight):
-        flops -= (x.numel() - len(x.unique())) * 2 * 4 * hidden * hidden
+    table = next(model.parameters())
+    if WordVectors(table, x).multiply_once():
+        flops -= (x.numel() - len(x.unique())) * 2 * 4 * hidden * training.arguments.get("in_size", hidden)
     return flops
 
 
@@ -277,7 +280,7 @@ def language_model(data, device, sizes):
     folder = data / "language_model"
     if not folder.exists():
         training = build_training("3a", ["--data", str(data), "--device", device, "--output", str(folder), *sizes])
-        training.save(finished=True)
+        training.folder.save_model(training.checkpoint(), training.curves, finished=True)
     return folder / "language.model"
 
 
@@ -329,7 +332,7 @@ def parse_options():
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="where to compute")
     parser.add_argument("--precision", choices=["auto", "float32", "tf32", "bfloat16"], default="auto",
                         help="of ours; the loops compute in float32")
-    parser.add_argument("--parts", nargs="+", choices=[*SCRIPTS, "reading"], default=[*SCRIPTS, "reading"],
+    parser.add_argument("--parts", nargs="+", choices=[*TRAINED, "reading"], default=[*TRAINED, "reading"],
                         help="what to time; 3a includes 3b")
     parser.add_argument("--repeats", type=positive_int, default=5, help="timed calls of each, at least")
     parser.add_argument("--output", type=Path, default=ROOT / "benchmarks" / "results" / "bench.json",

@@ -7,7 +7,7 @@ import reference
 import torch
 
 from common.data.reviews import read_reviews
-from common.options import choose_precision
+from common.devices import choose_precision
 
 REFERENCES = {"1a": reference.EmbeddingBOW, "1b": reference.GloveBOW, "2a": reference.EmbeddingRNN,
               "2b": reference.GloveRNN, "3a": reference.LanguageModel, "3c": reference.EmbeddingRNN}
@@ -31,8 +31,7 @@ class Loop:
     def __init__(self, part, training):
         self.part, self.training = part, training
         self.device = training.options.device
-        arguments = {name: value for name, value in training.arguments.items() if name not in ("model", "ngrams")}
-        self.model = REFERENCES[part](**arguments).to(self.device)
+        self.model = REFERENCES[part](**training.arguments).to(self.device)
         self.model.load_state_dict(training.model.state_dict())
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(training.model.get_parameter(name).requires_grad)
@@ -50,7 +49,7 @@ class Loop:
 
     def inputs(self, split, indices, sequence_length):
         """What the model is called with for a batch of reviews: one crop after the other."""
-        labels = self.training.reviews[split].labels[indices]
+        labels = self.training.data[split].reviews.labels[indices]
         if self.part == "1a":
             return [self.reviews[split][index] for index in indices.tolist()], labels
         if self.part == "1b":

@@ -5,33 +5,15 @@ import pickle
 import sys
 import warnings
 import zipfile
-import zlib
 from pathlib import Path
 
 import torch
 
+from common.checksums import checksum
 from common.errors import UserError
 from common.files import replace_file
 
-FORMAT = 2
-
-
-def save_checkpoint(path, part, model, arguments, vocabulary, inputs, options, curves, finished):
-    """Write a model with all that is needed to use it again.
-
-    Args:
-        path: file such as 2a/rnn.model.
-        part: "1a" to "3c".
-        model: the module; its state_dict is written.
-        arguments: dict of the constructor's arguments.
-        vocabulary: list of the words whose token ids are 1, 2, ...
-        inputs: dict of checksums of what the model was made from; "glove" is that of its word vectors.
-        options: dict of the options of the run.
-        curves: dict of lists, a value an epoch.
-        finished: whether the run that made it came to its end.
-    """
-    write_checkpoint(path, part, {"model": model.state_dict(), "arguments": arguments, "vocabulary": vocabulary,
-                                  "inputs": inputs, "options": options, "curves": curves, "finished": finished})
+FORMAT = 3
 
 
 def write_checkpoint(path, part, content, previous=None):
@@ -72,22 +54,6 @@ def load_checkpoint(path, part, device="cpu"):
         print(f"{path}: of a run that is not finished, after epoch {len(checkpoint['curves']['train_loss'])} of "
               f"{checkpoint['options'].get('epochs')}", file=sys.stderr)
     return checkpoint
-
-
-def build_model(model_class, checkpoint, device):
-    """The trained model of a checkpoint, in evaluation mode."""
-    model = model_class(**checkpoint["arguments"])
-    model.load_state_dict(checkpoint["model"])
-    return model.to(device).eval()
-
-
-def checksum(*tensors):
-    """CRC-32 of the tensors' numbers; None counts as no numbers."""
-    crc = 0
-    for tensor in tensors:
-        if tensor is not None:
-            crc = zlib.crc32(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy(), crc)
-    return crc
 
 
 def check_words(checkpoint, path, vocabulary, glove=None):

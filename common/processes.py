@@ -36,11 +36,10 @@ class Processes:
 
     rank: number of this process, from 0; only rank 0 writes files and prints.
     size: number of processes.
-    batch_size: reviews of the whole batch at hand.
     """
 
     def __init__(self):
-        self.rank, self.size, self.batch_size = 0, 1, None
+        self.rank, self.size = 0, 1
 
     def join(self, device):
         """Meet the other processes that torchrun started.
@@ -73,9 +72,20 @@ class Processes:
         parallel.broadcast_buffers = False
         return parallel
 
-    def share(self, rows):
-        """This process's rows of (batch, ...)."""
-        return rows if self.size == 1 else rows.tensor_split(self.size)[self.rank]
+    def rows(self, count):
+        """The slice of this process's rows in a batch of `count` reviews."""
+        bounds = [count * rank // self.size for rank in (self.rank, self.rank + 1)]
+        return slice(*bounds)
+
+    def rows_of_batch(self, count):
+        """Of a batch of which this process has `count` rows: (slice of them in it, its reviews in all processes)."""
+        if self.size == 1:
+            return slice(count), count
+        counts = [torch.zeros(1, dtype=torch.int64) for _ in range(self.size)]
+        distributed.all_gather(counts, torch.tensor([count]), group=self.control)
+        counts = torch.cat(counts).tolist()
+        start = sum(counts[:self.rank])
+        return slice(start, start + count), sum(counts)
 
     def total(self, summands):
         """The sum over all processes, a tensor of the same shape; gradients flow through it."""

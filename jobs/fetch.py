@@ -8,8 +8,8 @@ Fetches the reviews (84 MB), unless that path is there, and NLTK's Punkt data, u
 from pathlib import Path
 
 from common.arguments import Parser
-from common.preprocessing.download import IMDB_SHA256, IMDB_URL, download
 from common.errors import run_script
+from common.preprocessing.download import IMDB_SHA256, IMDB_URL, download
 from common.preprocessing.tokenizer import load_punkt
 
 

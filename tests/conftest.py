@@ -10,8 +10,6 @@ import torch
 from hypothesis import settings
 from parts import ROOT, import_from
 
-sys.path.insert(0, str(ROOT))       # so that tests import `common` as the scripts do
-
 # The tests' tensors are tiny: on a busy machine threads would only wait for each other.
 torch.set_num_threads(1)
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-TRAINING_SCRIPTS = {
-    "1a": "1a/BOW_sentiment_analysis.py", "1b": "1b/BOW_sentiment_analysis.py", "2a": "2a/RNN_sentiment_analysis.py",
-    "2b": "2b/RNN_sentiment_analysis.py", "3a": "3a/train_language_model.py", "3c": "3c/RNN_sentiment_analysis.py"}
-TEST_SCRIPTS = {"1a": "1a/BOW_test.py", "1b": "1b/BOW_test.py", "2a": "2a/RNN_test.py", "2b": "2b/RNN_test.py",
-                "3c": "3c/RNN_test.py"}
-MODELS = {"1a": "BOW.model", "1b": "BOW.model", "2a": "rnn.model", "2b": "rnn.model", "3a": "language.model",
-          "3c": "rnn.model"}
+sys.path.insert(0, str(ROOT))       # so that tests import `common` as the scripts do
+
+from common.parts import PARTS
+
+TRAINING_SCRIPTS = {part: some.train for part, some in PARTS.items() if some.model}
+TEST_SCRIPTS = {part: some.test for part, some in PARTS.items() if some.test}
+MODELS = {part: some.model for part, some in PARTS.items() if some.model}
 
 
 def import_from(folder, patch):

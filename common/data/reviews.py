@@ -1,17 +1,16 @@
-"""Preprocessed reviews in memory, and the batches that are drawn from them."""
+"""Preprocessed reviews in memory, and their splits."""
 
 import dataclasses
+import functools
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
-from common.checkpoints import checksum
-from common.errors import UserError
-from common.processes import processes
+from common.checksums import checksum
 from common.data.stop_words import STOP_WORDS
 from common.data.token_files import load_array, read_dictionary, read_review_table, read_token_ids
+from common.errors import UserError
 
 
 @dataclasses.dataclass
@@ -22,9 +21,9 @@ class Reviews:
     starts, lengths: (reviews,) int64, where each review lies in token_ids.
     labels: (reviews,) float32, 1 positive, 0 negative, NaN unlabelled.
     films: (reviews,) array of str, the film that each review is about.
-    shares: (tokens,) float32, how much of its review each token is, or None where each is one of `lengths`.
 
-    A selection of reviews shares token_ids with the whole.
+    A selection of reviews shares token_ids with the whole. Methods take indices (batch,) int64 on the CPU, where
+    the sizes of a batch are known without waiting for a GPU.
     """
 
     token_ids: torch.Tensor
@@ -32,10 +31,13 @@ class Reviews:
     lengths: torch.Tensor
     labels: torch.Tensor
     films: np.ndarray
-    shares: torch.Tensor | None = None
 
     def __len__(self):
         return len(self.starts)
+
+    @functools.cached_property
+    def host_lengths(self):
+        return self.lengths.cpu()
 
     def select(self, mask):
         """Reviews at which the (reviews,) boolean array is true."""
@@ -66,57 +68,44 @@ class Reviews:
                   for name in ("starts", "lengths", "labels")}
         return dataclasses.replace(self, films=np.concatenate([self.films, others.films]), **joined)
 
-    def crops(self, indices, sequence_length, last=False):
-        """A random stretch of sequence_length tokens of each review, or its last ones -> (batch, time) int64.
+    def window(self, indices, shift, time):
+        """Tokens from shift (batch,) on, with the unknown token 0 behind short reviews -> (batch, time) int64."""
+        indices = indices.to(self.starts.device)
+        steps = torch.arange(time, device=indices.device)
+        positions = ((self.starts[indices] + shift)[:, None] + steps).clamp(max=len(self.token_ids) - 1)
+        return self.token_ids[positions].long() * (steps < self.lengths[indices][:, None])     # batch, time
 
-        Of several processes each gets its share of the rows. A shorter review stands at the start,
-        with the unknown token 0 behind it:
+    def padded(self, indices):
+        """Whole reviews, with the unknown token 0 behind short ones -> (batch, longest) int64."""
+        return self.window(indices, 0, int(self.host_lengths[indices].max()))
 
-            long review     [ . . . x x x x x x . . ]   ->   x x x x x x
-            short review    [ x x x x ]                 ->   x x x x 0 0
-        """
-        lengths = self.lengths[indices]
-        slack = (lengths - sequence_length).clamp(min=0)
-        shift = slack if last else (torch.rand(len(slack), device=slack.device) * (slack + 1)).long().minimum(slack)
-        starts = self.starts[indices] + shift
-        return self._window(processes.share(starts), processes.share(lengths), sequence_length)
-
-    def whole(self, indices):
-        """Whole reviews -> ((batch, longest) int64 padded with 0 at the end, (batch,) lengths)."""
-        lengths = self.lengths[indices]
-        return self._window(self.starts[indices], lengths, int(lengths.max())), lengths
-
-    def bags(self, indices):
+    def row(self, indices):
         """Whole reviews in a row.
 
         Returns:
-            (token_ids, offsets, shares): (tokens,) int32, (batch,) int32 where each review starts, and
-            (tokens,) float32 that sum to 1 in each review.
+            (token_ids, offsets, positions): (tokens,) int32, (batch,) int64 where each review starts among them,
+            and (tokens,) int64, where each token lies in self.token_ids.
         """
+        count = int(self.host_lengths[indices].sum())
+        indices = indices.to(self.starts.device)
         lengths = self.lengths[indices]
         offsets = lengths.cumsum(0) - lengths                                   # batch
-        shift = (self.starts[indices] - offsets).repeat_interleave(lengths)     # tokens
-        positions = torch.arange(len(shift), device=shift.device).add_(shift)   # tokens
+        shift = (self.starts[indices] - offsets).repeat_interleave(lengths, output_size=count)
+        positions = torch.arange(count, device=shift.device).add_(shift)        # tokens
         # On a CPU index_select is faster than an index.
-        shares = ((1 / lengths).repeat_interleave(lengths) if self.shares is None
-                  else self.shares.index_select(0, positions))
-        return self.token_ids.index_select(0, positions), offsets.int(), shares
+        return self.token_ids.index_select(0, positions), offsets, positions
 
     def distinct(self):
-        """The same bags of words with each word of a review once, which are half as large."""
+        """Each word of a review once -> (Reviews, (tokens,) float32: which share of its review each word is)."""
         words = int(self.token_ids.max()) + 1
-        token_ids, _, _ = self.bags(torch.arange(len(self), device=self.starts.device))
-        keys = torch.arange(len(self), device=self.starts.device).repeat_interleave(self.lengths) * words + token_ids
-        keys, counts = keys.unique(return_counts=True)
+        token_ids, _, _ = self.row(torch.arange(len(self)))
+        review = torch.arange(len(self), device=self.starts.device).repeat_interleave(self.lengths)
+        keys, counts = (review * words + token_ids).unique(return_counts=True)
         review = keys // words                                                  # distinct words of all reviews
         lengths = review.bincount(minlength=len(self))
-        return dataclasses.replace(self, token_ids=(keys % words).int(), starts=lengths.cumsum(0) - lengths,
-                                   lengths=lengths, shares=counts / self.lengths[review])
-
-    def _window(self, starts, lengths, time):
-        steps = torch.arange(time, device=starts.device)
-        positions = (starts[:, None] + steps).clamp(max=len(self.token_ids) - 1)
-        return self.token_ids[positions].long() * (steps < lengths[:, None])    # batch, time
+        distinct = dataclasses.replace(self, token_ids=(keys % words).int(), starts=lengths.cumsum(0) - lengths,
+                                       lengths=lengths)
+        return distinct, counts / self.lengths[review]
 
 
 def read_reviews(folder, split, words="imdb", vocab_size=None, drop_stop_words=False, device="cpu"):
@@ -170,24 +159,6 @@ def read_glove_embeddings(folder, vocab_size, device="cpu"):
     return torch.from_numpy(embeddings[:vocab_size + 1]).to(device)
 
 
-def mean_vectors(reviews, embeddings, batch_size=1000):
-    """Mean vector of each review's known tokens.
-
-    Args:
-        embeddings: (words + 1, dimensions) float32; row 0, the unknown token, is left out of the mean.
-
-    Returns:
-        (reviews, dimensions) float32; zeros for a review without a known token.
-    """
-    batches = torch.arange(len(reviews), device=embeddings.device).split(batch_size)
-    return torch.cat([bag_means(*reviews.bags(indices)[:2], embeddings) for indices in batches])
-
-
-def bag_means(token_ids, offsets, embeddings):
-    """mean_vectors of the reviews that start at offsets (batch,) of token_ids (tokens,)."""
-    return F.embedding_bag(token_ids, embeddings, offsets, mode="mean", padding_idx=0)
-
-
 def without_stop_words(token_ids, lengths, vocabulary):
     """Token ids and lengths of reviews without their stop words; nothing left becomes one unknown token."""
     stop_ids = [k for k, word in enumerate(vocabulary, 1) if word in STOP_WORDS]
@@ -233,7 +204,7 @@ def read_splits(options, words="imdb", unlabelled=False):
                             getattr(options, "drop_stop_words", False), options.device)
 
     def keep(some):
-        return some.without(test) if options.drop_copies else some
+        return some.without(test) if options.drop_duplicates else some
 
     train, vocabulary = read("train")
     test, _ = read("test")

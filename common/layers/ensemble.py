@@ -1,17 +1,26 @@
-"""Runs of words as features of their own, beside a network (Wang and Manning 2012)."""
+"""An n-gram classifier ensembled with a part's network (Wang and Manning 2012)."""
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from common.training.evaluation import by_length
+from common.arguments import number
+from common.data.batches import WholeReviews, by_length
+from common.options import Option
 
 BITS = 22
 SMOOTHING = 10     # what the counts of n-grams begin at, so that rare ones weigh little
 SCALE = 3          # of the ratios, so that a network's learning rates suit the n-grams too
-SHARE = 0.75       # of the n-grams in the verdict: on 2a's validation reviews 0.7 had the least loss, 0.8 most right
 # An odd number without pattern (2 ** 64 divided by the golden ratio): products with it scatter over all 64 bits.
 SCATTER = 0x9E3779B97F4A7C15 - (1 << 64)
+
+# The options of the training scripts.
+ENSEMBLE = {
+    "ngrams": Option("model", 0, type=number(int, 0, 5), metavar="N",
+                     help="ensemble the network with a classifier of n-grams of up to N words; 0 has none"),
+    "ngram_weight": Option("model", 0.75, type=number(float, 0, 1), metavar="W",
+                           help="weight of the n-grams in the ensemble logit"),
+}
 
 
 class NGrams(nn.Module):
@@ -67,7 +76,7 @@ class NGrams(nn.Module):
         return buckets * first.view_as(buckets)
 
     @torch.no_grad()
-    def weigh(self, reviews, batch_tokens=200_000):
+    def count(self, reviews, batch_tokens=200_000):
         """Set the ratios: logarithms of each n-gram's share of the positive over that of the negative reviews.
 
         Args:
@@ -75,30 +84,108 @@ class NGrams(nn.Module):
         """
         # In float64, where no sum is rounded, the ratios are the same on every device.
         counts = torch.zeros(2, 1 << BITS, dtype=torch.float64, device=self.ratio.device)   # negative, positive
+        source = WholeReviews(reviews)
         for indices in by_length(reviews.lengths, batch_tokens):
-            buckets = self.distinct(reviews.whole(indices)[0])                  # batch, time, longest
-            labels = reviews.labels[indices].long()[:, None, None].expand_as(buckets)
+            batch = source.batch(indices)
+            buckets = self.distinct(batch.tokens)                               # batch, time, longest
+            labels = batch.labels.long()[:, None, None].expand_as(buckets)
             counts.index_put_((labels, buckets), torch.ones_like(counts[0, 0]), accumulate=True)
         counts[:, 0] = 0
         seen = counts.sum(dim=0) > 0
         shares = (counts + SMOOTHING) / (counts + SMOOTHING).sum(dim=1, keepdim=True)
         self.ratio.copy_((shares[1] / shares[0]).log() * seen * SCALE)
 
-    def join(self, loss, logit, t, token_ids):
-        """The n-grams' verdict beside a network's.
 
-        Each learns from a loss of its own: the n-grams know the training reviews by heart after two
-        epochs, and a network that only had to add to them would learn nothing more.
+class Ensemble(nn.Module):
+    """A network and an n-gram classifier: the ensemble logit is the weighted mean of both logits.
 
-        Args:
-            loss, logit: the network's, () and (batch,); t: (batch,) labels; token_ids: (batch, time).
+    Each learns from a loss of its own: the n-grams overfit within two epochs, and a network that only had
+    to add to them would learn nothing more.
+
+    Args:
+        network: a part's model.
+        predict: calls it: (network, batch) -> (loss, logit).
+        longest: of NGrams.
+        weight: of the n-grams in the mean, 0 to 1, chosen on validation reviews.
+    """
+
+    def __init__(self, network, predict, longest, weight):
+        super().__init__()
+        self.network, self.predict = network, predict
+        self.ngrams = NGrams(longest)
+        self.arguments = {"longest": longest, "weight": weight}
+        self.weight = weight
+
+    def logits(self, batch):
+        """What each of the two says of a Batch: (network's loss, network's logits (batch,), n-grams' logits)."""
+        loss, logit = self.predict(self.network, batch)
+        return loss, logit, self.ngrams(batch.tokens)
+
+    def forward(self, batch):
+        """Sentiment of a Batch of reviews.
 
         Returns:
-            (loss, verdict): in training the mean of both losses, else that of the verdict; the (batch,) weighted mean
-            of both logits.
+            (loss, logit): in training the mean of both losses, in evaluation that of the ensemble logit, in
+            nats; (batch,) ensemble logits.
         """
-        own = self(token_ids)                                                   # batch
-        verdict = (1 - SHARE) * logit + SHARE * own                             # batch
+        loss, network, ngrams = self.logits(batch)
+        logit = self.mean(network, ngrams)
         if self.training:
-            return (loss + F.binary_cross_entropy_with_logits(own, t)) / 2, verdict
-        return F.binary_cross_entropy_with_logits(verdict, t), verdict
+            return (loss + F.binary_cross_entropy_with_logits(ngrams, batch.labels)) / 2, logit
+        return F.binary_cross_entropy_with_logits(logit, batch.labels), logit
+
+    def mean(self, network, ngrams):
+        """The weighted mean of what network and n-grams say, such as their logits."""
+        return (1 - self.weight) * network + self.weight * ngrams
+
+
+def ensemble_with_ngrams(network, predict, reviews, options):
+    """The network, or where --ngrams asks for it, an Ensemble with an n-gram classifier of the reviews.
+
+    Args:
+        network, predict: of Ensemble; reviews: labelled Reviews; options: of parse_options.
+
+    Returns:
+        (model, predict): predict calls the model as (model, batch) -> (loss, logit).
+    """
+    if not options.ngrams:
+        return network, predict
+    ensemble = Ensemble(network, predict, options.ngrams, options.ngram_weight).to(options.device)
+    ensemble.ngrams.count(reviews)
+    return ensemble, predict_ensemble
+
+
+def predict_ensemble(ensemble, batch):
+    return ensemble(batch)
+
+
+def build_trained(network, predict, checkpoint, device):
+    """The trained model of a checkpoint in evaluation mode: the network, or the Ensemble that it was trained in.
+
+    Args:
+        network, predict: of Ensemble; the network has the checkpoint's arguments, and any weights.
+
+    Returns:
+        (model, predict): as from ensemble_with_ngrams.
+    """
+    model = network
+    if checkpoint["ensemble"]:
+        model, predict = Ensemble(network, predict, **checkpoint["ensemble"]), predict_ensemble
+    model.load_state_dict(checkpoint["model"])
+    return model.to(device).eval(), predict
+
+
+def member_logits(model, predict, batch):
+    """Logits (batch,) by name: those of the "model", and of an ensemble's members."""
+    if not isinstance(model, Ensemble):
+        return {"model": predict(model, batch)[1]}
+    _, network, ngrams = model.logits(batch)
+    return {"model": model.mean(network, ngrams), "network": network, "n-grams": ngrams}
+
+
+def member_contributions(model, network, batch):
+    """What each token adds to the logit of a model, given what it adds to the network's: (batch, time) float.
+
+    What an n-gram adds stands at its last word.
+    """
+    return model.mean(network, model.ngrams.contributions(batch.tokens)) if isinstance(model, Ensemble) else network

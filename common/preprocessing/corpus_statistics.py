@@ -71,7 +71,7 @@ def write_statistics(path, statistics):
 
 def plot_statistics(path, lengths, counts):
     """Draw review lengths as a histogram, and token rank against frequency on log axes, as PNG."""
-    from common.results.figures import plt, save_figure     # slow to import, and only needed here
+    from common.results.figures import plt, save_figure  # slow to import, and only needed here
 
     figure, (lengths_axes, counts_axes) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     lengths_axes.hist(lengths, bins=min(100, int(np.ptp(lengths)) + 1))

@@ -14,7 +14,6 @@ from common.errors import UserError
 from common.files import replace_file
 from common.processes import processes
 
-
 # Beside the seed, options that say when to look and when to save.
 SHAPES_NOTHING = {"seed", "test_every", "validate_every", "save_every"}
 

@@ -17,23 +17,11 @@ import markdown
 
 from common.arguments import Parser
 from common.errors import UserError, run_script
-from common.results.figures import save_lengths_figure, save_perplexity_figure, save_trials_figure
 from common.files import check_folder, replace_file
-from common.options import ROOT
+from common.parts import PARTS, ROOT
+from common.results.figures import save_lengths_figure, save_perplexity_figure, save_trials_figure
 from common.results.records import read_runs, save_table
 
-# Test accuracy in percent as the assignment's text gives it, by sequence length where it depends on that.
-ASSIGNMENT = {
-    "1a": "86-88", "1b": "81-87",
-    "2a": {50: 76.14, 100: 81.74, 150: 84.51, 200: 86.10, 250: 86.69, 300: 86.98, 350: 87.00, 400: 87.25, 450: 87.22},
-    "2b": {50: 78.94, 200: 89.18, 500: 91.19},
-    "3a": "",
-    "3c": {50: 80.98, 200: 91.15, 500: 93.01},
-}
-TITLES = {
-    "1a": "bag of words", "1b": "bag of words on GloVe vectors", "2a": "LSTM", "2b": "LSTM on GloVe vectors",
-    "3a": "language model", "3c": "classifier from the language model",
-}
 # Figures of the table of parts, 128 for SentimentClassifier; the page's figure shows all lengths.
 LENGTHS = ["50", "128", "200", "400", "500", "whole"]
 MAIN = ["hidden_units", "lstm_layers", "sequence_length", "learning_rate", "fine_tune"]
@@ -41,7 +29,7 @@ MAIN = ["hidden_units", "lstm_layers", "sequence_length", "learning_rate", "fine
 
 def trials_of(runs):
     """Runs grouped by part, then by their options but the seed, the assignment's first -> {part: [[Run, ...], ...]}."""
-    parts = {part: {} for part in ASSIGNMENT}
+    parts = {part: {} for part in PARTS}
     for run in runs:
         parts[run.part].setdefault(str(sorted(run.settings().items())), []).append(run)
     return {part: sorted(trials.values(), key=lambda trial: title(trial) != "assignment")
@@ -101,7 +89,7 @@ def result(trial):
 
 def assignment(part):
     """What the assignment's text gives for a part, as text."""
-    figures = ASSIGNMENT[part]
+    figures = PARTS[part].accuracy
     return figures if isinstance(figures, str) else ", ".join(
         f"{accuracy:.2f} at {length}" for length, accuracy in figures.items() if str(length) in LENGTHS)
 
@@ -129,7 +117,7 @@ def read_curves(part, curves):
 
 def table_of_parts(trials):
     """Rows of the table of parts: its first trial and the best recipe's beside the assignment's figures."""
-    return [{"part": part, "model": TITLES[part], "assignment": assignment(part), "here": result(some[0]),
+    return [{"part": part, "model": PARTS[part].title, "assignment": assignment(part), "here": result(some[0]),
              "recipe best": next((result(trial) for trial in some if title(trial) == "best"), "")}
             for part, some in trials.items()]
 
@@ -171,9 +159,9 @@ def write_report(runs, generated_reviews, output):
     if tables:
         sections.append("## Accuracy by sequence length")
         figure("accuracy_by_length", save_lengths_figure, "Random crops of the test reviews", tables,
-               {f"{part}, the assignment's table": ASSIGNMENT[part] for part in recurrent})
+               {f"{part}, the assignment's table": PARTS[part].accuracy for part in recurrent})
     for part, some in trials.items():
-        sections += [f"## {part}: {TITLES[part]}", markdown_table([trial_row(trial, some) for trial in some])]
+        sections += [f"## {part}: {PARTS[part].title}", markdown_table([trial_row(trial, some) for trial in some])]
         names = [trial_name(trial, some) for trial in some]
         figure(f"curves_{part}", save_trials_figure, f"Part {part}",
                {name: trial[0].curves for name, trial in zip(names, some)})

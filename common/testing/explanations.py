@@ -1,10 +1,13 @@
-"""Why a model judged as it did: what each word adds to the logit, on a terminal and as a page."""
+"""Why a model predicts what it predicts: what each word adds to the logit, on a terminal and as a page."""
 
+import contextlib
 import html
 
 import torch
+from torch import nn
 
 from common.files import replace_file
+from common.layers.pooling import Pooling
 
 # Shades for the thirds of the largest contribution, told apart by colour-blind readers too: (terminal's
 # 256 colours, page's).
@@ -34,24 +37,66 @@ what it adds to the logit.</p>
 """
 
 
-def bag_contributions(classify, vectors, counted):
-    """What each token of a review adds to the logit of a bag of words.
+def mean_contributions(network, predict, batch, vectors, counted):
+    """What each token adds to the logits of a network that reads mean word vectors.
 
     With ReLUs the logit is a linear function of the mean vector m near the review's own: g.m + rest,
     where g is its gradient. A token with vector v among n adds g.v / n; these and the rest sum to the logit.
 
     Args:
-        classify: (1, features) mean vector -> (1,) logit.
-        vectors: (tokens, features) float; counted: (tokens,) bool, the tokens that the mean is of.
+        network: whose first linear layer reads the mean vectors; predict: (network, batch) -> (loss, logits).
+        vectors: (batch, time, features) float, of the batch's tokens; counted: (batch, time) bool, the tokens that
+            the mean is of.
 
     Returns:
-        (tokens,) float.
+        (batch, time) float.
     """
-    shares = vectors * (counted / counted.sum().clamp(min=1))[:, None]         # tokens, features
-    with torch.enable_grad():
-        mean = shares.sum(dim=0, keepdim=True).detach().requires_grad_()
-        [gradient] = torch.autograd.grad(classify(mean), mean)                  # 1, features
-    return (shares.detach() * gradient).sum(dim=1)
+    means = []
+
+    def keep(_, inputs):
+        means.append(inputs[0].detach().requires_grad_())
+        return tuple(means)
+
+    first = next(layer for layer in network.modules() if isinstance(layer, nn.Linear))
+    with torch.enable_grad(), first.register_forward_pre_hook(keep):
+        _, logit = predict(network, batch)
+        [gradient] = torch.autograd.grad(logit.sum(), means)                    # batch, features
+    shares = counted / counted.sum(dim=1, keepdim=True).clamp(min=1)            # batch, time
+    return (vectors.detach() @ gradient.float()[:, :, None])[:, :, 0] * shares
+
+
+def timestep_contributions(network, predict, batch):
+    """What each timestep adds to the logits by way of the pooling; with the output's bias these sum to the logit.
+
+    Max pooling takes a feature from the one timestep where it is largest, mean pooling takes an equal
+    share of it from all.
+
+    Args:
+        network: Pooling layers, whose results side by side are the input of `fc_output`.
+        predict: (network, batch) -> (loss, logits); batch: a Batch with lengths.
+
+    Returns:
+        (batch, time) float, 0 from a review's length on.
+    """
+    pooled = []
+
+    def keep(layer, inputs):
+        pooled.append((layer, inputs[0]))
+
+    with contextlib.ExitStack() as hooks:
+        for layer in network.modules():
+            if isinstance(layer, Pooling):
+                hooks.enter_context(layer.register_forward_pre_hook(keep))
+        predict(network, batch)
+    added = torch.zeros(batch.tokens.shape, device=batch.tokens.device)         # batch, time
+    for (layer, h), weight in zip(pooled, network.fc_output.weight[0].chunk(len(pooled))):
+        h = layer.mask_padding(h, batch.lengths).float()                        # batch, time, features
+        if layer.kind == "mean":
+            added += (h * weight).sum(dim=2) / batch.lengths[:, None]
+        else:
+            largest, timesteps = h.max(dim=1)                                   # batch, features
+            added.scatter_add_(1, timesteps, largest * weight)
+    return added
 
 
 def shade(contribution, largest):

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 
 from common.data.reviews import build_reviews
-from common.errors import UserError
-from common.training.evaluation import autocast
-from common.testing.explanations import as_text, write_page
-from common.files import check_folder
 from common.data.stop_words import STOP_WORDS
+from common.devices import autocast
+from common.errors import UserError
+from common.files import check_folder
 from common.preprocessing.vocabulary import token_ids
+from common.testing.explanations import as_text, write_page
 
 
 def load_tokenizer(folder, fetch=True):
@@ -112,7 +112,7 @@ def classify_own_reviews(run):
     With --explain also what each word adds to the logit, and as a page in explanation.html.
 
     Args:
-        run: TestRun.
+        run: a PartTest.
     """
     options = run.options
     texts = given_texts(options)
@@ -120,24 +120,24 @@ def classify_own_reviews(run):
         check_folder(options.output)
     words, reviews = encode_reviews(texts, load_tokenizer(options.data), run.vocabulary, run.drop_stop_words,
                                     options.device)
-    logits, contributions = [None] * len(texts), [None] * len(texts)            # contributions with --explain
-    with torch.no_grad(), autocast(options):
-        for indices in run.whole_batches(reviews):
-            for index, logit in zip(indices.tolist(), run.classify_whole(reviews, indices)[1].tolist()):
-                logits[index] = logit
-            if options.explain:
-                for index, contribution in zip(indices.tolist(), run.contributions(reviews, indices)):
-                    contributions[index] = contribution.tolist()
+    batches = run.whole_batches(reviews)
+    logits = run.classify(run.whole(reviews), batches)["model"].tolist()
+    contributions = [None] * len(texts)
+    if options.explain:
+        with torch.no_grad(), autocast(options):
+            for indices in batches:
+                for index, added in zip(indices.tolist(), run.contributions(reviews, indices)):
+                    contributions[index] = added
 
     explained = []
-    for (_, text), tokens, logit, shares in zip(texts, words, logits, contributions):
+    for (_, text), tokens, logit, added in zip(texts, words, logits, contributions):
         probability = torch.tensor(logit).sigmoid().item()
         verdict = f"{probability:.4f}  {'positive' if logit >= 0 else 'negative'}"
         if options.explain:
-            total = sum(shares)
+            total = sum(added)
             verdict += f"  logit {logit:+.2f} = words {total:+.2f}, rest {logit - total:+.2f}"
-            print(f"{verdict}\n{as_text(tokens, shares, sys.stdout.isatty())}\n")
-            explained.append((verdict, tokens, shares))
+            print(f"{verdict}\n{as_text(tokens, added, sys.stdout.isatty())}\n")
+            explained.append((verdict, tokens, added))
         else:
             print(f"{verdict}  {textwrap.shorten(text, 80, placeholder=' ...')}")
     if options.explain:

@@ -7,7 +7,8 @@ from common.processes import processes
 # EX_TEMPFAIL of sysexits.h: not an error, but not done either. A batch script requeues on it.
 EXIT_STOPPED = 75
 
-SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1]
+# Windows has no SIGUSR1.
+SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGUSR1") if hasattr(signal, name)]
 
 
 class Stopped(Exception):

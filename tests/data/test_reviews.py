@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from common.data.reviews import (Reviews, mean_vectors, read_glove_embeddings, read_reviews, read_splits, split_by_film,
-                         without_stop_words)
+                                 without_stop_words)
 from common.errors import UserError
 from common.options import parse_options
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import common.data.token_files
-from common.errors import UserError
 from common.data.token_files import load_array, read_dictionary, read_review_table, read_token_ids
+from common.errors import UserError
 
 
 def parse(text, tmp_path, largest_id=999_999_999, block_size=1 << 24):

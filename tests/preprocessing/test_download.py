@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from common.preprocessing.download import download
 from common.errors import UserError
+from common.preprocessing.download import download
 
 CONTENT = bytes(range(256)) * 1_000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

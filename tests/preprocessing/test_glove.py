@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from common.preprocessing import glove
 from common.errors import UserError
+from common.preprocessing import glove
 
 
 def write(path, *rows, end="\n"):

@@ -12,11 +12,11 @@ import pytest
 from raw_dataset import write_archive, write_folder
 
 import preprocess_data
-from common.preprocessing.corpus_statistics import corpus_statistics
+from common.data.token_files import write_dictionary
 from common.errors import UserError
 from common.files import claim_folder
+from common.preprocessing.corpus_statistics import corpus_statistics
 from common.preprocessing.raw_reviews import RawReview
-from common.data.token_files import write_dictionary
 from common.preprocessing.tokenizer import clean, learn_punkt, load_punkt, tokenize, tokenize_reviews
 from common.preprocessing.vocabulary import build_dictionary, count_tokens, token_ids
 

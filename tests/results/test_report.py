@@ -7,8 +7,8 @@ import sys
 import pytest
 import torch
 
-from common.results import report as reports
 from common.errors import run_script
+from common.results import report as reports
 from common.results.records import read_runs, save_table, write_record
 from common.results.report import aligned, differences, read_curves, table_of_parts, trial_name, trials_of
 

@@ -14,8 +14,8 @@ from parts import MODELS, ROOT, TEST_SCRIPTS, TRAINING_SCRIPTS, load_script
 
 from common.checkpoints import load_checkpoint, write_checkpoint
 from common.data.reviews import read_reviews
-from common.training.recipes import RECIPES
 from common.results.records import read_runs, read_table
+from common.training.recipes import RECIPES
 
 TINY = ["--epochs", "1", "--batch-size", "100"]
 RECURRENT = ["--hidden-units", "16", "--sequence-length", "20"]

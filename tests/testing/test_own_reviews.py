@@ -14,13 +14,13 @@ from parts import MODELS, TEST_SCRIPTS, load_script
 
 from common.checkpoints import checksum, save_checkpoint
 from common.data.reviews import read_reviews
+from common.data.token_files import read_dictionary
 from common.errors import UserError
-from common.testing.explanations import as_text, bag_contributions, write_page
 from common.layers.ensemble import SHARE
-from common.testing.own_reviews import encode_reviews, load_tokenizer
 from common.preprocessing.raw_reviews import sort_reviews
 from common.preprocessing.sample_corpus import sample_reviews
-from common.data.token_files import read_dictionary
+from common.testing.explanations import as_text, bag_contributions, write_page
+from common.testing.own_reviews import encode_reviews, load_tokenizer
 
 WORDS = ["the", "film", "was", "great", "bad", ".", "n't", "<b>"]
 UNITS = 5

@@ -19,11 +19,11 @@ import common.training.loop
 from common.checkpoints import load_checkpoint, save_checkpoint, write_checkpoint
 from common.data.reviews import Reviews
 from common.errors import UserError
-from common.training.evaluation import sentiment_score
 from common.options import TRAINING_DEFAULTS, parse_options
 from common.results.records import read_runs
-from common.training.stopping import EXIT_STOPPED
+from common.training.evaluation import sentiment_score
 from common.training.loop import Training
+from common.training.stopping import EXIT_STOPPED
 
 DEFAULTS = TRAINING_DEFAULTS | dict(epochs=4, batch_size=10, learning_rate=0.1, schedule="step", step_epochs=3,
                                     clip_norm=1.0, validation=0.1, test_every=2)

@@ -12,9 +12,9 @@ from torch.nn import functional as F
 import common.training.loop
 from common.checkpoints import checksum, load_checkpoint
 from common.errors import UserError
-from common.training.evaluation import nearly_equal, sentiment_score
 from common.options import TRAINING_DEFAULTS, parse_options
 from common.results.figures import save_curves
+from common.training.evaluation import nearly_equal, sentiment_score
 from common.training.loop import CURVES, Training, build_optimizer, build_schedule
 
 DEFAULTS = TRAINING_DEFAULTS | dict(epochs=4, batch_size=10, learning_rate=0.1, step_epochs=2, test_every=1,

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from common.layers.lstm import pool, pool_contributions
+from common.layers.pooling import Pooling
 
 
 class GateLSTM(nn.Module):
@@ -56,7 +56,7 @@ class GateLSTM(nn.Module):
 
 
 class MergedLSTM(GateLSTM):
-    """The same layer with the same weights, in one product a timestep in place of four."""
+    """The same layer with the same weights, in one matrix multiplication a timestep in place of four."""
 
     def products(self):
         weight = torch.cat([gate.weight for gate in self.gates()])              # 4 * out_size, out_size + in_size
@@ -71,45 +71,28 @@ class SentimentClassifier(nn.Module):
         vocab_size: number of embeddings, the unknown token's included.
         no_of_hidden_units: width of the embedding and of the LSTM.
         cell: of GateLSTM.
-        merged: whether the gates are one product (MergedLSTM) or four (GateLSTM), which is slower.
+        merged: whether the gates are one matrix multiplication (MergedLSTM) or four (GateLSTM), which is slower.
     """
-
-    counts_padding = False
 
     def __init__(self, vocab_size, no_of_hidden_units=100, cell="lstm", merged=True):
         super().__init__()
         self.embedding = nn.Embedding(vocab_size, no_of_hidden_units)
         self.lstm = (MergedLSTM if merged else GateLSTM)(no_of_hidden_units, no_of_hidden_units, cell)
+        self.mean_pooling, self.max_pooling = Pooling("mean"), Pooling("max")
         self.fc_output = nn.Linear(2 * no_of_hidden_units, 1)
         self.loss = nn.BCEWithLogitsLoss()
 
-    def forward(self, x, t, train=True, lengths=None):
+    def forward(self, x, t, lengths=None):
         """Sentiment of a batch of reviews.
 
         Args:
             x: (batch, time) token ids; t: (batch,) float, 1 for positive and 0 for negative reviews.
-            train: as all networks of 2a take it; there is no dropout here.
             lengths: (batch,) int or None; timesteps from a review's length on are left out of the pooling.
 
         Returns:
             (loss, logit): mean binary cross entropy in nats, (batch,) logits.
         """
         h = self.lstm(self.embedding(x))                                        # batch, time, hidden units
-        pooled = torch.cat([pool(h, "mean", lengths), pool(h, "max", lengths)], dim=1)
+        pooled = torch.cat([self.mean_pooling(h, lengths), self.max_pooling(h, lengths)], dim=1)
         logit = self.fc_output(pooled)[:, 0].float()                            # batch
         return self.loss(logit, t), logit
-
-    def contributions(self, features, lengths):
-        """What each timestep adds to the logits of whole reviews, by way of both poolings (pool_contributions).
-
-        With the output's bias they sum to the logit.
-
-        Args:
-            features: (batch, time, hidden units) float, word vectors; lengths: (batch,) int.
-
-        Returns:
-            (batch, time) float, 0 from a review's length on.
-        """
-        h = self.lstm(features)                                                 # batch, time, hidden units
-        mean_weight, max_weight = self.fc_output.weight[0].chunk(2)             # hidden units
-        return pool_contributions(h, mean_weight, "mean", lengths) + pool_contributions(h, max_weight, "max", lengths)

@@ -1,0 +1,86 @@
+"""Part 2a: train another network of the course on the labelled reviews.
+
+    python 2a/other_networks/train.py --model SentimentRNN
+    python 2a/other_networks/train.py --model SentimentClassifier --cell course
+
+Reads the preprocessed reviews from --data; writes rnn.model, data.npy,
+record.json and curves.png to --output. Each network has defaults of its own. SentimentRNN is tested on random
+crops of twice the training length while training, SentimentClassifier on as many last tokens as it is trained on.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from common.data.batches import Crops
+from common.data.reviews import read_splits
+from common.errors import UserError, run_script
+from common.options import CLASSIFIER_DEFAULTS, Option, parse_options
+from common.processes import processes
+from common.training.evaluation import sentiment_score
+from common.training.loop import Training
+from common.training.run import run
+from common.training.schedules import build_optimizer
+from SentimentClassifier import SentimentClassifier
+from SentimentRNN import SentimentRNN
+
+NETWORKS = {"SentimentRNN": SentimentRNN, "SentimentClassifier": SentimentClassifier}
+# Options that are arguments of the same name, beside --hidden-units.
+ARGUMENTS = {"SentimentRNN": ["lstm_layers", "dropout"], "SentimentClassifier": ["cell"]}
+# The network's own defaults; None stands for what it does not have. A patience of all epochs keeps the best one.
+PRESETS = {
+    "SentimentRNN": dict(epochs=4, patience=4, sequence_length=200, hidden_units=256, clip_norm=5.0, cell=None),
+    "SentimentClassifier": dict(epochs=5, patience=5, sequence_length=128, crop="last", hidden_units=100,
+                                vocab_size=3000, schedule="step", step_epochs=4, lstm_layers=None, dropout=None)}
+OWN_OPTIONS = {
+    "model": Option("model", "SentimentRNN", help="the network"),
+    "cell": Option("model", "lstm", choices=["lstm", "course"],
+                   help="of SentimentClassifier: course has a sigmoid in place of the cell gate's tanh, and a ReLU layer"),
+    "crop": Option("training", "random", choices=["random", "last"], help="random crops of the reviews, or their ends")}
+
+
+def build_training(argv=None, logger=None):
+    """The training that the options ask for; argv as in parse_options, logger as in Training."""
+    options = parse_options(__doc__, __file__, argv, presets={"model": PRESETS, "recipe": {"assignment": {}}},
+                            **CLASSIFIER_DEFAULTS | OWN_OPTIONS | dict(
+        epochs=4, batch_size=50, test_every=3, step_epochs=10, sequence_length=200, hidden_units=256, lstm_layers=2,
+        vocab_size=8000, drop_stop_words=False, clip_norm=0.0, validation=0.1), several_processes=True)
+    refuse_options_of_others(options)
+    if processes.size > 1 and options.model == "SentimentRNN":
+        raise UserError("torchrun: each process would draw its own dropout for SentimentRNN; start it with python")
+    reviews, vocabulary = read_splits(options)
+    last = options.crop == "last"
+    data = {split: Crops(some, options.sequence_length * (1 if split == "train" or last else 2), last,
+                         padding_counts=False) for split, some in reviews.items()}
+
+    arguments = dict(model=options.model, vocab_size=len(vocabulary) + 1, no_of_hidden_units=options.hidden_units) | {
+        name: getattr(options, name) for name in ARGUMENTS[options.model]}
+    model = build_network(**arguments).to(options.device)
+
+    def predict(model, batch):
+        return model(batch.tokens, batch.labels, lengths=batch.lengths)         # loss, logits
+
+    optimizer = build_optimizer(model.parameters(), options)
+    return Training("2a", model, arguments, optimizer, sentiment_score(predict), data, vocabulary, options,
+                    logger=logger)
+
+
+def build_network(model, **arguments):
+    """The network of that name; all are called as network(x, t, lengths=lengths) -> (loss, logit)."""
+    return NETWORKS[model](**arguments)
+
+
+def refuse_options_of_others(options):
+    """Raise UserError for an option that the network of options.model does not have."""
+    for name, preset in PRESETS[options.model].items():
+        if preset is None and getattr(options, name) is not None:
+            raise UserError(f"--{name.replace('_', '-')}: {options.model} has none; leave it to another --model")
+
+
+def main():
+    run(build_training())
+
+
+if __name__ == "__main__":
+    run_script(main)

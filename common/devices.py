@@ -1,0 +1,84 @@
+"""Where a run computes, and in which precision."""
+
+import os
+
+import torch
+
+from common.errors import UserError
+from common.processes import processes
+
+
+def choose_device(device):
+    """Resolve "auto" -> torch.device.
+
+    Raises:
+        UserError: no such device here.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UserError("--device cuda: torch finds no CUDA GPU here; use --device cpu, or a node with a GPU")
+    if device == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    index = int(os.environ.get("LOCAL_RANK", 0))    # torchrun starts a process for each GPU
+    if index >= torch.cuda.device_count():
+        raise UserError(f"torchrun: {index + 1} processes or more on a node with {torch.cuda.device_count()} GPUs; "
+                        "start as many as there are with --nproc_per_node")
+    torch.cuda.set_device(index)
+    return torch.device("cuda", index)
+
+
+def choose_precision(precision, device):
+    """Resolve "auto", and set torch's matrix multiplications to it.
+
+    Raises:
+        UserError: the device does not have it.
+    """
+    if device.type == "cuda":
+        has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        # Without instructions for it a CPU only emulates bfloat16, slower than float32.
+        has_bfloat16 = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    if precision == "auto":
+        precision = "bfloat16" if has_bfloat16 else "tf32" if device.type == "cuda" else "float32"
+    if precision == "tf32" and device.type == "cpu":
+        raise UserError("--precision tf32: a CPU has none; use --precision float32")
+    if precision == "bfloat16" and device.type == "cuda" and not has_bfloat16:
+        raise UserError("--precision bfloat16: this GPU has none; use --precision tf32 or float32")
+    # cuDNN leaves the tensor cores altogether where tf32 is forbidden, bfloat16 included.
+    float32_precision = "ieee" if precision == "float32" else "tf32"
+    torch.backends.cuda.matmul.fp32_precision = float32_precision
+    torch.backends.cudnn.rnn.fp32_precision = float32_precision
+    return precision
+
+
+def autocast(options):
+    """Matrix multiplications in the precision that the options ask for."""
+    return torch.autocast(options.device.type, torch.bfloat16, enabled=options.precision == "bfloat16")
+
+
+def compute_dtype(x):
+    """The type that matrix multiplications of x are computed in: autocast's, where it is on."""
+    device = x.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+
+
+def describe_run(options):
+    """One line that says where and how a run computes."""
+    if options.device.type == "cuda":
+        place = torch.cuda.get_device_name()
+    else:
+        place = f"CPU, {torch.get_num_threads()} threads"
+    if processes.size > 1:
+        place = f"{processes.size} processes, each {place}"
+    return f"{place} | {options.precision} | torch {torch.__version__} | seed {options.seed}"
+
+
+def random_states(device):
+    """States of the random number generators that a run on the device draws from."""
+    return {"cpu": torch.get_rng_state()} | (
+        {"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
+
+
+def set_random_states(states, device):
+    torch.set_rng_state(states["cpu"].cpu())
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(states["cuda"].cpu(), device)

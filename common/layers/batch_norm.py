@@ -1,0 +1,60 @@
+"""Batch normalisation of every timestep on its own."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from common.processes import processes
+
+
+class TimestepBatchNorm(nn.BatchNorm1d):
+    """Batch normalisation of every timestep on its own (assignment, part 2a).
+
+    A sequence (batch, time, features) gives what nn.BatchNorm1d gives when it is called for one
+    timestep after the other: statistics over the batch at that timestep, running statistics
+    updated once a timestep.
+
+    Raises:
+        ValueError: a training batch of one review, which has no variance.
+    """
+
+    def forward(self, x):
+        if x.dim() == 2:
+            return super().forward(x)
+        if not self.training:
+            rows = x.transpose(0, 1)            # as an LSTM layer leaves them in memory: time, batch, features
+            return super().forward(rows.flatten(0, 1)).view(rows.shape).transpose(0, 1)
+        time = x.shape[1]
+        # (timestep, feature) pairs are the channels of one batch normalisation.
+        channels = x.flatten(1), self.weight.repeat(time), self.bias.repeat(time)
+        output, mean, variance = (normalize if processes.size == 1 else normalize_together)(*channels, self.eps)
+        output = output.view(x.shape)
+        # `time` updates r <- (1 - m) r + m s, in closed form.
+        age = torch.arange(time - 1, -1, -1, device=x.device)
+        weights = self.momentum * (1 - self.momentum) ** age[:, None]           # time, 1
+        with torch.no_grad():
+            for running, statistic in (self.running_mean, mean), (self.running_var, variance):
+                running.mul_((1 - self.momentum) ** time).add_((weights * statistic.view(time, -1)).sum(dim=0))
+            self.num_batches_tracked += time
+        return output
+
+
+def normalize(x, weight, bias, eps):
+    """Batch normalisation of x (batch, channels) -> (output, mean (channels,), unbiased variance (channels,))."""
+    # With momentum 1 the running statistics are the statistics of the batch itself.
+    mean = torch.zeros_like(weight)
+    variance = torch.ones_like(weight)
+    output = F.batch_norm(x, mean, variance, weight, bias, training=True, momentum=1.0, eps=eps)
+    return output, mean, variance
+
+
+def normalize_together(x, weight, bias, eps):
+    """normalize() over the batch of all processes, of which x holds this one's rows."""
+    rows = x.float()
+    sums = processes.total(torch.cat([rows.sum(dim=0), rows.new_full((1,), len(rows))]))
+    count = sums[-1].detach()                                                   # reviews of all processes
+    mean = sums[:-1] / count                                                    # channels
+    centred = rows - mean
+    variance = processes.total(centred.square().sum(dim=0)) / count             # channels
+    output = centred * (variance + eps).rsqrt() * weight + bias
+    return output.to(x.dtype), mean.detach(), variance.detach() * count / (count - 1)

@@ -1,0 +1,145 @@
+"""The folder of a run: what is written there, what an earlier run left there, and how a run is resumed."""
+
+import contextlib
+import sys
+
+import numpy as np
+
+from common.checkpoints import load_checkpoint, write_checkpoint
+from common.errors import UserError
+from common.files import claim_folder, remove_unfinished, replace_file
+from common.options import plain_options
+from common.parts import PARTS
+from common.processes import processes
+from common.results.figures import save_curves
+from common.results.records import write_record
+
+# Options that may differ between a stopped run and the one that resumes it.
+PLACES = {"data", "output", "language_model", "restart", "debug", "save_minutes"}
+
+
+class RunFolder:
+    """The files of one run in options.output: checkpoint, data.npy, record.json, curves.png and the state to resume.
+
+    Of several processes, the first alone writes.
+
+    Args:
+        part: "1a" to "3c".
+        options: of parse_options.
+        made_from: dict of what else decides a run: "vocabulary", a list of words, and "inputs", a dict of checksums.
+    """
+
+    def __init__(self, part, options, made_from):
+        self.part, self.options, self.made_from = part, options, made_from
+        self.fixed_options = {name: value for name, value in plain_options(options).items() if name not in PLACES}
+        folder = options.output
+        self.model_path = folder / PARTS[part].model
+        self.data_path, self.curves_path = folder / "data.npy", folder / "curves.png"
+        self.record_path = folder / "record.json"
+        self.state_path, self.previous_path = folder / "training.state", folder / "training.previous.state"
+        self.results = [self.model_path, self.data_path, self.curves_path, self.record_path]
+        # What the test script makes of a model.
+        self.tables = [folder / "test_table.csv", folder / "test_table.png"]
+
+    def claim(self):
+        """A context in which no other run writes to the folder."""
+        return claim_folder(self.options.output) if processes.rank == 0 else contextlib.nullcontext()
+
+    def prepare(self):
+        """Remove what a killed run had half written, and with --restart all results."""
+        if processes.rank == 0:
+            for path in self.state_path, *self.results:
+                remove_unfinished(path)
+            if self.options.restart:
+                self.remove(*self.states(), *self.results, *self.tables)
+        processes.wait_for_all()
+
+    def start_new(self):
+        """Remove results that would be taken for the new run's, where there is no run to resume."""
+        processes.wait_for_all()
+        if processes.rank == 0 and not self.states():
+            self.remove(*self.results, *self.tables)
+
+    def remove(self, *paths):
+        for path in paths:
+            path.unlink(missing_ok=True)
+
+    def trained(self):
+        """The checkpoint of a finished run with these options and inputs, or None.
+
+        Raises:
+            UserError: the finished run had other options.
+        """
+        if self.states() or not self.model_path.exists():
+            return None
+        checkpoint = load_checkpoint(self.model_path, self.part, self.options.device)
+        if not checkpoint["finished"]:
+            return None
+        self.refuse_other_options(self.model_path, checkpoint["options"])
+        if any(checkpoint[name] != value for name, value in self.made_from.items()):
+            print(f"{self.model_path} was trained on other data: retraining")
+            return None
+        print(f"{self.model_path} is trained already; --restart retrains it")
+        return checkpoint
+
+    def states(self):
+        """The paths of the states that an earlier run left to resume from, the latest first."""
+        return [path for path in (self.state_path, self.previous_path) if path.exists()]
+
+    def load_state(self):
+        """The state that an earlier run left, or the one before it if that is broken; None where there is none.
+
+        Raises:
+            UserError: there are states, but none can be read, or it is of other options or inputs.
+        """
+        paths = self.states()
+        for path in paths:
+            try:
+                state = load_checkpoint(path, self.part, self.options.device)
+                break
+            except UserError as error:
+                if path == paths[-1]:
+                    raise
+                print(f"{error}; resuming from {paths[-1]}", file=sys.stderr)
+        else:
+            return None
+        self.refuse_other_options(path, state["options"])
+        if any(state[name] != value for name, value in self.made_from.items()):
+            raise UserError(f"{path}: a run on other reviews, pseudo-labels, word vectors or language model; "
+                            "name those that it was started on, or start again with --restart")
+        return state
+
+    def refuse_other_options(self, path, before):
+        for name, value in self.fixed_options.items():
+            option = "--" + name.replace("_", "-")
+            if name not in before:
+                raise UserError(f"{path}: a run from before there was {option}; start again with --restart, "
+                                "or elsewhere with --output")
+            if before[name] != value:
+                raise UserError(f"{option} {value}: the run in {path} has {option} {before[name]}; start again "
+                                "with that, or with --restart, or elsewhere with --output")
+
+    def save_state(self, state):
+        """Write all that is needed to resume from here, and keep the state before it."""
+        if processes.rank == 0:
+            write_checkpoint(self.state_path, self.part, self.made_from | {"options": self.fixed_options} | state,
+                             previous=self.previous_path)
+
+    def save_model(self, model, curves, finished):
+        """Write the checkpoint and data.npy; model: dict with what it takes to build the model again."""
+        if processes.rank == 0:
+            write_checkpoint(self.model_path, self.part, self.made_from | model | {
+                "options": self.fixed_options, "curves": dict(curves), "finished": finished})
+            with replace_file(self.data_path, "wb") as file:
+                np.save(file, curves.array())
+
+    def finish(self, model, curves, elapsed_s):
+        """Write the results of a run that came to its end; from then on there is nothing to resume."""
+        if processes.rank == 0:
+            self.remove(*self.tables)           # of a model on its way here
+            write_record(self.record_path, self.part, self.fixed_options, self.options.device, elapsed_s, curves)
+            self.save_model(model, curves, finished=True)
+            save_curves(self.curves_path, f"Part {self.part}", curves)
+            self.remove(*self.states())
+        processes.wait_for_all()
+        print(f"wrote {self.model_path}, data.npy, record.json and curves.png")

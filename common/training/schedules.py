@@ -1,0 +1,50 @@
+"""Optimisers and learning-rate schedules, as the options ask for them."""
+
+import torch
+from torch.optim import lr_scheduler
+
+
+def build_optimizer(parameters, options):
+    """Adam, or SGD with momentum 0.9; parameters as torch.optim takes them."""
+    if options.optimizer == "adam":
+        return torch.optim.Adam(parameters, lr=options.learning_rate, fused=True)
+    return torch.optim.SGD(parameters, lr=options.learning_rate, momentum=0.9, fused=True)
+
+
+class Schedule:
+    """The learning rate over a training.
+
+    Args:
+        optimizer: whose learning rates are set.
+        options: of parse_options.
+        steps: of the whole training.
+    """
+
+    def __init__(self, optimizer, options, steps):
+        self.kind = options.schedule
+        if self.kind == "one-cycle":            # Smith 2018
+            rates = [group["lr"] for group in optimizer.param_groups]
+            self.scheduler = lr_scheduler.OneCycleLR(optimizer, rates, total_steps=steps)
+        elif self.kind == "plateau":
+            self.scheduler = lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=1)
+        elif self.kind == "step":
+            self.scheduler = lr_scheduler.StepLR(optimizer, options.step_epochs, gamma=0.1)
+        else:
+            self.scheduler = lr_scheduler.ConstantLR(optimizer, factor=1)
+
+    def after_step(self):
+        if self.kind == "one-cycle":
+            self.scheduler.step()
+
+    def after_epoch(self, loss):
+        """Follow an epoch of that validation loss, or of that training loss where none is measured."""
+        if self.kind == "plateau":
+            self.scheduler.step(loss)
+        elif self.kind == "step":
+            self.scheduler.step()
+
+    def state_dict(self):
+        return self.scheduler.state_dict()
+
+    def load_state_dict(self, state):
+        self.scheduler.load_state_dict(state)
