@@ -5,6 +5,7 @@ import json
 import numpy as np
 
 from common.files import replace_file
+from common.plots import plain_style, save_figure, subplots
 
 COUNT_BINS = (1, 10, 100, 1_000, 10_000)
 COVERAGE_SIZES = (100, 8_000)
@@ -69,11 +70,10 @@ def write_statistics(path, statistics):
         file.write("\n")
 
 
+@plain_style
 def plot_statistics(path, lengths, counts):
     """Draw review lengths as a histogram, and token rank against frequency on log axes, as PNG."""
-    from common.results.figures import plt, save_figure  # slow to import, and only needed here
-
-    figure, (lengths_axes, counts_axes) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    figure, (lengths_axes, counts_axes) = subplots(1, 2, figsize=(10, 4))
     lengths_axes.hist(lengths, bins=min(100, int(np.ptp(lengths)) + 1))
     lengths_axes.set(title="Review lengths", xlabel="tokens in the review", ylabel="reviews")
     counts_axes.loglog(np.arange(1, len(counts) + 1), counts)

@@ -3,24 +3,14 @@
 import itertools
 import math
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-
-from common.files import replace_file
+from common.plots import plain_style, save_figure, subplots
 
 GREYS = ["0", "0.35", "0.6"]
 MARKERS = "osD^vP*X"
 METRICS = ("loss", "cross entropy (nats)", 1), ("accuracy", "accuracy (%)", 100)
 
 
-def save_figure(path, figure):
-    with replace_file(path, "wb") as file:
-        figure.savefig(file, format="png", dpi=120)
-    plt.close(figure)
-
-
+@plain_style
 def save_curves(path, title, curves):
     """Loss and accuracy by epoch.
 
@@ -28,7 +18,7 @@ def save_curves(path, title, curves):
         curves: dict of lists, a value an epoch: train_loss, train_accuracy, and the same for
             validation and test; NaN where an epoch has no value.
     """
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
+    figure, axes = subplots(1, 2, figsize=(9, 3.5))
     for axis, (metric, label, scale) in zip(axes, METRICS):
         for split, style in ("train", "k-"), ("validation", "k:"), ("test", "ks--"):
             draw_curve(axis, curves[f"{split}_{metric}"], scale, style, markersize=3, label=split)
@@ -51,13 +41,14 @@ def draw_curve(axis, values, scale, *style, **more):
         axis.plot(*zip(*points), *style, **more)
 
 
+@plain_style
 def save_trials_figure(path, title, trials):
     """Learning curves of several runs side by side, a column each: loss above, accuracy below.
 
     Args:
         trials: dict of curves as in save_curves, by the name of the trial.
     """
-    figure, axes = plt.subplots(2, len(trials), figsize=(2.6 * len(trials) + 1, 4.6), layout="constrained",
+    figure, axes = subplots(2, len(trials), figsize=(2.6 * len(trials) + 1, 4.6),
                                 sharex="col", sharey="row", squeeze=False)
     for column, (name, curves) in zip(axes.T, trials.items()):
         for axis, (metric, _, scale) in zip(column, METRICS):
@@ -74,6 +65,7 @@ def save_trials_figure(path, title, trials):
     save_figure(path, figure)
 
 
+@plain_style
 def save_lengths_figure(path, title, tables, expected=None):
     """Test accuracy against sequence length.
 
@@ -82,7 +74,7 @@ def save_lengths_figure(path, title, tables, expected=None):
             are a horizontal line.
         expected: the same of another source, drawn hollow and dashed.
     """
-    figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
+    figure, axis = subplots(figsize=(6, 4))
     looks = zip(itertools.cycle(MARKERS), itertools.cycle(GREYS))
     for (name, table), (marker, grey) in zip(tables.items(), looks):
         crops = sorted((int(length), accuracy) for length, accuracy in table.items() if length != "whole")
@@ -101,9 +93,10 @@ def save_lengths_figure(path, title, tables, expected=None):
     save_figure(path, figure)
 
 
+@plain_style
 def save_perplexity_figure(path, runs):
     """Perplexity by epoch on training and test reviews; runs: dict of curves as in save_curves, by name."""
-    figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
+    figure, axis = subplots(figsize=(6, 4))
     for (name, curves), grey in zip(runs.items(), itertools.cycle(GREYS)):
         for split, style in ("train", "-"), ("test", "s--"):
             perplexities = [math.exp(loss) for loss in curves[f"{split}_loss"]]

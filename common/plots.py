@@ -1,0 +1,29 @@
+"""Figures as PNG files, the same whatever display or matplotlib style the user has."""
+
+import sys
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from common.errors import UserError
+from common.files import replace_file
+
+# Decorates what draws a figure: a user's matplotlibrc may ask for LaTeX, which may not be there.
+plain_style = matplotlib.rc_context({name: value for name, value in matplotlib.rcParamsDefault.items()
+                                     if not name.startswith("backend")})
+
+
+def subplots(rows=1, columns=1, **options):
+    """(figure, axes) as from plt.subplots, without pyplot and the display that it would look for."""
+    subplot_options = {name: options.pop(name) for name in ("sharex", "sharey", "squeeze") if name in options}
+    figure = Figure(layout="constrained", **options)
+    return figure, figure.subplots(rows, columns, **subplot_options)
+
+
+def save_figure(path, figure):
+    """Write a figure; one that cannot be drawn or written costs a line on standard error, and no result."""
+    try:
+        with replace_file(path, "wb") as file:
+            figure.savefig(file, format="png", dpi=120)
+    except (UserError, RuntimeError, ValueError, MemoryError) as error:
+        print(f"{path}: no figure ({' '.join(str(error).split())})", file=sys.stderr)
