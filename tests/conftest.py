@@ -1,5 +1,6 @@
 """What many tests share: the devices to test on, the sample corpus, and ways to run a script."""
 
+import contextlib
 import os
 import runpy
 import subprocess
@@ -9,6 +10,7 @@ import pytest
 import torch
 from hypothesis import settings
 from parts import ROOT, import_from
+from simulated_cuda import simulated_cuda
 
 # The tests' tensors are tiny: on a busy machine threads would only wait for each other.
 torch.set_num_threads(1)
@@ -25,15 +27,19 @@ def smallest_numbers():
     torch.set_flush_denormal(False)
 
 
+@pytest.fixture
+def cuda(monkeypatch):
+    """The GPU, with float32 as exact there as on a CPU; a simulated one where there is none."""
+    # cuDNN's LSTM rounds its inputs to TF32 by default.
+    monkeypatch.setattr(torch.backends.cudnn.rnn, "fp32_precision", "ieee")
+    with contextlib.nullcontext() if torch.cuda.is_available() else simulated_cuda():
+        yield "cuda"
+
+
 @pytest.fixture(params=["cpu", "cuda"])
-def device(request, monkeypatch):
-    """Each device there is, with float32 as exact there as on a CPU."""
-    if request.param == "cuda":
-        if not torch.cuda.is_available():
-            pytest.skip("no CUDA device")
-        # cuDNN's LSTM rounds its inputs to TF32 by default.
-        monkeypatch.setattr(torch.backends.cudnn.rnn, "fp32_precision", "ieee")
-    return request.param
+def device(request):
+    """Each device."""
+    return "cpu" if request.param == "cpu" else request.getfixturevalue("cuda")
 
 
 @pytest.fixture(scope="session")
