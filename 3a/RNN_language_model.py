@@ -85,7 +85,7 @@ class RNN_language_model(nn.Module):
         h = self.hidden_units(x[:, :-1], train).flatten(0, 1)                   # targets, hidden units
         targets = x[:, 1:].flatten()                                            # targets
         if lengths is None:
-            counts, total = None, torch.tensor(len(targets), device=x.device)
+            counts, total = None, torch.full((), len(targets), device=x.device)
         else:
             counts = (torch.arange(1, x.shape[1], device=x.device) < lengths[:, None]).flatten()
             total = counts.sum()

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from common.arguments import Parser, number, positive_int
-from common.devices import choose_device, choose_precision
+from common.devices import choose_device, choose_precision, keep_freed_memory
 from common.errors import UserError
 from common.parts import ROOT
 from common.processes import expected, processes
@@ -120,6 +120,7 @@ def parse_options(description, script, argv=None, several_processes=False, prese
         processes.join(options.device)
     # Gradients that vanish over many timesteps become denormal numbers, which take a CPU seven times as long.
     torch.set_flush_denormal(True)
+    keep_freed_memory()
     torch.manual_seed(options.seed)
     return options
 

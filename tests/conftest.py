@@ -31,7 +31,7 @@ def smallest_numbers():
 def cuda(monkeypatch):
     """The GPU, with float32 as exact there as on a CPU; a simulated one where there is none."""
     # cuDNN's LSTM rounds its inputs to TF32 by default.
-    monkeypatch.setattr(torch.backends.cudnn.rnn, "fp32_precision", "ieee")
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     with contextlib.nullcontext() if torch.cuda.is_available() else simulated_cuda():
         yield "cuda"
 

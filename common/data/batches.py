@@ -46,7 +46,7 @@ class BagBatch:
     @property
     def lengths(self):
         """(batch,) int64, tokens of each review."""
-        return self.reviews.lengths[self.indices.to(self.labels.device)]
+        return self.reviews.lengths[self.reviews.on_device(self.indices)]
 
 
 class Bag(NamedTuple):
@@ -80,7 +80,7 @@ class Crops:
 
     def batch(self, indices):
         """The Batch of the reviews at indices (batch,); every process draws the crops of all of them."""
-        indices = indices.to(self.reviews.labels.device)
+        indices = self.reviews.on_device(indices)
         slack = (self.reviews.lengths[indices] - self.sequence_length).clamp(min=0)     # batch
         shift = slack if self.last else (
             torch.rand(len(slack), device=slack.device) * (slack + 1)).long().minimum(slack)
@@ -99,7 +99,7 @@ class WholeReviews:
 
     def batch(self, indices):
         """The Batch of the reviews at indices (batch,)."""
-        on_device = indices.to(self.reviews.labels.device)
+        on_device = self.reviews.on_device(indices)
         return Batch(self.reviews.padded(indices), self.reviews.labels[on_device], self.reviews.lengths[on_device])
 
 
@@ -114,7 +114,7 @@ class BagsOfWords:
         """The BagBatch of the reviews at indices (batch,)."""
         token_ids, offsets, positions = self.distinct.row(indices)
         bag = Bag(token_ids, offsets.int(), self.weights.index_select(0, positions))
-        return BagBatch(bag, self.reviews.labels[indices.to(token_ids.device)], self.reviews, indices)
+        return BagBatch(bag, self.reviews.labels[self.reviews.on_device(indices)], self.reviews, indices)
 
 
 class MeanVectors:
@@ -137,7 +137,7 @@ class MeanVectors:
 
     def batch(self, indices):
         """The BagBatch of the reviews at indices (batch,)."""
-        on_device = indices.to(self.vectors.device)
+        on_device = self.reviews.on_device(indices)
         return BagBatch(self.vectors[on_device], self.reviews.labels[on_device], self.reviews, indices)
 
 

@@ -13,7 +13,7 @@ from common.data.token_files import load_array, read_dictionary, read_review_tab
 from common.errors import UserError
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False)
 class Reviews:
     """Token ids of many reviews in a row, on one device.
 
@@ -38,6 +38,10 @@ class Reviews:
     @functools.cached_property
     def host_lengths(self):
         return self.lengths.cpu()
+
+    def on_device(self, indices):
+        """Indices (batch,) where the reviews are; a blocking copy would wait for a GPU."""
+        return indices.to(self.labels.device, non_blocking=True)
 
     def select(self, mask):
         """Reviews at which the (reviews,) boolean array is true."""
@@ -70,7 +74,7 @@ class Reviews:
 
     def window(self, indices, shift, time):
         """Tokens from shift (batch,) on, with the unknown token 0 behind short reviews -> (batch, time) int64."""
-        indices = indices.to(self.starts.device)
+        indices = self.on_device(indices)
         steps = torch.arange(time, device=indices.device)
         positions = ((self.starts[indices] + shift)[:, None] + steps).clamp(max=len(self.token_ids) - 1)
         return self.token_ids[positions].long() * (steps < self.lengths[indices][:, None])     # batch, time
@@ -87,7 +91,7 @@ class Reviews:
             and (tokens,) int64, where each token lies in self.token_ids.
         """
         count = int(self.host_lengths[indices].sum())
-        indices = indices.to(self.starts.device)
+        indices = self.on_device(indices)
         lengths = self.lengths[indices]
         offsets = lengths.cumsum(0) - lengths                                   # batch
         shift = (self.starts[indices] - offsets).repeat_interleave(lengths, output_size=count)

@@ -1,11 +1,14 @@
 """An n-gram classifier ensembled with a part's network (Wang and Manning 2012)."""
 
+import dataclasses
+import weakref
+
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from common.arguments import number
-from common.data.batches import WholeReviews, by_length
+from common.data.batches import Batch
 from common.options import Option
 
 BITS = 22
@@ -40,60 +43,90 @@ class NGrams(nn.Module):
         self.longest = longest
         self.register_buffer("ratio", torch.zeros(1 << BITS))
         self.weight = nn.Parameter(torch.zeros(1 << BITS))
+        self.found = weakref.WeakKeyDictionary()        # the n-grams of Reviews that are read whole
 
-    def forward(self, token_ids):
-        """token_ids (batch, time) int64 -> (batch,) logits."""
-        return self.contributions(token_ids).sum(dim=1)
+    def forward(self, batch):
+        """A Batch or BagBatch of reviews -> (batch,) logits."""
+        if isinstance(batch, Batch):
+            return self.contributions(batch.tokens).sum(dim=1)
+        if batch.reviews not in self.found:
+            self.found[batch.reviews] = self.of_whole(batch.reviews)
+        ngrams = self.found[batch.reviews]
+        buckets, _, _ = ngrams.row(batch.indices)                               # n-grams of all reviews
+        added = self.products(buckets)
+        lengths = ngrams.lengths[ngrams.on_device(batch.indices)]
+        review = torch.arange(len(lengths), device=buckets.device).repeat_interleave(lengths, output_size=len(buckets))
+        return torch.zeros(len(lengths), device=buckets.device).index_add_(0, review, added)
+
+    def products(self, buckets):
+        """ratio * weight of buckets (n-grams,), the same shape."""
+        # Unlike those of an index, gradients of index_select add up in the same order whatever the number of threads.
+        return self.ratio.index_select(0, buckets) * self.weight.index_select(0, buckets)
 
     def contributions(self, token_ids):
         """What the n-grams that end at each token add to the logit: token_ids (batch, time) -> (batch, time)."""
-        buckets = self.distinct(token_ids)                                      # batch, time, longest
-        # Unlike an index, this adds up gradients in the same order whatever the number of threads.
-        weights = F.embedding(buckets, self.weight[:, None])[..., 0]            # batch, time, longest
-        return (self.ratio[buckets] * weights * (buckets > 0)).sum(dim=2)
+        buckets = self.buckets(token_ids)                                       # longest, batch, time
+        first = first_occurrences(buckets.movedim(0, 2).flatten(1))             # batch, time * longest
+        added = self.products(buckets.flatten()).view(buckets.shape)
+        return (added * (buckets > 0) * first.view(*token_ids.shape, -1).movedim(2, 0)).sum(dim=0)
 
-    def distinct(self, token_ids):
+    def buckets(self, token_ids):
         """The buckets of the n-grams that end at each token.
 
         Args:
-            token_ids: (batch, time) int64.
+            token_ids: (..., time) int64; the unknown token 0 stands between reviews that share a row.
 
         Returns:
-            (batch, time, longest) int64, at n - 1 that of n words; 0 where there is no such n-gram or
-            where the review has had it before.
+            (longest, ..., time) int64, at n - 1 those of n words; 0 where there is no such n-gram.
         """
         hashed, known = torch.zeros_like(token_ids), torch.ones_like(token_ids, dtype=torch.bool)
         buckets = []
         for n in range(self.longest):
             if n > 0:       # the n words that end one token before, and this one
-                hashed, known = F.pad(hashed[:, :-1], (1, 0)), F.pad(known[:, :-1], (1, 0))
+                hashed, known = F.pad(hashed[..., :-1], (1, 0)), F.pad(known[..., :-1], (1, 0))
             hashed, known = (hashed + token_ids) * SCATTER, known & (token_ids > 0)
             buckets.append((hashed >> (64 - BITS)) % (1 << BITS) * known)
-        buckets = torch.stack(buckets, dim=2)                                   # batch, time, longest
-        ordered, order = buckets.flatten(1).sort(dim=1, stable=True)
-        new = ordered.diff(dim=1, prepend=torch.zeros_like(ordered[:, :1])) > 0
-        first = torch.empty_like(new).scatter(1, order, new)
-        return buckets * first.view_as(buckets)
+        return torch.stack(buckets)
+
+    def of_whole(self, reviews, chunk=1000):
+        """The distinct n-grams of Reviews, as Reviews whose token ids are buckets."""
+        found, lengths = [], []
+        for indices in torch.arange(len(reviews)).split(chunk):
+            token_ids, _, _ = reviews.row(indices)
+            review = torch.arange(len(indices), device=token_ids.device).repeat_interleave(
+                reviews.lengths[reviews.on_device(indices)])                    # tokens
+            # An unknown token behind each review, so that no n-gram reaches into the next.
+            apart = torch.arange(len(token_ids), device=token_ids.device) + review
+            separated = torch.zeros(len(token_ids) + len(indices), dtype=torch.long, device=token_ids.device)
+            buckets = self.buckets(separated.index_copy(0, apart, token_ids.long()))[:, apart]     # longest, tokens
+            keys = ((review << BITS) + buckets)[buckets > 0].unique()
+            found.append((keys % (1 << BITS)).int())
+            lengths.append((keys >> BITS).bincount(minlength=len(indices)))
+        lengths = torch.cat(lengths)
+        return dataclasses.replace(reviews, token_ids=torch.cat(found), lengths=lengths,
+                                   starts=lengths.cumsum(0) - lengths)
 
     @torch.no_grad()
-    def count(self, reviews, batch_tokens=200_000):
+    def count(self, reviews):
         """Set the ratios: logarithms of each n-gram's share of the positive over that of the negative reviews.
 
         Args:
             reviews: labelled Reviews to learn from.
         """
-        # In float64, where no sum is rounded, the ratios are the same on every device.
-        counts = torch.zeros(2, 1 << BITS, dtype=torch.float64, device=self.ratio.device)   # negative, positive
-        source = WholeReviews(reviews)
-        for indices in by_length(reviews.lengths, batch_tokens):
-            batch = source.batch(indices)
-            buckets = self.distinct(batch.tokens)                               # batch, time, longest
-            labels = batch.labels.long()[:, None, None].expand_as(buckets)
-            counts.index_put_((labels, buckets), torch.ones_like(counts[0, 0]), accumulate=True)
-        counts[:, 0] = 0
+        ngrams = self.found[reviews] = self.of_whole(reviews)
+        # Whole numbers, and then float64, where no sum is rounded: the ratios are the same on every device.
+        positive = reviews.labels.long().repeat_interleave(ngrams.lengths)
+        counts = torch.bincount((positive << BITS) + ngrams.token_ids, minlength=2 << BITS).view(2, -1).double()
         seen = counts.sum(dim=0) > 0
         shares = (counts + SMOOTHING) / (counts + SMOOTHING).sum(dim=1, keepdim=True)
         self.ratio.copy_((shares[1] / shares[0]).log() * seen * SCALE)
+
+
+def first_occurrences(buckets):
+    """Where a row of buckets (batch, n-grams) has one above 0 for the first time: the same shape, bool."""
+    ordered, order = buckets.sort(dim=1, stable=True)
+    new = ordered.diff(dim=1, prepend=torch.zeros_like(ordered[:, :1])) > 0
+    return torch.empty_like(new).scatter(1, order, new)
 
 
 class Ensemble(nn.Module):
@@ -119,7 +152,7 @@ class Ensemble(nn.Module):
     def logits(self, batch):
         """What each of the two says of a Batch: (network's loss, network's logits (batch,), n-grams' logits)."""
         loss, logit = self.predict(self.network, batch)
-        return loss, logit, self.ngrams(batch.tokens)
+        return loss, logit, self.ngrams(batch)
 
     def forward(self, batch):
         """Sentiment of a Batch of reviews.

@@ -26,6 +26,7 @@ class LockedDropout(nn.Module):
         if self.m is None:
             # Every process draws the mask of the whole batch, so that several draw what one would.
             rows, batch_size = processes.rows_of_batch(len(x))
-            mask = torch.empty(batch_size, x.shape[-1], dtype=x.dtype, device=x.device)
+            mask = torch.empty(batch_size, x.shape[-1], device=x.device)
             self.m = mask.bernoulli_(1 - dropout).div_(1 - dropout)[rows]       # batch, features
-        return x * (self.m if x.dim() == 2 else self.m.unsqueeze(1))
+        # The mask is float32, since bfloat16 would round 1 / (1 - dropout).
+        return (x * (self.m if x.dim() == 2 else self.m.unsqueeze(1))).to(x.dtype)

@@ -17,18 +17,21 @@ class _LinearCrossEntropy(torch.autograd.Function):
         for start in range(0, len(h), CHUNK_ROWS):
             rows = slice(start, start + CHUNK_ROWS)
             logits = F.linear(h[rows], weight, bias).float()                    # rows, vocab
-            log_total = logits.logsumexp(dim=1)                                 # rows
             target = targets[rows][:, None]
-            losses = log_total - logits.gather(1, target)[:, 0]                 # rows
-            right = logits.argmax(dim=1) == target[:, 0]                        # rows
+            largest, words = logits.max(dim=1)                                  # rows
+            target_logits = logits.gather(1, target)[:, 0]                      # rows
+            exponentials = logits.sub_(largest[:, None]).exp_()                 # rows, vocab
+            total = exponentials.sum(dim=1)                                     # rows
+            losses = largest + total.log() - target_logits                      # rows
+            right = words == target[:, 0]                                       # rows
             if counts is not None:
                 losses, right = losses * counts[rows], right & counts[rows]
             loss += losses.sum()
             correct += right.sum()
             if learns:
                 # The derivative of the loss: the probabilities, less one at the target.
-                difference = logits.sub_(log_total[:, None]).exp_()
-                difference.scatter_add_(1, target, torch.full_like(log_total, -1)[:, None])
+                difference = exponentials.div_(total[:, None])
+                difference.scatter_add_(1, target, torch.full_like(total, -1)[:, None])
                 if counts is not None:
                     difference *= counts[rows][:, None]
                 gradients[0][rows] = difference @ weight

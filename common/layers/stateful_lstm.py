@@ -28,6 +28,7 @@ class StatefulLSTM(nn.Module):
     def reset_state(self):
         self.h = None
         self.c = None
+        self.cast = None
 
     def forward(self, x):
         """Read on from the state of the last call.
@@ -44,20 +45,21 @@ class StatefulLSTM(nn.Module):
             x = x.look_up()                                                     # batch, time, in_size
         sequence = x if x.dim() == 3 else x.unsqueeze(1)                        # batch, time, in_size
         dtype = compute_dtype(x)
-        if self.h is None:
-            self.h = self.c = torch.zeros(len(x), self.out_size, dtype=dtype, device=x.device)
         # Under autocast CUDA would run the LSTM in float16 whatever was asked for.
         with torch.autocast(x.device.type, enabled=False):
-            if sequence.shape[1] == 1:
-                weights = [weight.to(dtype) for weight in self.lstm.parameters()]
-                self.h, self.c = torch.lstm_cell(sequence[:, 0].to(dtype), (self.h, self.c), *weights)
-                return self.h.view(*x.shape[:-1], -1)
+            if sequence.shape[1] == 1 and not torch.is_grad_enabled():
+                weight_ih, weight_hh, bias = self.weights(dtype)
+                gates = F.linear(sequence[:, 0].to(dtype), weight_ih, bias)     # batch, 4 * out_size
+                return self.timestep(gates, weight_hh).view(*x.shape[:-1], -1)
+            if self.h is None:
+                self.h = self.c = torch.zeros(len(x), self.out_size, device=x.device)
+            state = [part.to(dtype).unsqueeze(0) for part in (self.h, self.c)]
             output, h, c = torch.lstm(
-                sequence.to(dtype), (self.h.unsqueeze(0), self.c.unsqueeze(0)), self.adjacent_weights(dtype),
+                sequence.to(dtype), state, self.adjacent_weights(dtype),
                 has_biases=True, num_layers=1, dropout=0.0, train=torch.is_grad_enabled(),
                 bidirectional=False, batch_first=True)                          # batch, time, out_size
         self.h, self.c = h[0], c[0]
-        return output
+        return output.view(*x.shape[:-1], -1)
 
     def adjacent_weights(self, dtype):
         """The weights one after the other in memory, where cuDNN would otherwise copy them to, with a warning."""
@@ -65,18 +67,35 @@ class StatefulLSTM(nn.Module):
         adjacent = torch.cat([weight.flatten() for weight in weights]).to(dtype)
         return [part.view_as(weight) for part, weight in zip(adjacent.split([w.numel() for w in weights]), weights)]
 
+    def weights(self, dtype):
+        """weight_ih, weight_hh and the sum of both biases, cast once until reset_state()."""
+        if self.cast is None:
+            weight_ih, weight_hh, bias_ih, bias_hh = self.lstm.parameters()
+            self.cast = [weight.to(dtype) for weight in (weight_ih, weight_hh, bias_ih + bias_hh)]
+        return self.cast
+
     def read_words(self, x):
         """forward() of WordVectors, whose distinct words are multiplied once: (batch, time, out_size)."""
+        dtype = compute_dtype(x.table)
+        weight_ih, weight_hh, bias = self.weights(dtype)
         distinct, positions = x.token_ids.unique(return_inverse=True)           # words; batch, time
-        vectors = x.table[distinct].to(compute_dtype(x.table))
-        weight_ih, weight_hh, bias_ih, bias_hh = [weight.to(vectors.dtype) for weight in self.lstm.parameters()]
-        projected = F.linear(vectors, weight_ih, bias_ih + bias_hh)             # words, 4 * out_size
-        batch_size, time = x.token_ids.shape
-        if self.h is None:
-            self.h = self.c = vectors.new_zeros(batch_size, self.out_size)
-        output = vectors.new_empty(time, batch_size, self.out_size)
+        projected = F.linear(x.table[distinct].to(dtype), weight_ih, bias)      # words, 4 * out_size
+        output = projected.new_empty(*reversed(x.token_ids.shape), self.out_size)   # time, batch, out_size
         for step, words in zip(output, positions.t()):
-            i, f, g, o = projected[words].addmm_(self.h, weight_hh.t()).chunk(4, dim=1)
-            self.c = f.sigmoid() * self.c + i.sigmoid() * g.tanh()              # batch, out_size
-            self.h = torch.mul(o.sigmoid(), self.c.tanh(), out=step)            # batch, out_size
+            self.timestep(projected[words], weight_hh, out=step)
         return output.transpose(0, 1)
+
+    def timestep(self, gates, weight_hh, out=None):
+        """Go on by a timestep, given the input's part of its gates (batch, 4 * out_size), which is overwritten.
+
+        Returns:
+            (batch, out_size), in `out` if given.
+        """
+        if self.h is not None:
+            gates.addmm_(self.h, weight_hh.t())
+        i, f, g, o = gates.chunk(4, dim=1)
+        # In float32: what bfloat16 rounds off a cell state at each timestep adds up.
+        c = (i.sigmoid() * g.tanh()).float()                                    # batch, out_size
+        self.c = c if self.c is None else c.addcmul_(f.sigmoid(), self.c)
+        self.h = torch.mul(o.sigmoid(), self.c.tanh().to(o.dtype), out=out)     # batch, out_size
+        return self.h

@@ -167,5 +167,6 @@ class Training:
             getattr(self, name).load_state_dict(state[name])
         for name in PROGRESS:
             setattr(self, name, state[name])
+        self.order = self.order if self.order is None else self.order.cpu()     # a state is loaded to the device
         set_random_states(state["random"], self.options.device)
         self.started_at -= state["seconds"]

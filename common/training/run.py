@@ -27,7 +27,8 @@ def run(training):
             finite; a file cannot be written.
     """
     options = training.options
-    if len(training.data["test"].reviews) < processes.size or options.batch_size < 2 * processes.size:
+    fewest = min(len(data.reviews) for data in training.data.values())
+    if fewest < processes.size or options.batch_size < 2 * processes.size:
         raise UserError(f"--batch-size {options.batch_size}: too small a batch, or too few reviews, for "
                         f"{processes.size} processes; start fewer with --nproc_per_node")
     try:

@@ -1,6 +1,7 @@
 """The folder of a run: what is written there, what an earlier run left there, and how a run is resumed."""
 
 import contextlib
+import os
 import sys
 
 import numpy as np
@@ -50,7 +51,8 @@ class RunFolder:
         if processes.rank == 0:
             for path in self.state_path, *self.results:
                 remove_unfinished(path)
-            if self.options.restart:
+            # torchrun starts a run anew whose process died, with the same --restart, but to resume it.
+            if self.options.restart and os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0":
                 self.remove(*self.states(), *self.results, *self.tables)
         processes.wait_for_all()
 

@@ -3,6 +3,8 @@
 import torch
 from torch.optim import lr_scheduler
 
+from common.errors import UserError
+
 
 def build_optimizer(parameters, options):
     """Adam, or SGD with momentum 0.9; parameters as torch.optim takes them."""
@@ -23,6 +25,9 @@ class Schedule:
     def __init__(self, optimizer, options, steps):
         self.kind = options.schedule
         if self.kind == "one-cycle":            # Smith 2018
+            if steps < 2:
+                raise UserError("--schedule one-cycle: takes two steps at least to warm up and decay, and this "
+                                "training has one; use more --epochs or a smaller --batch-size")
             rates = [group["lr"] for group in optimizer.param_groups]
             self.scheduler = lr_scheduler.OneCycleLR(optimizer, rates, total_steps=steps)
         elif self.kind == "plateau":
