@@ -3,9 +3,11 @@
     python -m common.parts train 2a     # prints the path of 2a's training script; test: of its test script
 """
 
-import sys
 from pathlib import Path
 from typing import NamedTuple
+
+from common.arguments import Parser
+from common.errors import run_script
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -41,5 +43,13 @@ PARTS = {
 }
 
 
+def main():
+    parser = Parser(__doc__)
+    parser.add_argument("script", choices=["train", "test"])
+    parser.add_argument("part", choices=PARTS)
+    options = parser.parse_args()
+    print(getattr(PARTS[options.part], options.script))
+
+
 if __name__ == "__main__":
-    print(getattr(PARTS[sys.argv[2]], sys.argv[1]))
+    run_script(main)

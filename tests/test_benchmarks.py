@@ -9,7 +9,7 @@ import torch
 from parts import ROOT
 from torch import nn
 
-from common.layers.lstm import StatefulLSTM
+from common.layers.stateful_lstm import StatefulLSTM
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import bench
@@ -34,7 +34,7 @@ def test_the_arithmetic_of_a_step_leaves_out_the_way_back_through_layers_that_do
     assert flops == layers_forward_and_back * 10 * 5 * 2 * (4 + 4) * 4 * 4
 
 
-def test_the_arithmetic_of_an_evaluation_counts_each_distinct_word_once_where_words_are_looked_up():
+def test_the_arithmetic_of_an_evaluation_counts_each_distinct_word_once_where_it_is_multiplied_once():
     model = nn.ModuleDict({"embedding": nn.Embedding(3, 4), "lstm1": StatefulLSTM(4, 4)})
     training = SimpleNamespace(model=model, arguments={"no_of_hidden_units": 4, "lstm_layers": 1})
     x = torch.tensor([[0, 1, 1, 0, 1]] * 10)                                    # batch, time
@@ -44,7 +44,7 @@ def test_the_arithmetic_of_an_evaluation_counts_each_distinct_word_once_where_wo
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", bench.SCRIPTS)
+@pytest.mark.parametrize("part", bench.TRAINED)
 def test_a_part_is_timed_beside_its_loops(part, random_reviews):
     sizes = ["--batch-size", "10", *SIZES.get(part, RECURRENT)]
     with multiprocessing.get_context("spawn").Pool(1) as pool:

@@ -39,7 +39,7 @@ def test_bfloat16_gives_the_loss_of_float32_but_for_rounding(part):
         assert gradient.dtype == torch.float32 and gradient.isfinite().all()
 
 
-def test_1a_judges_reviews_without_gradients_as_with_them_but_for_rounding():
+def test_1a_gives_the_same_logits_without_gradients_but_for_rounding():
     torch.manual_seed(0)
     model = load_script("1a", "BOW_model.py").BOW_model(VOCAB, HIDDEN).eval()
     ids, t = list(torch.randint(VOCAB, (BATCH, TIME))), torch.zeros(BATCH)

@@ -1,12 +1,13 @@
-"""Preprocessed files to reviews in memory, and the batches drawn from them."""
+"""Preprocessed files to reviews in memory, and their splits."""
 
+import dataclasses
 from math import nan
 
 import numpy as np
 import pytest
 import torch
 
-from common.data.reviews import (Reviews, mean_vectors, read_glove_embeddings, read_reviews, read_splits, split_by_film,
+from common.data.reviews import (build_reviews, read_glove_embeddings, read_reviews, read_splits, split_by_film,
                                  without_stop_words)
 from common.errors import UserError
 from common.options import parse_options
@@ -26,16 +27,13 @@ def write_folder(folder, train=TRAIN, test=TEST, words=WORDS):
 
 
 def make_reviews(token_ids, films=None, device="cpu"):
-    lengths = torch.tensor([len(review) for review in token_ids], device=device)
-    return Reviews(torch.tensor(sum(token_ids, []), dtype=torch.int32, device=device), lengths.cumsum(0) - lengths,
-                   lengths, torch.zeros(len(lengths), device=device),
-                   np.array(films or [f"tt{k}" for k in range(len(lengths))]))
+    return build_reviews(np.array(sum(token_ids, []), np.int32), np.array([len(review) for review in token_ids]),
+                         [0.0] * len(token_ids), films or [""] * len(token_ids), device)
 
 
 def rows(reviews):
     """Token ids of each review, as lists."""
-    x, lengths = reviews.whole(torch.arange(len(reviews)))
-    return [review[:length].tolist() for review, length in zip(x, lengths)]
+    return [row.tolist() for row in reviews.rows()]
 
 
 def test_reviews_have_token_ids_labels_and_films(tmp_path):
@@ -118,100 +116,38 @@ def test_fewer_embeddings_than_words_are_refused(tmp_path):
         read_glove_embeddings(tmp_path, 5)
 
 
-def test_a_crop_is_a_stretch_of_its_review(device):
-    reviews = make_reviews([list(range(100 * k, 100 * k + 30)) for k in range(1, 6)], device=device)
-    indices = torch.tensor([4, 0, 2], device=device)
-    x = reviews.crops(indices, 10)
-    assert x.shape == (3, 10) and x.dtype == torch.int64
-    assert (x.diff(dim=1) == 1).all()
-    assert (x // 100).tolist() == [[5] * 10, [1] * 10, [3] * 10]
-    assert (x % 100 < 30).all()
+def test_a_selection_has_its_own_reviews_alone():
+    reviews = make_reviews([[7, 8], [1, 2, 3], [9]], ["tt0", "tt1", "tt2"]).select(np.array([False, True, True]))
+    assert (len(reviews), rows(reviews), reviews.films.tolist()) == (2, [[1, 2, 3], [9]], ["tt1", "tt2"])
 
 
-def test_the_last_tokens_of_a_review_can_be_taken():
-    reviews = make_reviews([[1, 2, 3, 4, 5], [6, 7], [8, 9, 10]])
-    states = torch.get_rng_state()
-    assert reviews.crops(torch.tensor([2, 0, 1]), 3, last=True).tolist() == [[8, 9, 10], [3, 4, 5], [6, 7, 0]]
-    assert torch.equal(torch.get_rng_state(), states)
-
-
-def test_every_start_of_a_crop_is_drawn():
-    torch.manual_seed(0)
-    reviews = make_reviews([[9, 9], [0, 1, 2, 3, 4, 5], [9, 9]])
-    starts = reviews.crops(torch.ones(2000, dtype=torch.long), 3)[:, 0]
-    counts = starts.bincount()
-    assert len(counts) == 4
-    assert (counts > 400).all()     # 500 each are expected
-
-
-def test_a_short_review_stands_at_the_start_and_is_padded_with_0():
-    reviews = make_reviews([[7, 8], [1, 2, 3], [9]])
-    x = reviews.crops(torch.tensor([0, 2, 1]), 5)
-    assert x.tolist() == [[7, 8, 0, 0, 0], [9, 0, 0, 0, 0], [1, 2, 3, 0, 0]]
-
-
-def test_a_review_of_the_crops_length_is_taken_whole():
-    reviews = make_reviews([[5, 6, 7], [1, 2, 3]])
-    assert reviews.crops(torch.tensor([1, 0]), 3).tolist() == [[1, 2, 3], [5, 6, 7]]
-
-
-def test_crops_of_two_draws_differ_and_a_seed_repeats_them():
-    reviews = make_reviews([list(range(1000))] * 4)
-    torch.manual_seed(1)
-    first, second = (reviews.crops(torch.arange(4), 10) for _ in range(2))
-    torch.manual_seed(1)
-    assert not torch.equal(first, second)
-    assert torch.equal(first, reviews.crops(torch.arange(4), 10))
-
-
-def test_whole_reviews_are_padded_to_the_longest_of_the_batch():
-    reviews = make_reviews([[7, 8], [1, 2, 3, 4], [9]])
-    x, lengths = reviews.whole(torch.tensor([2, 0]))
-    assert x.tolist() == [[9, 0], [7, 8]]
-    assert lengths.tolist() == [1, 2]
-
-
-def test_bags_are_whole_reviews_in_a_row(device):
+def test_reviews_in_a_row_have_no_padding(device):
     reviews = make_reviews([[7, 8], [1, 2, 3], [9]], device=device)
-    token_ids, offsets, shares = reviews.bags(torch.tensor([1, 2, 0], device=device))
+    token_ids, offsets, positions = reviews.row(torch.tensor([1, 2, 0]))
     assert token_ids.tolist() == [1, 2, 3, 9, 7, 8]
     assert offsets.tolist() == [0, 3, 4]
-    torch.testing.assert_close(shares, torch.tensor([1 / 3, 1 / 3, 1 / 3, 1, 1 / 2, 1 / 2], device=device))
+    assert torch.equal(reviews.token_ids[positions], token_ids)
 
 
-def test_bags_of_a_selection_are_its_own_reviews():
-    reviews = make_reviews([[7, 8], [1, 2, 3], [9]]).select(np.array([False, True, True]))
-    token_ids, offsets, _ = reviews.bags(torch.tensor([0, 1]))
-    assert token_ids.tolist() == [1, 2, 3, 9]
-    assert offsets.tolist() == [0, 3]
+def test_each_word_of_a_review_stands_once_among_its_distinct_words_with_its_share(device):
+    distinct, shares = make_reviews([[7, 0, 7, 7], [3, 1, 2, 1], [9]], device=device).distinct()
+    assert rows(distinct) == [[0, 7], [1, 2, 3], [9]]
+    assert shares.tolist() == [1 / 4, 3 / 4, 1 / 2, 1 / 4, 1 / 4, 1]
 
 
-def test_distinct_bags_hold_each_word_of_a_review_once_with_its_share(device):
-    reviews = make_reviews([[7, 0, 7, 7], [3, 1, 2, 1], [9]], device=device).distinct()
-    token_ids, offsets, shares = reviews.bags(torch.tensor([1, 0, 2], device=device))
-    assert token_ids.tolist() == [1, 2, 3, 0, 7, 9]
-    assert offsets.tolist() == [0, 3, 5]
-    assert shares.tolist() == [1 / 2, 1 / 4, 1 / 4, 1 / 4, 3 / 4, 1]
+def test_the_distinct_words_of_a_selection_are_those_of_its_reviews():
+    distinct, shares = make_reviews([[7, 8, 8], [1, 2, 1, 1], [9]]).select(np.array([False, True, True])).distinct()
+    assert rows(distinct) == [[1, 2], [9]]
+    assert shares.tolist() == [3 / 4, 1 / 4, 1]
 
 
-def test_distinct_bags_of_a_selection_are_those_of_its_reviews():
-    reviews = make_reviews([[7, 8, 8], [1, 2, 1], [9]]).select(np.array([False, True, True])).distinct()
-    assert rows(reviews) == [[1, 2], [9]]
-
-
-def test_mean_vectors_are_plain_means_of_the_known_tokens(device):
-    embeddings = torch.randn(6, 4, device=device)
-    embeddings[0] = 0
-    token_ids = [[1, 0, 5, 5], [2], [0, 0, 3], [4, 1, 2]]
-    expected = [torch.stack([embeddings[k] for k in review if k]).mean(dim=0) for review in token_ids]
-    found = mean_vectors(make_reviews(token_ids, device=device), embeddings, batch_size=3)
-    torch.testing.assert_close(found, torch.stack(expected))
-
-
-def test_the_mean_vector_of_a_review_without_known_tokens_is_zero():
-    embeddings = torch.ones(3, 4)
-    embeddings[0] = 0
-    assert mean_vectors(make_reviews([[0, 0], [1]]), embeddings).tolist() == [[0.0] * 4, [1.0] * 4]
+def test_the_checksum_changes_with_tokens_labels_and_the_reviews_selected():
+    reviews = make_reviews([[7, 8], [1, 2, 3], [9]])
+    labels = dataclasses.replace(reviews, labels=torch.tensor([0.0, 1.0, 0.0]))
+    others = [make_reviews([[7, 8], [1, 2, 4], [9]]), make_reviews([[7, 8, 1], [2, 3], [9]]), labels,
+              reviews.select(np.array([True, True, False]))]
+    assert make_reviews([[7, 8], [1, 2, 3], [9]]).checksum() == reviews.checksum()
+    assert reviews.checksum() not in [other.checksum() for other in others]
 
 
 def films_of_sizes(sizes):
@@ -236,7 +172,7 @@ def test_the_seed_decides_the_validation_reviews():
 
 
 def test_reviews_of_no_known_film_are_split_one_by_one():
-    train, validation = split_by_film(make_reviews([[k] for k in range(20)], [""] * 20), 0.25, seed=0)
+    train, validation = split_by_film(make_reviews([[k] for k in range(20)]), 0.25, seed=0)
     assert (len(train), len(validation)) == (15, 5)
 
 
@@ -247,7 +183,7 @@ def test_a_validation_share_that_leaves_nothing_to_train_on_is_refused():
 
 def splits(folder, *argv, **keywords):
     options = parse_options("", __file__, ["--data", str(folder), *argv], vocab_size=100, drop_stop_words=False,
-                            validation=0.0, drop_copies=False, pseudo_labels=None)
+                            validation=0.0, drop_duplicates=False, pseudo_labels=None)
     return read_splits(options, **keywords)[0]
 
 
@@ -270,10 +206,10 @@ def test_splits_follow_the_options(tmp_path):
 
 
 @pytest.mark.parametrize("unlabelled", [False, True])
-def test_training_reviews_that_are_test_reviews_word_for_word_can_be_left_out(unlabelled, tmp_path):
-    copies = {"1_1.txt\tneg\t1\ttt02": "1 2 3 0 5", "1_0.txt\tunsup\t0\ttt03": "4"}
-    write_folder(tmp_path, TRAIN | copies | {"2_9.txt\tpos\t9\ttt01": "4 4"})
-    kept = splits(tmp_path, "--drop-copies", unlabelled=unlabelled)
+def test_training_reviews_that_read_the_same_as_a_test_review_can_be_left_out(unlabelled, tmp_path):
+    duplicates = {"1_1.txt\tneg\t1\ttt02": "1 2 3 0 5", "1_0.txt\tunsup\t0\ttt03": "4"}
+    write_folder(tmp_path, TRAIN | duplicates | {"2_9.txt\tpos\t9\ttt01": "4 4"})
+    kept = splits(tmp_path, "--drop-duplicates", unlabelled=unlabelled)
     assert rows(kept["train"]) == [[1, 2, 3, 4], [5, 2]] + [[0, 1, 2]] * unlabelled + [[4, 4]]
     assert rows(kept["test"]) == [[4], [1, 2, 3, 0, 5]]
 
@@ -286,7 +222,7 @@ def write_pseudo_labels(folder, *probabilities):
 def test_pseudo_labels_add_the_unlabelled_reviews_to_the_training_reviews(tmp_path):
     unlabelled = {"1_0.txt\tunsup\t0\ttt03": "4", "2_0.txt\tunsup\t0\ttt03": "5 5"}
     write_folder(tmp_path, TRAIN | unlabelled)                                  # TRAIN has one more, the third
-    reviews = splits(tmp_path, *write_pseudo_labels(tmp_path, nan, nan, 0.4, 0.5, 0.9), "--drop-copies")["train"]
+    reviews = splits(tmp_path, *write_pseudo_labels(tmp_path, nan, nan, 0.4, 0.5, 0.9), "--drop-duplicates")["train"]
     assert rows(reviews) == [[1, 2, 3, 4], [5, 2], [0, 1, 2], [5, 5]]           # [4] is a test review
     assert reviews.labels.tolist() == [1, 0, 0, 1]
     assert reviews.films.tolist() == ["tt01", "tt02", "tt03", "tt03"]
@@ -301,7 +237,7 @@ def test_no_pseudo_label_is_validated_on(tmp_path):
     assert reviews["train"].labels.tolist() == [1] * 15 + [0] * 20
 
 
-def test_no_copy_of_a_validation_review_is_learned_from(tmp_path):
+def test_no_duplicate_of_a_validation_review_is_learned_from(tmp_path):
     train = {f"{k}_9.txt\t{'unsup' if k % 2 else 'pos'}\t9\ttt{k}": str(k // 2) for k in range(40)}   # all twice
     write_folder(tmp_path, train, words=[str(k) for k in range(20)])
     pseudo_labels = write_pseudo_labels(tmp_path, *[0.1 if k % 2 else nan for k in range(40)])

@@ -1,4 +1,4 @@
-"""The loss without all logits equals the plain one."""
+"""linear_cross_entropy gives what cross entropy of all logits gives, without keeping them."""
 
 import pytest
 import torch
@@ -28,13 +28,25 @@ def plain(h, weight, bias, targets):
     return F.cross_entropy(logits, targets, reduction="sum"), (logits.argmax(dim=1) == targets).sum()
 
 
-def test_loss_right_words_and_gradients_equal_the_plain_ones(device, chunk_rows):
+def test_loss_correct_words_and_gradients_equal_the_plain_ones(device, chunk_rows):
     tensors, targets = draw_inputs(device)
     results = []
     for function in linear_cross_entropy, plain:
         loss, correct = function(*tensors, targets)
         results.append([loss, correct, *torch.autograd.grad(3 * loss, tensors)])
     torch.testing.assert_close(*results)
+
+
+@pytest.mark.parametrize("scored", [[0, 1, 4, 12], [], range(TARGETS)], ids=["some", "none", "all"])
+def test_a_mask_equals_leaving_the_other_targets_out(scored, device, chunk_rows):
+    tensors, targets = draw_inputs(device)
+    counts = torch.zeros(TARGETS, dtype=torch.bool, device=device)
+    counts[list(scored)] = True
+    loss, correct = linear_cross_entropy(*tensors, targets, counts)
+    expected_loss, expected_correct = plain(tensors[0][counts], *tensors[1:], targets[counts])
+    torch.testing.assert_close(
+        [loss, correct, *torch.autograd.grad(loss, tensors)],
+        [expected_loss, expected_correct, *torch.autograd.grad(expected_loss, tensors)])
 
 
 def test_without_gradients_the_loss_is_the_same(device, chunk_rows):

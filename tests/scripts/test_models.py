@@ -2,21 +2,26 @@
 
 import functools
 import inspect
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import reference
 import torch
 import torch.nn.functional as F
-from parts import load_script
+from parts import ROOT, TEST_SCRIPTS, TRAINING_SCRIPTS, load_script
 
+from common.data.batches import BagsOfWords
 from common.data.reviews import build_reviews
+from common.layers.word_vectors import WordVectors
 
 BATCH, TIME, HIDDEN, VOCAB, IN_SIZE = 5, 7, 6, 20, 4
 WORDS = {"vocab_size": VOCAB}
 VECTORS = {"in_size": IN_SIZE}
 
-MODEL_NAMES = {part: "RNN_model" for part in ("2a", "2b", "3c")} | {
+# 2b reads vectors that are looked up, as in the assignment, or the words and their table ("2b words").
+MODEL_NAMES = {part: "RNN_model" for part in ("2a", "2b", "2b words", "3c")} | {
     "1a": "BOW_model",
     "1b": "BOW_model",
     "3a": "RNN_language_model",
@@ -26,6 +31,7 @@ REFERENCES = {
     "1b": reference.GloveBOW,
     "2a": reference.EmbeddingRNN,
     "2b": reference.GloveRNN,
+    "2b words": reference.GloveRNN,
     "3a": reference.LanguageModel,
     "3c": functools.partial(reference.EmbeddingRNN, lstm_layers=3),
 }
@@ -39,6 +45,8 @@ VARIANTS = [
     ("2a", WORDS | {"pooling": "mean"}),
     ("2b", VECTORS),
     ("2b", VECTORS | {"lstm_layers": 2, "pooling": "mean"}),
+    ("2b words", VECTORS),
+    ("2b words", VECTORS | {"lstm_layers": 2, "pooling": "mean"}),
     ("3a", WORDS),
     ("3a", WORDS | {"lstm_layers": 1}),
     ("3c", WORDS),
@@ -59,7 +67,7 @@ def each(variants):
 
 def model_class(part):
     name = MODEL_NAMES[part]
-    return getattr(load_script(part, f"{name}.py"), name)
+    return getattr(load_script(part.removesuffix(" words"), f"{name}.py"), name)
 
 
 def randomise(model):
@@ -95,7 +103,15 @@ def draw_inputs(part, seed, device="cpu", batch=BATCH):
     ids = random.integers(0, VOCAB, (batch, TIME))
     ids[0, 4:] = 0
     ids = torch.from_numpy(ids).to(device)
+    if part == "2b words":
+        return WordVectors(torch.from_numpy(random.normal(size=(VOCAB, IN_SIZE))).float().to(device), ids), labels
     return (ids,) if part == "3a" else (ids, labels)
+
+
+def looked_up(inputs):
+    """What the loop takes in place of words and their table: their vectors."""
+    x, *labels = inputs
+    return x.look_up() if isinstance(x, WordVectors) else x, *labels
 
 
 def run(model, inputs, **options):
@@ -113,12 +129,12 @@ def run_both(ours, plain, inputs, seed=0, **options):
     results = run(ours, inputs, **options)
     for name, layer in plain.named_modules():
         if isinstance(layer, reference.LockedDropout):
-            ones = torch.ones(len(inputs[0]), HIDDEN, device=results[0].device)
+            ones = torch.ones(BATCH, HIDDEN, device=results[0].device)
             mask = ours.get_submodule(name)(ones, dropout=plain.dropout) != 0
             layer.mask = mask.float()
             layer.reset_state = lambda: None  # it would forget the mask
     torch.manual_seed(seed)
-    return results, run(plain, inputs, **options)
+    return results, run(plain, looked_up(inputs), **options)
 
 
 def named_gradients(model):
@@ -152,6 +168,14 @@ def test_evaluation_equals_the_loop(variant, device):
     ours, plain = (model.eval() for model in pair(variant, device))
     options = {"train": False} if variant in RECURRENT else {}
     assert_equal_step(ours, plain, draw_inputs(variant[0], 0, device), **options)
+
+
+@torch.no_grad()
+@each(VARIANTS)
+def test_evaluation_without_gradients_equals_the_loop(variant, device):
+    ours, plain = (model.eval() for model in pair(variant, device))
+    inputs, options = draw_inputs(variant[0], 0, device), {"train": False} if variant in RECURRENT else {}
+    assert_close(ours(*inputs, **options), plain(*looked_up(inputs), **options))
 
 
 @each(RECURRENT)
@@ -224,6 +248,14 @@ def test_constructor_takes_the_assignments_arguments_first(part):
     assert list(inspect.signature(model_class(part)).parameters)[: len(expected)] == expected
 
 
+@pytest.mark.parametrize("kind, scripts", [("train", TRAINING_SCRIPTS), ("test", TEST_SCRIPTS)])
+def test_the_scripts_of_a_part_can_be_asked_for(kind, scripts):
+    for part, script in scripts.items():
+        assert (ROOT / script).is_file()
+    done = subprocess.run([sys.executable, "-m", "common.parts", kind, "2a"], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, scripts["2a"] + "\n")
+
+
 # State and masks
 
 
@@ -253,16 +285,15 @@ def test_each_layer_draws_its_mask_anew_in_each_forward(variant):
 
 
 def test_1a_takes_bags_of_distinct_words_as_well_as_a_list(device):
-    from_list, from_bags = (pair(("1a", WORDS), device)[0] for _ in range(2))
+    from_list, from_bag = (pair(("1a", WORDS), device)[0] for _ in range(2))
     reviews, labels = draw_inputs("1a", 0, device)
-    lengths = np.array([len(review) for review in reviews])
-    bags = build_reviews(np.concatenate(reviews).astype(np.int32), lengths, labels.tolist(), [""] * len(reviews),
-                         device).distinct().bags(torch.arange(len(reviews), device=device))
+    data = BagsOfWords(build_reviews(np.concatenate(reviews).astype(np.int32), np.array([len(x) for x in reviews]),
+                                     labels.tolist(), [""] * len(reviews), device))
     torch.manual_seed(0)
     expected = run(from_list, (reviews, labels))
     torch.manual_seed(0)
-    assert_close(run(from_bags, (bags, labels)), expected)
-    assert_close(named_gradients(from_bags), named_gradients(from_list))
+    assert_close(run(from_bag, (data.batch(torch.arange(len(reviews))).bag, labels)), expected)
+    assert_close(named_gradients(from_bag), named_gradients(from_list))
 
 
 def test_1a_takes_plain_lists_of_ids():
@@ -271,21 +302,16 @@ def test_1a_takes_plain_lists_of_ids():
     assert_close(ours([review.tolist() for review in reviews], labels), ours(reviews, labels))
 
 
-def test_1a_takes_two_reviews_for_a_list_of_reviews():
-    ours = pair(("1a", WORDS))[0].eval()
-    reviews, labels = draw_inputs("1a", 0)
-    assert_close(ours(reviews[:2], labels[:2])[1], ours(reviews, labels)[1][:2])
-
-
 # Lengths
 
 
 @each(RNN_CLASSIFIERS)
 def test_padding_does_not_change_a_logit_when_lengths_are_given(variant):
     ours, plain = (model.eval() for model in pair(variant))
-    x, labels = draw_inputs(variant[0], 0)
+    inputs = draw_inputs(variant[0], 0)
     lengths = torch.tensor([4, TIME, 1, 5, 2])
-    logits = ours(x, labels, train=False, lengths=lengths)[1]
+    logits = ours(*inputs, train=False, lengths=lengths)[1]
+    x, labels = looked_up(inputs)
     alone = [plain(x[[i], :n], labels[[i]], train=False)[1] for i, n in enumerate(lengths)]
     assert_close(logits, torch.cat(alone))
 
@@ -326,11 +352,11 @@ def test_3a_a_token_at_a_time_equals_the_whole_sequence():
     assert_close(torch.cat(logits, dim=1).transpose(1, 2), plain(x, train=False))
 
 
-def test_3a_score_sums_the_loss_and_counts_the_right_words():
+def test_3a_without_logits_to_keep_sums_the_loss_and_counts_the_correct_words():
     ours, plain = (model.eval() for model in pair(("3a", WORDS), dropout=0.0))
     (x,) = draw_inputs("3a", 0)
     mean_loss, logits = run(plain, (x,))
-    loss, correct, targets = ours.score(x)
+    loss, correct, targets = ours(x, keep_logits=False)
     (loss / targets).backward()
     assert targets == BATCH * (TIME - 1)
     assert_close(loss / targets, mean_loss)
@@ -349,6 +375,9 @@ def test_3a_score_leaves_out_what_lies_beyond_a_reviews_length():
         assert_close(score, sum(parts))
 
 
+# Fine-tuning
+
+
 def test_3c_takes_all_but_the_decoder_of_a_language_model():
     ours = model_class("3c")(**WORDS, no_of_hidden_units=HIDDEN)
     output = ours.fc_output.weight.clone()
@@ -361,10 +390,22 @@ def test_3c_takes_all_but_the_decoder_of_a_language_model():
     assert torch.equal(ours.fc_output.weight, output)
 
 
-def test_words_that_the_language_model_does_not_know_begin_as_its_unknown_token():
+def test_3c_begins_words_that_the_language_model_does_not_know_as_its_unknown_token():
     ours = model_class("3c")(VOCAB + 3, HIDDEN)
     known = pair(("3a", WORDS))[1].state_dict()
     ours.load_language_model(known)
     vectors = ours.embedding.weight
     assert torch.equal(vectors[:VOCAB], known["embedding.weight"])
     assert torch.equal(vectors[VOCAB:], known["embedding.weight"][:1].expand(3, -1))
+
+
+LSTM_LAYERS = [["lstm1", "bn_lstm1"], ["lstm2", "bn_lstm2"], ["lstm3", "bn_lstm3", "fc_output"]]
+
+
+@pytest.mark.parametrize("fine_tune, layers", [
+    ("last", LSTM_LAYERS[-1:]), ("lstm", LSTM_LAYERS), ("all", [["embedding"], *LSTM_LAYERS])])
+def test_3c_trains_the_layers_that_fine_tune_names_and_the_output(fine_tune, layers):
+    ours = model_class("3c")(**WORDS, no_of_hidden_units=HIDDEN)
+    names = {id(parameter): name for name, parameter in ours.named_parameters()}
+    found = [{names[id(parameter)] for parameter in layer.parameters()} for layer in ours.layers_to_train(fine_tune)]
+    assert found == [parameter_names(*layer) & set(names.values()) for layer in layers]

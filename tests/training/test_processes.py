@@ -15,12 +15,13 @@ from parts import MODELS, ROOT, TRAINING_SCRIPTS
 from torch import multiprocessing
 
 from common.checkpoints import load_checkpoint
-from common.layers.lstm import LockedDropout, TimestepBatchNorm
+from common.layers.batch_norm import TimestepBatchNorm
+from common.layers.locked_dropout import LockedDropout
 from common.processes import processes
 
 SMALL = ["--device", "cpu", "--precision", "float32", "--batch-size", "101", "--test-every", "1"]
 RECURRENT = ["--hidden-units", "24", "--sequence-length", "20"]
-OPTIONS = {"2a": [*RECURRENT, "--lstm-layers", "2", "--validation", "0.2"], "2b": RECURRENT,
+OPTIONS = {"2a": [*RECURRENT, "--lstm-layers", "2", "--validation", "0.2", "--ngrams", "2"], "2b": RECURRENT,
            "3a": [*RECURRENT, "--lstm-layers", "2"], "3c": ["--sequence-length", "20", "--fine-tune", "all"]}
 
 
@@ -50,32 +51,33 @@ def check_batch_norm():
     torch.manual_seed(0)
     x = (2 + 3 * torch.randn(BATCH, TIME, FEATURES)).requires_grad_()
     gradient = torch.randn(BATCH, TIME, FEATURES)
-    whole, shared = TimestepBatchNorm(FEATURES), TimestepBatchNorm(FEATURES)
+    whole, together = TimestepBatchNorm(FEATURES), TimestepBatchNorm(FEATURES)
+    rows = processes.rows(BATCH)
+    own = x.detach()[rows].clone().requires_grad_()
+    output = together(own)
+    output.backward(gradient[rows])
+
     processes.size, size = 1, processes.size
     expected = whole(x)
     expected.backward(gradient)
-    processes.size, processes.batch_size = size, BATCH
-
-    rows = processes.share(x.detach()).clone().requires_grad_()
-    output = shared(rows)
-    output.backward(processes.share(gradient))
-    torch.testing.assert_close(output, processes.share(expected))
-    torch.testing.assert_close(rows.grad, processes.share(x.grad))
-    torch.testing.assert_close(shared.running_mean, whole.running_mean)
-    torch.testing.assert_close(shared.running_var, whole.running_var)
-    for parameter, expected in zip(shared.parameters(), whole.parameters()):
+    processes.size = size
+    torch.testing.assert_close(output, expected[rows])
+    torch.testing.assert_close(own.grad, x.grad[rows])
+    torch.testing.assert_close(together.running_mean, whole.running_mean)
+    torch.testing.assert_close(together.running_var, whole.running_var)
+    for parameter, expected in zip(together.parameters(), whole.parameters()):
         torch.testing.assert_close(processes.total(parameter.grad), expected.grad)
 
 
 def check_dropout():
-    processes.batch_size = BATCH
+    rows = processes.rows(BATCH)
     torch.manual_seed(0)
-    mask = LockedDropout()(torch.ones(len(processes.share(torch.ones(BATCH))), FEATURES))
-    processes.size = 1
+    mask = LockedDropout()(torch.ones(BATCH, FEATURES)[rows])
+    processes.size, size = 1, processes.size
     torch.manual_seed(0)
     whole = LockedDropout()(torch.ones(BATCH, FEATURES))
-    assert torch.equal(mask, whole.tensor_split(2)[processes.rank])
-    processes.size = 2
+    processes.size = size
+    assert torch.equal(mask, whole[rows])
 
 
 def check_signals():
@@ -129,7 +131,7 @@ def test_the_loss_curves_are_those_of_one_process(part, run, torchrun, data, lan
         assert len(re.findall(r"^epoch  \d/3", done.stdout, re.M)) == 3     # one process prints
     one, two = (load_checkpoint(tmp_path / folder / MODELS[part], part)["curves"] for folder in ("one", "two"))
     for name in one:
-        tolerance = 1e-4 if name.endswith("loss") else 2e-3                 # a review or word more or less is right
+        tolerance = 1e-4 if name.endswith("loss") else 2e-3                 # a review or word more or less is correct
         torch.testing.assert_close(torch.tensor(two[name]), torch.tensor(one[name]), rtol=tolerance, atol=tolerance,
                                    equal_nan=True)
 
@@ -138,25 +140,25 @@ LONG = ["--epochs", "400", "--hidden-units", "16", "--sequence-length", "20", "-
 
 
 @pytest.mark.slow
-def test_stopped_processes_go_on_together(torchrun, data, tmp_path):
+def test_stopped_processes_resume_together(torchrun, data, tmp_path):
     command = [ROOT / TRAINING_SCRIPTS["2a"], "--data", data, "--output", tmp_path, *LONG]
     process = torchrun(*command)
     wait_for("epoch  2/", process)
     done = end(process)
-    assert "in epoch" in done.stdout and "start again with the same options to go on" in done.stdout
+    assert "in epoch" in done.stdout and "start again with the same options to resume" in done.stdout
     assert (tmp_path / "training.state").exists()
     process = torchrun(*command)
-    wait_for("going on in epoch", process)
+    wait_for("resuming in epoch", process)
     end(process)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("rank", [0, 1])
-def test_torchrun_goes_on_after_a_process_died(rank, torchrun, data, tmp_path):
+def test_torchrun_resumes_after_a_process_died(rank, torchrun, data, tmp_path):
     process = torchrun(ROOT / TRAINING_SCRIPTS["2a"], "--data", data, "--output", tmp_path, *LONG)
     wait_for("epoch  2/", process)      # the first is saved by then
     os.kill(process_of_rank(rank, process.pid), signal.SIGKILL)
-    wait_for("going on in epoch", process)
+    wait_for("resuming in epoch", process)
     end(process)
 
 

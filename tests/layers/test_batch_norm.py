@@ -1,0 +1,66 @@
+"""TimestepBatchNorm gives what torch's batch normalisation gives at one timestep after the other."""
+
+import pytest
+import torch
+from sequences import OUT_SIZE, TIME, assert_close, by_timestep, gradients, sequence
+from torch import nn
+
+from common.layers.batch_norm import TimestepBatchNorm
+
+MODES = pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+
+
+def batch_norms(device="cpu"):
+    """Ours and torch's, with equal weights and running statistics that are not the initial ones."""
+    torch.manual_seed(0)
+    plain = nn.BatchNorm1d(OUT_SIZE)
+    for value in plain.weight.data, plain.bias.data, plain.running_mean, plain.running_var:
+        value.uniform_(0.5, 1.5)
+    ours = TimestepBatchNorm(OUT_SIZE)
+    ours.load_state_dict(plain.state_dict())
+    return ours.to(device), plain.to(device)
+
+
+@MODES
+def test_a_sequence_gives_what_torchs_gives_at_each_timestep(training, device):
+    ours, plain = (layer.train(training) for layer in batch_norms(device))
+    for seed in range(3):
+        # Timesteps differ in mean and scale, so that statistics over the sequence would show.
+        ramp = torch.arange(1, TIME + 1, device=device)[:, None]
+        x = (sequence(OUT_SIZE, seed, device) * ramp + ramp).detach().requires_grad_()
+        output, expected = ours(x), by_timestep(plain, x)
+        assert_close(output, expected)
+        assert_close(gradients(output, ours, x), gradients(expected, plain, x))
+        assert_close(ours.state_dict(), plain.state_dict())
+    assert ours.num_batches_tracked == (3 * TIME if training else 0)
+
+
+@MODES
+def test_one_timestep_gives_what_torchs_gives(training, device):
+    ours, plain = (layer.train(training) for layer in batch_norms(device))
+    x = sequence(OUT_SIZE, device=device)[:, 0]
+    output, expected = ours(x), plain(x)
+    assert_close(output, expected)
+    assert_close(gradients(output, ours, x), gradients(expected, plain, x))
+    assert_close(ours.state_dict(), plain.state_dict())
+
+
+def test_a_large_mean_leaves_the_output_exact():
+    ours, plain = batch_norms()
+    x = sequence(OUT_SIZE).detach() + 300
+    torch.testing.assert_close(ours(x), by_timestep(plain, x), rtol=0, atol=1e-3)
+
+
+def test_running_statistics_stay_in_float32_under_autocast(device):
+    ours, plain = batch_norms(device)
+    x = sequence(OUT_SIZE, device=device).detach()
+    with torch.autocast(device, torch.bfloat16):
+        ours(x)
+    by_timestep(plain, x)
+    assert_close(ours.state_dict(), plain.state_dict())
+
+
+def test_a_training_batch_of_one_review_is_refused():
+    ours, _ = batch_norms()
+    with pytest.raises(ValueError):
+        ours(sequence(OUT_SIZE)[:1])

@@ -1,0 +1,70 @@
+"""An LSTM layer reads words that are not looked up yet as it reads their vectors."""
+
+import pytest
+import reference
+import torch
+from sequences import BATCH, IN_SIZE, OUT_SIZE, TIME, assert_close, by_timestep, gradients
+from torch import nn
+
+from common.layers.stateful_lstm import StatefulLSTM
+from common.layers.word_vectors import WordEmbedding, WordVectors
+
+WORDS = 9
+
+
+def draw_words(device="cpu"):
+    torch.manual_seed(0)
+    table = torch.randn(WORDS, IN_SIZE, device=device, requires_grad=True)
+    return WordVectors(table, torch.randint(WORDS, (BATCH, TIME), device=device))
+
+
+def stateful_lstm(layer=StatefulLSTM, device="cpu"):
+    torch.manual_seed(0)
+    return layer(IN_SIZE, OUT_SIZE).to(device)
+
+
+def test_an_embedding_gives_the_vectors_that_torchs_looks_up(device):
+    ours, plain = WordEmbedding(WORDS, IN_SIZE).to(device), nn.Embedding(WORDS, IN_SIZE).to(device)
+    ours.load_state_dict(plain.state_dict())
+    token_ids = draw_words(device).token_ids
+    assert torch.equal(ours(token_ids).look_up(), plain(token_ids))
+
+
+@pytest.mark.parametrize("with_gradients", [True, False])
+def test_words_give_what_the_loop_over_their_vectors_gives(with_gradients, device):
+    ours, plain = stateful_lstm(device=device), stateful_lstm(reference.StatefulLSTM, device)
+    x = draw_words(device)
+    with torch.set_grad_enabled(with_gradients):
+        output, expected = ours(x), by_timestep(plain, x.look_up())
+    assert output.shape == (BATCH, TIME, OUT_SIZE)
+    assert_close(output, expected)
+    assert_close((ours.h, ours.c), (plain.h, plain.c))
+    if with_gradients:
+        assert_close(gradients(output, ours, x.table), gradients(expected, plain, x.table))
+
+
+@torch.no_grad()
+def test_the_state_is_carried_from_words_to_words(device):
+    ours, x = stateful_lstm(device=device), draw_words(device)
+    whole = ours(x)
+    ours.reset_state()
+    parts = [ours(WordVectors(x.table, part)) for part in x.token_ids.split([3, 1, TIME - 4], dim=1)]
+    assert_close(torch.cat(parts, dim=1), whole)
+
+
+@torch.no_grad()
+def test_words_are_computed_in_the_precision_of_autocast():
+    ours, x = stateful_lstm(), draw_words()
+    expected = ours(x.look_up())
+    ours.reset_state()
+    with torch.autocast("cpu", torch.bfloat16):
+        output = ours(x)
+    assert output.dtype == torch.bfloat16
+    torch.testing.assert_close(output.float(), expected, rtol=0, atol=0.02)
+
+
+def test_words_are_multiplied_once_on_a_cpu_without_gradients(device):
+    x = draw_words(device)
+    assert not x.multiply_once()
+    with torch.no_grad():
+        assert x.multiply_once() == (device == "cpu")
