@@ -3,6 +3,8 @@
 import argparse
 import math
 import shlex
+import sys
+from pathlib import Path
 
 from common.errors import UserError
 
@@ -17,9 +19,8 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, description, files=False):
         super().__init__(description=description, usage="%(prog)s [OPTION ...]" + " [@FILE ...]" * files,
-                         formatter_class=_HelpFormatter, allow_abbrev=False,
-                         fromfile_prefix_chars="@" if files else None)
-        self.groups = {}
+                         formatter_class=_HelpFormatter, allow_abbrev=False)
+        self.files, self.groups = files, {}
         self.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
     def group(self, title):
@@ -28,8 +29,17 @@ class Parser(argparse.ArgumentParser):
             self.groups[title] = self.add_argument_group(title)
         return self.groups[title]
 
-    def convert_arg_line_to_args(self, line):
-        return shlex.split(line, comments=True)
+    def expand(self, argv=None):
+        """Command line (None: this process's) with the options of each @FILE in its place."""
+        words = []
+        for word in sys.argv[1:] if argv is None else argv:
+            try:
+                words += shlex.split(Path(word[1:]).read_text(encoding="utf-8-sig"), comments=True) if (
+                    self.files and word.startswith("@")) else [word]
+            except (OSError, ValueError) as error:
+                self.error(f"{word}: cannot be read ({error}); name a text file of options")
+        return words
+
 
     def error(self, message):
         raise UserError(f"{message.removeprefix('argument ')}; see --help")

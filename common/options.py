@@ -107,6 +107,7 @@ def parse_options(description, script, argv=None, several_processes=False, prese
     """
     presets = presets or {}
     parser = build_parser(description, script, presets, defaults)
+    argv = parser.expand(argv)          # once: a pipe cannot be read twice
     options = parser.parse_args(argv)
     for name, sets in presets.items():
         parser.set_defaults(**sets[getattr(options, name)])

@@ -1,26 +1,25 @@
-"""Options: what is refused, what is taken by default, and what --help says."""
+"""Options of the parts' scripts: what is refused, what is taken by default, and what --help says."""
 
 import argparse
+import os
 import re
-import sys
 
 import pytest
 import torch
 
+from common.devices import choose_precision, describe_run
 from common.errors import UserError, run_script
-from common.options import OPTIONS, ROOT, choose_precision, describe_run, parse_options, plain_options
-from common.training.loop import build_optimizer
+from common.options import GROUPS, Option, parse_options, plain_options
+from common.parts import ROOT
 
 DEFAULTS = dict(
     epochs=6, batch_size=200, hidden_units=500, hidden_layers=1, lstm_layers=1, pooling="max", dropout=0.5,
     vocab_size=8000, sequence_length=100, optimizer="adam", learning_rate=0.001, schedule="constant", step_epochs=4,
-    clip_norm=0.0, drop_stop_words=False, validation=0.0, validate_every=0, keep="last", patience=0,
-    test_every=1, save_every=1, save_minutes=10.0, restart=False, fine_tune="last", layer_decay=1.0, prime=["a", "i"],
-    temperature=[0.5, 1.0], length=150, top_k=0, top_p=1.0, raw=False, language_model=ROOT / "3a" / "language.model",
-    review=[], reviews=None, explain=False, model="RNN_model", crop="random", cell="lstm",
-    recipe="assignment", ngrams=0, drop_copies=False, lengths=[50, 100],
-    pseudo_labels=None, unlabelled=False)
+    clip_norm=0.0, drop_stop_words=False, validation=0.0, patience=0, test_every=1, save_minutes=10.0, restart=False,
+    language_model=ROOT / "3a" / "language.model", review=[], reviews=None, explain=False, recipe="assignment",
+    drop_duplicates=False, lengths=[50, 100], pseudo_labels=None, unlabelled=False)
 
+BACKENDS = torch.backends.cuda.matmul, torch.backends.cudnn
 BFLOAT16_INSTRUCTIONS = ["_is_amx_tile_supported", "_is_avx512_bf16_supported"]
 
 
@@ -30,11 +29,10 @@ def cpu_without_bfloat16(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     for kind in BFLOAT16_INSTRUCTIONS:
         monkeypatch.setattr(torch.cpu, kind, lambda: False)
-    backends = torch.backends.cuda.matmul, torch.backends.cudnn.rnn
-    before = [backend.fp32_precision for backend in backends]
+    before = [backend.allow_tf32 for backend in BACKENDS]
     yield
-    for backend, precision in zip(backends, before):
-        backend.fp32_precision = precision
+    for backend, allowed in zip(BACKENDS, before):
+        backend.allow_tf32 = allowed
 
 
 def give_gpu(monkeypatch, bfloat16):
@@ -49,22 +47,17 @@ def parse(*argv, **defaults):
 
 
 def test_every_option_is_tried_here():
-    assert set(DEFAULTS) == set(OPTIONS)
+    assert sorted(DEFAULTS) == sorted(name for group in GROUPS.values() for name in group)
 
 
 @pytest.mark.parametrize("argv", [
-    "--epochs 0", "--epochs -1", "--epochs 1.5", "--epochs many", "--epochs nan",
-    "--batch-size 1", "--hidden-units 0", "--hidden-layers 0", "--lstm-layers 0", "--pooling sum",
-    "--dropout 1", "--dropout -0.1", "--dropout nan", "--vocab-size 0", "--sequence-length 1",
-    "--optimizer rmsprop", "--learning-rate 0", "--learning-rate inf", "--learning-rate nan", "--learning-rate -1",
-    "--schedule cosine", "--step-epochs 0", "--clip-norm -1", "--clip-norm inf", "--validation 1", "--validation -0.1",
-    "--patience -1", "--patience 2", "--keep first", "--keep loss", "--validate-every -1", "--validate-every 5",
-    "--crop first", "--cell gru", "--test-every 0", "--save-every 0", "--save-minutes -1",
-    "--fine-tune none", "--layer-decay 0", "--layer-decay 2", "--temperature 1 0", "--temperature -1",
-    "--temperature 1e-300", "--temperature inf", "--length 0", "--top-k -1", "--top-p 0",
-    "--lengths 0", "--top-p 1.1", "--seed -1", "--seed 4294967296", "--seed 0.5", "--device tpu", "--device cuda",
-    "--precision float16", "--precision tf32", "--explain", "--review",
-    "--unlabelled --review good", "--epochs", "--prime", "--no-such-option"])
+    "--epochs 0", "--batch-size 1", "--hidden-units 0", "--hidden-layers 0", "--lstm-layers 0", "--pooling sum",
+    "--dropout 1", "--dropout -0.1", "--vocab-size 0", "--sequence-length 1", "--optimizer rmsprop",
+    "--learning-rate 0", "--learning-rate inf", "--learning-rate -1", "--schedule cosine", "--step-epochs 0",
+    "--clip-norm -1", "--clip-norm inf", "--validation 1", "--validation -0.1", "--patience -1", "--patience 2",
+    "--test-every 0", "--save-minutes -1", "--lengths 0", "--lengths", "--seed -1", "--seed 4294967296", "--seed 0.5",
+    "--device tpu", "--device cuda", "--precision float16", "--precision tf32", "--explain", "--review",
+    "--unlabelled --review good", "--no-such-option"])
 def test_a_wrong_option_ends_with_status_2_and_one_line_that_names_it(argv, capsys):
     with pytest.raises(SystemExit) as end:
         run_script(lambda: parse(*argv.split()))
@@ -75,13 +68,21 @@ def test_a_wrong_option_ends_with_status_2_and_one_line_that_names_it(argv, caps
 
 
 def test_the_bounds_themselves_are_taken():
-    options = parse("--dropout", "0", "--validation", "0.9", "--patience", "0", "--top-p", "1", "--batch-size", "2",
+    options = parse("--dropout", "0", "--validation", "0.9", "--patience", "0", "--batch-size", "2",
                     "--seed", "4294967295", "--clip-norm", "0", "--sequence-length", "2")
-    assert (options.dropout, options.validation, options.top_p) == (0, 0.9, 1)
+    assert (options.dropout, options.validation) == (0, 0.9)
     assert (options.patience, options.batch_size, options.seed) == (0, 2, 4294967295)
 
 
-PRESETS = {"recipe": {"assignment": {}, "overfit": {"dropout": 0.0, "epochs": 20, "drop_copies": True}}}
+def test_a_script_may_have_an_option_of_its_own_in_any_group(capsys):
+    cell = Option("model", "lstm", choices=["lstm", "gru"], help="the cell")
+    assert parse(cell=cell).cell == "lstm"
+    assert parse("--cell", "gru", cell=cell).cell == "gru"
+    with pytest.raises(UserError, match="--cell: invalid choice: 'rnn'"):
+        parse("--cell", "rnn", cell=cell)
+
+
+PRESETS = {"recipe": {"assignment": {}, "overfit": {"dropout": 0.0, "epochs": 20, "drop_duplicates": True}}}
 
 
 def test_a_recipe_takes_the_place_of_the_defaults():
@@ -91,10 +92,10 @@ def test_a_recipe_takes_the_place_of_the_defaults():
     assert (options.dropout, options.epochs) == (0.5, 6)
 
 
-def test_an_option_counts_more_than_the_recipe():
-    options = parse_options("", __file__, ["--epochs", "3", "--no-drop-copies", "--recipe", "overfit"], presets=PRESETS,
-                            **DEFAULTS)
-    assert (options.dropout, options.epochs, options.drop_copies) == (0, 3, False)
+def test_an_option_overrides_the_recipe():
+    argv = ["--epochs", "3", "--no-drop-duplicates", "--recipe", "overfit"]
+    options = parse_options("", __file__, argv, presets=PRESETS, **DEFAULTS)
+    assert (options.dropout, options.epochs, options.drop_duplicates) == (0, 3, False)
 
 
 def test_numbers_too_small_to_count_become_0():
@@ -113,34 +114,42 @@ def test_an_option_that_a_script_does_not_have_is_refused():
         parse("--hidden-layers", "2", epochs=6)
 
 
-def test_patience_goes_with_validation():
+def test_patience_needs_validation_reviews():
     assert parse("--patience", "2", "--validation", "0.1").patience == 2
     with pytest.raises(UserError, match="--patience: needs validation reviews; .*--validation 0.1"):
         parse("--patience", "2")
 
 
-def test_validating_within_an_epoch_goes_with_validation():
-    assert parse("--validate-every", "5", "--validation", "0.1").validate_every == 5
-    with pytest.raises(UserError, match="--validate-every: needs validation reviews; .*--validation 0.1"):
-        parse("--validate-every", "5")
+def test_patience_is_refused_with_a_learning_rate_that_decays_over_the_whole_run():
+    with pytest.raises(UserError, match="--patience: would end --schedule one-cycle before"):
+        parse("--patience", "2", "--validation", "0.1", "--schedule", "one-cycle")
 
 
-@pytest.mark.parametrize("kept", ["loss", "accuracy"])
-def test_keeping_the_best_epoch_goes_with_validation(kept):
-    assert parse("--keep", kept, "--validation", "0.1").keep == kept
-    with pytest.raises(UserError, match="--keep: needs validation reviews; .*--validation 0.1"):
-        parse("--keep", kept)
+def test_options_may_come_from_a_file(tmp_path):
+    (tmp_path / "mine.txt").write_text("--recipe overfit  # with more epochs\n--epochs 30\n--output 'my results'\n")
+    options = parse_options("", __file__, [f"@{tmp_path / 'mine.txt'}"], presets=PRESETS, **DEFAULTS)
+    assert (options.dropout, options.epochs, str(options.output)) == (0, 30, "my results")
+
+
+def test_options_may_come_from_a_pipe():
+    """It can be read only once."""
+    reader, writer = os.pipe()
+    os.write(writer, b"--epochs 30")
+    os.close(writer)
+    options = parse_options("", __file__, [f"@/dev/fd/{reader}"], presets=PRESETS, **DEFAULTS)
+    os.close(reader)
+    assert options.epochs == 30
 
 
 def test_an_option_that_names_a_set_of_options_sets_their_defaults():
-    presets = {"model": {"RNN_model": {}, "SentimentRNN": dict(epochs=4, hidden_units=256)}}
+    presets = {"model": {"SentimentRNN": {}, "SentimentClassifier": dict(epochs=4, hidden_units=256)}}
 
     def parse_sets(*argv):
-        options = parse_options("", __file__, argv, presets=presets, **DEFAULTS)
+        options = parse_options("", __file__, argv, presets=presets, model=Option("model", "SentimentRNN"), **DEFAULTS)
         return options.epochs, options.hidden_units, options.batch_size
     assert parse_sets() == (6, 500, 200)
-    assert parse_sets("--model", "SentimentRNN") == (4, 256, 200)
-    assert parse_sets("--epochs", "9", "--model", "SentimentRNN") == (9, 256, 200)
+    assert parse_sets("--model", "SentimentClassifier") == (4, 256, 200)
+    assert parse_sets("--epochs", "9", "--model", "SentimentClassifier") == (9, 256, 200)
 
 
 def test_defaults_are_those_of_the_script():
@@ -151,25 +160,32 @@ def test_defaults_are_those_of_the_script():
     assert options.seed == 0
 
 
-def test_several_values_are_taken_by_prime_and_temperature():
-    options = parse("--prime", "i love it", "the", "--temperature", "0.7", "1", "1.3")
-    assert options.prime == ["i love it", "the"]
-    assert options.temperature == [0.7, 1, 1.3]
+def test_several_values_are_taken_by_lengths_and_review():
+    options = parse("--lengths", "50", "200", "--review", "good", "bad", "--review", "so so")
+    assert options.lengths == [50, 200]
+    assert options.review == ["good", "bad", "so so"]
 
 
-def test_help_lists_every_option_with_its_default(capsys, monkeypatch):
+def test_help_lists_every_option_with_what_it_does_and_its_default(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "500")
     with pytest.raises(SystemExit) as end:
         parse("--help")
-    entries = [" ".join(entry.split()) for entry in capsys.readouterr().out.split("\n  --")]
+    entries = [" ".join(entry.split("\n\n")[0].split()) for entry in capsys.readouterr().out.split("\n  --")]
     assert end.value.code == 0
     defaults = DEFAULTS | dict(data=ROOT / "preprocessed_data", output=ROOT / "tests", seed=0, device="auto",
                                precision="auto", debug=False)
     assert len(entries) == len(defaults) + 1
     for name, default in defaults.items():
-        option = name.replace("_", "-")
-        pattern = re.escape(option) + r"(, \S+)? .*[a-z]{3} .*" + re.escape(f"(default: {default})")
-        assert any(re.fullmatch(pattern, entry) for entry in entries), option
+        shown = "" if default is None or default is False or default == [] else f"(default: {default})"
+        pattern = re.escape(name.replace("_", "-")) + r"(, \S+)? .*[a-z]{3}.*" + re.escape(shown)
+        assert any(re.fullmatch(pattern, entry) for entry in entries), name
+
+
+def test_the_groups_of_help_come_in_one_order_whatever_a_script_has(capsys):
+    with pytest.raises(SystemExit):
+        parse("--help", unlabelled=False, epochs=3, dropout=0.5)
+    titles = re.findall(r"^(\w+):$", capsys.readouterr().out, flags=re.MULTILINE)
+    assert titles == ["options", "model", "training", "data", "evaluation", "saving", "machine"]
 
 
 def test_help_shows_the_docstring_as_it_is_written(capsys):
@@ -178,25 +194,19 @@ def test_help_shows_the_docstring_as_it_is_written(capsys):
     assert "Part 9.\n\n    python 9/train.py\n" in capsys.readouterr().out
 
 
-def test_a_percent_sign_in_the_docstring_is_shown(capsys):
-    with pytest.raises(SystemExit):
-        parse_options("The test accuracy is 86 to 88 %.", __file__, ["--help"])
-    assert "86 to 88 %." in capsys.readouterr().out
-
-
 def test_a_cpu_computes_in_float32():
     options = parse()
     assert (options.device.type, options.precision) == ("cpu", "float32")
 
 
 @pytest.mark.parametrize("kind", BFLOAT16_INSTRUCTIONS)
-def test_a_cpu_with_bfloat16_products_computes_in_bfloat16(kind, monkeypatch):
+def test_a_cpu_with_bfloat16_instructions_computes_in_bfloat16(kind, monkeypatch):
     monkeypatch.setattr(torch.cpu, kind, lambda: True)
     assert parse().precision == "bfloat16"
     assert parse("--precision", "float32").precision == "float32"
 
 
-@pytest.mark.parametrize("bfloat16, precision", [(True, "bfloat16"), (False, "tf32")])
+@pytest.mark.parametrize("bfloat16, precision", [(True, "bfloat16"), (False, "float32")])
 def test_a_gpu_is_taken_where_there_is_one_in_the_precision_it_has(bfloat16, precision, monkeypatch):
     give_gpu(monkeypatch, bfloat16)
     options = parse()
@@ -222,18 +232,18 @@ def test_a_gpu_is_left_alone_with_device_cpu(monkeypatch):
     assert (options.device.type, options.precision) == ("cpu", "float32")
 
 
-def test_bfloat16_is_refused_on_a_gpu_without_it(monkeypatch):
+@pytest.mark.parametrize("precision", ["bfloat16", "tf32"])
+def test_a_precision_that_a_gpu_does_not_have_is_refused(precision, monkeypatch):
     give_gpu(monkeypatch, bfloat16=False)
-    with pytest.raises(UserError, match="--precision bfloat16: this GPU has none"):
-        parse("--precision", "bfloat16")
+    with pytest.raises(UserError, match=f"--precision {precision}: this GPU has none; use --precision float32"):
+        parse("--precision", precision)
 
 
-@pytest.mark.parametrize("precision, products", [("float32", "ieee"), ("tf32", "tf32"), ("bfloat16", "tf32")])
-def test_the_precision_governs_torchs_products(precision, products, monkeypatch):
+@pytest.mark.parametrize("precision, allowed", [("float32", False), ("tf32", True), ("bfloat16", True)])
+def test_the_precision_governs_torchs_matrix_multiplications(precision, allowed, monkeypatch):
     give_gpu(monkeypatch, bfloat16=True)
     assert choose_precision(precision, torch.device("cuda")) == precision
-    assert torch.backends.cuda.matmul.fp32_precision == products
-    assert torch.backends.cudnn.rnn.fp32_precision == products
+    assert [backend.allow_tf32 for backend in BACKENDS] == [allowed, allowed]
 
 
 def test_the_seed_decides_all_random_numbers():
@@ -261,33 +271,6 @@ def test_plain_options_hold_only_plain_values():
 def test_the_gpus_of_several_processes_make_no_difference_to_the_plain_options():
     first, second = (argparse.Namespace(device=torch.device("cuda", index)) for index in (0, 1))
     assert plain_options(first) == plain_options(second) == {"device": "cuda"}
-
-
-@pytest.mark.parametrize("name, kind, defaults", [
-    ("adam", torch.optim.Adam, {"lr": 0.01}), ("sgd", torch.optim.SGD, {"lr": 0.01, "momentum": 0.9})])
-def test_the_optimizer_is_the_one_asked_for(name, kind, defaults):
-    optimizer = build_optimizer([torch.zeros(2, requires_grad=True)],
-                                parse("--optimizer", name, "--learning-rate", "0.01"))
-    assert type(optimizer) is kind
-    assert defaults.items() <= optimizer.defaults.items()
-
-
-def test_debug_shows_the_traceback(monkeypatch):
-    def main():
-        raise UserError("imdb_train.txt:3: an empty line")
-    monkeypatch.setattr(sys, "argv", ["script.py", "--debug"])
-    with pytest.raises(UserError):
-        run_script(main)
-
-
-def test_an_error_of_several_lines_becomes_one(capsys, monkeypatch):
-    def main():
-        raise UserError("a file: wrong\n  in two ways")
-    monkeypatch.setattr(sys, "argv", ["script.py"])
-    with pytest.raises(SystemExit) as end:
-        run_script(main)
-    assert end.value.code == 2
-    assert capsys.readouterr().err == "error: a file: wrong in two ways\n"
 
 
 def test_options_without_a_default_here_do_not_exist():

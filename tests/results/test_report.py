@@ -71,9 +71,9 @@ def test_runs_that_differ_in_when_they_looked_at_the_test_reviews_are_one_trial(
 
 def test_an_option_that_an_older_record_lacks_was_off(tmp_path):
     leave_run(tmp_path / "old", "1a")
-    leave_run(tmp_path / "new", "1a", recipe="best", ngrams=3, drop_copies=True, clip_norm=0.0, keep="last")
+    leave_run(tmp_path / "new", "1a", recipe="best", ngrams=3, drop_duplicates=True, clip_norm=0.0)
     trials = trials_of(read_runs([tmp_path]))["1a"]
-    assert [differences(trial, trials) for trial in trials] == ["", "ngrams 3, drop copies True"]
+    assert [differences(trial, trials) for trial in trials] == ["", "ngrams 3, drop duplicates True"]
 
 
 def test_a_lone_trial_shows_its_size(tmp_path):

@@ -1,6 +1,6 @@
 """Whatever bytes come, a reader gives the right arrays or one line that names the file.
 
-More cases: `python -m pytest tests/test_fuzzing.py --hypothesis-profile=many`.
+More cases: `python -m pytest tests/scripts/test_fuzzing.py --hypothesis-profile=many`.
 """
 
 import gzip

@@ -8,7 +8,7 @@ import torch
 from nltk.tokenize.punkt import PunktSentenceTokenizer
 from parts import ROOT, load_script
 
-from common.checkpoints import save_checkpoint
+from common.checkpoints import write_checkpoint
 from common.errors import UserError
 
 
@@ -91,15 +91,15 @@ def test_words_are_drawn_as_often_as_they_are_probable(generator):
     assert shares[probabilities == 0].tolist() == [0, 0, 0]
 
 
-def test_reviews_have_the_length_and_start_with_their_primes(generator, model):
-    primes = [[1], [2, 3, 4], [5, 6]]
-    reviews = write(generator, model, primes, length=9, temperature=1.0)
+def test_reviews_have_the_length_and_start_with_their_prompts(generator, model):
+    prompts = [[1], [2, 3, 4], [5, 6]]
+    reviews = write(generator, model, prompts, length=9, temperature=1.0)
     assert reviews.shape == (3, 9)
-    for review, prime in zip(reviews.tolist(), primes):
-        assert review[:len(prime)] == prime
+    for review, prompt in zip(reviews.tolist(), prompts):
+        assert review[:len(prompt)] == prompt
 
 
-def test_a_prime_longer_than_the_review_is_cut(generator, model):
+def test_a_prompt_longer_than_the_review_is_cut(generator, model):
     assert write(generator, model, [[1, 2, 3, 4, 5], [6]], length=3, temperature=1.0)[0].tolist() == [1, 2, 3]
 
 
@@ -111,15 +111,15 @@ def test_the_unknown_token_is_never_sampled(generator, model):
     assert (reviews != 0).all()
 
 
-def test_the_unknown_token_may_stand_in_a_prime(generator, model):
+def test_the_unknown_token_may_stand_in_a_prompt(generator, model):
     assert write(generator, model, [[0, 1]], length=4, temperature=1.0)[0, :2].tolist() == [0, 1]
 
 
-def test_primes_of_different_lengths_give_what_each_gives_alone(generator, model):
-    primes = [[1], [2, 3, 4, 5, 6, 7], [5, 6], [2]]
-    together = write(generator, model, primes, length=12, temperature=1.0, top_k=1)
-    for prime, review in zip(primes, together):
-        alone = write(generator, model, [prime], length=12, temperature=1.0, top_k=1)
+def test_prompts_of_different_lengths_give_what_each_gives_alone(generator, model):
+    prompts = [[1], [2, 3, 4, 5, 6, 7], [5, 6], [2]]
+    together = write(generator, model, prompts, length=12, temperature=1.0, top_k=1)
+    for prompt, review in zip(prompts, together):
+        alone = write(generator, model, [prompt], length=12, temperature=1.0, top_k=1)
         assert torch.equal(review, alone[0])
     assert len({tuple(review[6:].tolist()) for review in together}) > 1
 
@@ -178,29 +178,29 @@ def test_readable_text_is_as_a_person_would_write_it(tokens, text, generator):
     assert generator.readable(tokens.split()) == text
 
 
-def test_a_primes_words_become_token_ids(generator, capsys):
-    assert generator.encode_prime("i love  this", ["this", "i", "love"], str.split) == [2, 3, 1]
+def test_a_prompts_words_become_token_ids(generator, capsys):
+    assert generator.encode_prompt("i love  this", ["this", "i", "love"], str.split) == [2, 3, 1]
     assert capsys.readouterr().err == ""
 
 
-def test_a_primes_unknown_words_are_named(generator, capsys):
-    assert generator.encode_prime("i adore this movie", ["this", "i", "love"], str.split) == [2, 0, 1, 0]
+def test_a_prompts_unknown_words_are_named(generator, capsys):
+    assert generator.encode_prompt("i adore this movie", ["this", "i", "love"], str.split) == [2, 0, 1, 0]
     assert capsys.readouterr().err.endswith(": adore movie\n")
 
 
-@pytest.mark.parametrize("prime", ["", "  ", "adore"])
-def test_a_prime_without_a_known_word_is_refused(prime, generator):
-    with pytest.raises(UserError, match=f"--prime '{prime}': no word that the model knows; give one"):
-        generator.encode_prime(prime, ["this", "i", "love"], str.split)
+@pytest.mark.parametrize("prompt", ["", "  ", "adore"])
+def test_a_prompt_without_a_known_word_is_refused(prompt, generator):
+    with pytest.raises(UserError, match=f"--prompt '{prompt}': no word that the model knows; give one"):
+        generator.encode_prompt(prompt, ["this", "i", "love"], str.split)
 
 
-def test_a_prime_is_cut_as_preprocessing_did_where_its_tokenizer_is_there(generator, monkeypatch, tmp_path):
+def test_a_prompt_is_cut_as_preprocessing_did_where_its_tokenizer_is_there(generator, monkeypatch, tmp_path):
     monkeypatch.setattr("common.preprocessing.tokenizer.load_punkt", lambda fetch: PunktSentenceTokenizer())
-    assert generator.prime_tokenizer(tmp_path)("I didn't. Great!") == ["i", "did", "n't", ".", "great", "!"]
+    assert generator.prompt_tokenizer(tmp_path)("I didn't. Great!") == ["i", "did", "n't", ".", "great", "!"]
 
 
 @pytest.mark.parametrize("missing", ["nltk", "punkt"])
-def test_a_prime_is_cut_at_its_spaces_where_it_is_not(missing, generator, monkeypatch, tmp_path):
+def test_a_prompt_is_cut_at_its_spaces_where_it_is_not(missing, generator, monkeypatch, tmp_path):
     def load_punkt(fetch):
         assert not fetch
         raise UserError("punkt_tab: not installed")
@@ -208,18 +208,43 @@ def test_a_prime_is_cut_at_its_spaces_where_it_is_not(missing, generator, monkey
     if missing == "nltk":
         monkeypatch.delitem(sys.modules, "common.preprocessing.tokenizer")
         monkeypatch.setitem(sys.modules, "nltk", None)
-    assert generator.prime_tokenizer(tmp_path)("I  did n't. Great!") == ["i", "did", "n't.", "great!"]
+    assert generator.prompt_tokenizer(tmp_path)("I  did n't. Great!") == ["i", "did", "n't.", "great!"]
 
 
-def test_explain_adds_the_probabilities_to_the_words(generator, model, run_here, tmp_path):
+@pytest.fixture
+def run_script(model, run_here, tmp_path):
+    """Runs 3b/generate_review.py on the model, whose words are aa, bb, ... -> as run_here."""
     words = [chr(ord("a") + k) * 2 for k in range(29)]
-    save_checkpoint(tmp_path / "language.model", "3a", model, {"vocab_size": 30, "no_of_hidden_units": 16}, words,
-                    {"glove": None}, {}, {}, True)
-    status, stdout, _ = run_here("3b/generate_review.py", "--language-model", tmp_path / "language.model", "--data",
-                                 tmp_path, "--output", tmp_path, "--prime", "aa bb", "--temperature", "1", "--length",
-                                 "5", "--raw", "--explain")
+    write_checkpoint(tmp_path / "language.model", "3a", {
+        "model": model.state_dict(), "arguments": {"vocab_size": 30, "no_of_hidden_units": 16}, "vocabulary": words})
+
+    def run_script(*options):
+        return run_here("3b/generate_review.py", "--language-model", tmp_path / "language.model", "--data", tmp_path,
+                        "--output", tmp_path, *options)
+    return run_script
+
+
+def test_explain_adds_the_probabilities_to_the_words(run_script, tmp_path):
+    status, stdout, _ = run_script("--prompt", "aa bb", "--temperature", "1", "--length", "5", "--raw", "--explain")
     assert status == 0
     _, text, explained = (tmp_path / "generated_reviews.txt").read_text().splitlines()
     assert re.sub(r"\([01]\.\d\d\)", "", explained) == text
     assert re.fullmatch(r"aa bb( \S\S\([01]\.\d\d\)){3}", explained)
     assert explained in stdout
+
+
+@pytest.mark.parametrize("prompt", ["zebra", "", "  "])
+def test_a_prompt_without_a_known_word_leaves_no_file(prompt, run_script, tmp_path):
+    status, _, stderr = run_script("--prompt", "aa", prompt)
+    [line] = stderr.splitlines()
+    assert status == 2 and line.startswith("error: --prompt '") and "no word that the model knows" in line
+    assert not (tmp_path / "generated_reviews.txt").exists()
+
+
+@pytest.mark.parametrize("argv", ["--temperature 1 0", "--temperature -1", "--temperature inf", "--length 0",
+                                  "--top-k -1", "--top-p 0", "--top-p 1.1", "--prompt"])
+def test_a_wrong_option_is_refused(argv, run_script):
+    status, _, stderr = run_script(*argv.split())
+    assert status == 2
+    [line] = stderr.splitlines()
+    assert line.startswith(f"error: {argv.split()[0]}: ")

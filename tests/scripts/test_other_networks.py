@@ -1,4 +1,4 @@
-"""The other networks of the course, trained and tested by 2a's scripts."""
+"""The other networks of the course: their layers, and the scripts that train and test them."""
 
 import pytest
 import torch
@@ -6,6 +6,8 @@ import torch.nn.functional as F
 from parts import load_script
 from torch import nn
 
+from common.checkpoints import load_checkpoint
+from common.data.batches import Batch
 from common.errors import UserError
 from common.processes import processes
 from common.results.records import read_table
@@ -14,10 +16,11 @@ BATCH, TIME, HIDDEN, VOCAB, IN_SIZE = 5, 7, 6, 20, 4
 LENGTHS = torch.tensor([4, TIME, 1, 5, 2])
 CELLS = ["lstm", "course"]
 NAMES = ["SentimentRNN", "SentimentClassifier"]
+FOLDER = "2a/other_networks"
 
 
 def network_class(name):
-    return getattr(load_script("2a", f"{name}.py"), name)
+    return getattr(load_script(FOLDER, f"{name}.py"), name)
 
 
 def build(name, **arguments):
@@ -30,7 +33,7 @@ def build(name, **arguments):
 
 def layer(name, in_size=IN_SIZE, cell="lstm"):
     torch.manual_seed(0)
-    return getattr(load_script("2a", "SentimentClassifier.py"), name)(in_size, HIDDEN, cell)
+    return getattr(load_script(FOLDER, "SentimentClassifier.py"), name)(in_size, HIDDEN, cell)
 
 
 def draw_inputs():
@@ -55,7 +58,7 @@ def assert_close(actual, expected):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_one_merged_product_equals_the_four_separate_ones(cell):
+def test_one_merged_matrix_multiplication_equals_the_four_separate_ones(cell):
     inputs = draw_inputs()
     merged, separate = (build("SentimentClassifier", cell=cell, merged=merged) for merged in (True, False))
     assert type(merged.lstm) is not type(separate.lstm)
@@ -113,9 +116,35 @@ def test_average_and_maximum_of_the_real_tokens_are_read():
 
 
 def test_the_hidden_state_is_zeros_before_the_first_token():
-    h, c = build("SentimentRNN").init_hidden(3)
-    assert h.shape == c.shape == (2, 3, HIDDEN)
-    assert not h.any() and not c.any()
+    hidden = build("SentimentRNN", lstm_layers=3).init_hidden(4)
+    assert [[part.shape for part in state] for state in hidden] == [[(1, 4, HIDDEN)] * 2] * 3
+    assert not any(part.any() for state in hidden for part in state)
+
+
+def test_every_layer_is_an_lstm_of_its_own():
+    names = {name for name, _ in build("SentimentRNN").named_parameters()}
+    assert {f"lstm.{layer}.{kind}_{side}_l0" for layer in (0, 1) for kind in ("weight", "bias") for side in ("ih", "hh")
+            } < names
+
+
+def test_the_layers_are_those_of_torchs_lstm_of_several_layers():
+    ours, (x, _) = build("SentimentRNN").eval(), draw_inputs()
+    theirs = nn.LSTM(400, HIDDEN, num_layers=2, batch_first=True)
+    theirs.load_state_dict({name.replace("_l0", f"_l{k}"): tensor for k, lstm in enumerate(ours.lstm)
+                            for name, tensor in lstm.state_dict().items()})
+    h, (last, cell) = theirs(ours.embedding(x))
+    logits, hidden = ours.read(x, ours.init_hidden(BATCH))
+    assert_close(logits, ours.fc_output(h)[:, :, 0])
+    assert_close([torch.cat(parts) for parts in zip(*hidden)], [last, cell])
+
+
+def test_dropout_stands_between_the_layers_and_before_the_output():
+    model, (x, _) = build("SentimentRNN", dropout=1.0).train(), draw_inputs()
+    model.dropout.p = 0.0
+    h, _ = model.lstm[1](torch.zeros(BATCH, TIME, HIDDEN))                      # nothing comes from the first layer
+    assert_close(model.read(x, model.init_hidden(BATCH))[0], model.fc_output(h)[:, :, 0])
+    model.dropout.p = 1.0
+    assert_close(model.read(x, model.init_hidden(BATCH))[0], model.fc_output.bias.expand(BATCH, TIME))
 
 
 def test_reading_on_from_the_hidden_state_equals_reading_at_once():
@@ -136,12 +165,12 @@ def test_the_output_is_read_at_the_last_real_token():
     assert_close(loss, -torch.where(t > 0, expected, 1 - expected).log().mean())
 
 
-def test_a_probability_of_one_for_a_negative_review_has_a_finite_loss():
+def test_a_confidently_wrong_review_has_a_loss_in_its_logit_and_the_gradient_to_put_it_right():
     model, (x, t) = build("SentimentRNN").eval(), draw_inputs()
     nn.init.constant_(model.fc_output.bias, 1000)
-    (loss, _), gradients = step(model, x, torch.zeros_like(t))
-    assert 15 < loss < 17
-    assert all(gradient.isfinite().all() for gradient in gradients.values())
+    (loss, logit), gradients = step(model, x, torch.zeros_like(t))
+    assert_close(loss, logit.mean())
+    assert_close(gradients["fc_output.bias"], torch.ones(1))
 
 
 def test_dropout_follows_train_and_eval():
@@ -169,24 +198,6 @@ def test_lengths_beyond_a_crop_are_those_of_the_crop(name):
     assert_close(model(x, t, lengths=torch.full((BATCH,), 3 * TIME)), model(x, t))
 
 
-@pytest.mark.parametrize("name, arguments", [("SentimentRNN", {}), ("SentimentClassifier", {}),
-                                             ("SentimentClassifier", {"cell": "course"})])
-def test_contributions_and_the_bias_sum_to_the_logit(name, arguments):
-    model, (x, t) = build(name, **arguments).eval(), draw_inputs()
-    found = model.contributions(model.embedding(x), LENGTHS)
-    assert found.shape == (BATCH, TIME)
-    assert not found[torch.arange(TIME) >= LENGTHS[:, None]].any()
-    assert_close(found.sum(dim=1) + model.fc_output.bias, model(x, t, lengths=LENGTHS)[1])
-
-
-def test_a_tokens_contribution_is_what_the_logit_gains_by_it():
-    model, (x, t) = build("SentimentRNN").eval(), draw_inputs()
-    found = model.contributions(model.embedding(x), torch.full((BATCH,), TIME))
-    logits = [model(x[:, :n], t)[1] for n in range(1, TIME + 1)]
-    assert_close(found[:, 3], logits[3] - logits[2])
-    assert_close(found[:, 0], logits[0] - model.fc_output.bias)
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_bfloat16_changes_a_logit_by_little(name):
     model, inputs = build(name).eval(), draw_inputs()
@@ -212,12 +223,16 @@ def test_a_network_learns(name):
 # The scripts
 
 
+def build_training(*argv):
+    return load_script(FOLDER, "train.py").build_training(list(map(str, argv)))
+
+
 @pytest.fixture
 def train(data, run_here, tmp_path):
     """Trains a network at a tiny size -> what was printed."""
     def train(name, *options):
         status, stdout, stderr = run_here(
-            "2a/RNN_sentiment_analysis.py", "--model", name, "--data", data, "--output", tmp_path, "--epochs", "1",
+            f"{FOLDER}/train.py", "--model", name, "--data", data, "--output", tmp_path, "--epochs", "1",
             "--hidden-units", "8", "--sequence-length", "20", "--batch-size", "100", "--precision", "float32", *options)
         assert (status, stderr) == (0, "")
         return stdout
@@ -226,50 +241,96 @@ def train(data, run_here, tmp_path):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_scripts_train_and_test_a_network(name, train, data, run_here, tmp_path):
-    printed = train(name, "--validate-every", "5")
-    assert "epoch  1/1 step 5 | validation loss " in printed
-    assert "best validation accuracy" in printed.splitlines()[-1]
-    status, stdout, stderr = run_here("2a/RNN_test.py", "--data", data, "--output", tmp_path, "--precision", "float32")
+    printed = train(name)
+    assert "epoch  1/1 | train loss " in printed and " | validation loss " in printed
+    assert load_checkpoint(tmp_path / "rnn.model", "2a")["arguments"]["model"] == name
+    status, stdout, stderr = run_here(f"{FOLDER}/test.py", "--data", data, "--output", tmp_path, "--lengths", "50",
+                                      "100", "--precision", "float32")
     assert (status, stderr) == (0, "")
     rows = read_table(tmp_path / "test_table.csv")
-    assert [row["sequence length"] for row in rows] == [*map(str, range(50, 501, 50)), "whole"]
+    assert [row["sequence length"] for row in rows] == ["50", "100", "whole"]
     assert all(30 < float(row["test accuracy"]) <= 100 for row in rows)
+
+
+def test_a_network_is_tested_on_the_last_tokens_only_if_it_was_trained_on_them(train, data, run_here, tmp_path):
+    def losses(seed):
+        status, *_ = run_here(f"{FOLDER}/test.py", "--data", data, "--output", tmp_path, "--lengths", "30", "--seed",
+                              seed, "--precision", "float32")
+        assert status == 0
+        return [row["test loss"] for row in read_table(tmp_path / "test_table.csv")]
+    train("SentimentClassifier")
+    assert losses(1) == losses(2)
+    train("SentimentClassifier", "--crop", "random", "--restart")
+    assert losses(1) != losses(2)
+
+
+def test_an_unknown_network_is_refused_with_those_there_are():
+    with pytest.raises(UserError, match="--model: invalid choice: 'RNN_model' .*SentimentRNN.*SentimentClassifier"):
+        build_training("--model", "RNN_model")
 
 
 def test_sentiment_rnn_is_refused_under_torchrun(monkeypatch):
     monkeypatch.setattr(processes, "size", 2)
     with pytest.raises(UserError, match="torchrun: .*SentimentRNN; start it with python"):
-        load_script("2a", "RNN_sentiment_analysis.py").build_training(["--model", "SentimentRNN"])
+        build_training("--model", "SentimentRNN")
 
 
 @pytest.mark.parametrize("name, expected", [
     ("SentimentRNN", dict(epochs=4, hidden_units=256, lstm_layers=2, dropout=0.5, learning_rate=0.001, clip_norm=5.0,
-                          validate_every=100)),
+                          crop="random", sequence_length=200)),
     ("SentimentClassifier", dict(epochs=5, hidden_units=100, vocab_size=3000, sequence_length=128, crop="last",
-                                 keep="accuracy"))])
-def test_each_network_has_the_courses_settings(name, expected, data, tmp_path):
-    script = load_script("2a", "RNN_sentiment_analysis.py")
-    training = script.build_training(["--model", name, "--data", str(data), "--output", str(tmp_path)])
+                                 clip_norm=0.0))])
+def test_each_network_has_the_courses_settings_and_keeps_its_best_epoch(name, expected, data, tmp_path):
+    training = build_training("--model", name, "--data", data, "--output", tmp_path)
     assert {option: getattr(training.options, option) for option in expected} == expected
+    assert training.options.patience == training.options.epochs and training.options.validation > 0
     assert type(training.model).__name__ == name
 
 
-def test_an_unknown_network_is_refused_with_those_there_are():
-    with pytest.raises(UserError, match="--model: invalid choice: 'BOW_model' .*RNN_model.*SentimentClassifier"):
-        load_script("2a", "RNN_sentiment_analysis.py").build_training(["--model", "BOW_model"])
-
-
 @pytest.mark.parametrize("name, option, value", [
-    ("RNN_model", "--cell", "course"), ("SentimentRNN", "--pooling", "mean"), ("SentimentRNN", "--ngrams", "2"),
-    ("SentimentClassifier", "--dropout", "0.2"), ("SentimentClassifier", "--lstm-layers", "2")])
+    ("SentimentRNN", "--cell", "course"), ("SentimentClassifier", "--dropout", "0.2"),
+    ("SentimentClassifier", "--lstm-layers", "2")])
 def test_an_option_that_a_network_does_not_have_is_refused(name, option, value, data, tmp_path):
-    with pytest.raises(UserError, match=f"{option}: {name} has none; leave it, .* to another --model"):
-        load_script("2a", "RNN_sentiment_analysis.py").build_training(
-            ["--model", name, option, value, "--data", str(data), "--output", str(tmp_path)])
+    with pytest.raises(UserError, match=f"{option}: {name} has none; leave it to another --model"):
+        build_training("--model", name, option, value, "--data", data, "--output", tmp_path)
 
 
-@pytest.mark.parametrize("name, recipe", [("SentimentRNN", "best"), ("SentimentClassifier", "overfit")])
-def test_a_recipe_is_refused_where_it_sets_what_a_network_does_not_have(name, recipe, data, tmp_path):
-    with pytest.raises(UserError, match=f"{name} has none; leave it, and a recipe that sets it"):
-        load_script("2a", "RNN_sentiment_analysis.py").build_training(
-            ["--model", name, "--recipe", recipe, "--data", str(data), "--output", str(tmp_path)])
+@pytest.mark.parametrize("name", NAMES)
+def test_looking_at_the_validation_reviews_changes_no_random_number(name, data, tmp_path):
+    training = build_training("--model", name, "--data", data, "--output", tmp_path, "--hidden-units", 4,
+                              "--sequence-length", 5, "--device", "cpu")
+    state = torch.get_rng_state()
+    training.evaluate("validation")
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+# What the test script explains
+
+
+@pytest.mark.parametrize("name, arguments", [("SentimentRNN", {}), ("SentimentClassifier", {}),
+                                             ("SentimentClassifier", {"cell": "course"})])
+def test_explained_tokens_and_the_bias_sum_to_the_logit(name, arguments):
+    network, found = explain(name, **arguments)
+    x, t = draw_inputs()
+    assert found.shape == (BATCH, TIME)
+    assert not found[torch.arange(TIME) >= LENGTHS[:, None]].any()
+    assert_close(found.sum(dim=1) + network.fc_output.bias, network(x, t, lengths=LENGTHS)[1])
+
+
+def test_a_tokens_contribution_to_sentiment_rnn_is_what_the_logit_gains_by_it():
+    network, found = explain("SentimentRNN", lengths=torch.full((BATCH,), TIME))
+    x, t = draw_inputs()
+    logits = [network(x[:, :n], t)[1] for n in range(1, TIME + 1)]
+    assert_close(found[:, 3], logits[3] - logits[2])
+    assert_close(found[:, 0], logits[0] - network.fc_output.bias)
+
+
+@torch.no_grad()
+def explain(name, lengths=LENGTHS, **arguments):
+    """(network with random weights, what each token of draw_inputs adds to its logit), as the test script does it."""
+    script = load_script(FOLDER, "test.py")
+    torch.manual_seed(0)
+    run = object.__new__(script.NetworkTest)
+    run.network = script.build_network(name, vocab_size=VOCAB, no_of_hidden_units=HIDDEN, **arguments).eval()
+    x, t = draw_inputs()
+    return run.network, run.network_contributions(Batch(x, t, lengths))

@@ -3,6 +3,7 @@
 import functools
 import math
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,14 +15,17 @@ from parts import MODELS, ROOT, TEST_SCRIPTS, TRAINING_SCRIPTS, load_script
 
 from common.checkpoints import load_checkpoint, write_checkpoint
 from common.data.reviews import read_reviews
+from common.errors import UserError
+from common.parts import PARTS
 from common.results.records import read_runs, read_table
-from common.training.recipes import RECIPES
 
 TINY = ["--epochs", "1", "--batch-size", "100"]
 RECURRENT = ["--hidden-units", "16", "--sequence-length", "20"]
 OPTIONS = {"1a": ["--hidden-units", "16"], "1b": ["--hidden-units", "16"], "2a": RECURRENT, "2b": RECURRENT,
-           "3a": [*RECURRENT, "--batch-size", "20", "--learning-rate", "0.01", "--drop-copies"],
+           "3a": [*RECURRENT, "--batch-size", "20", "--learning-rate", "0.01", "--drop-duplicates"],
            "3c": ["--sequence-length", "20"]}
+SCRIPTS = {part: load_script(part, Path(script).name) for part, script in TRAINING_SCRIPTS.items()}
+RECIPES = [(part, recipe) for part, script in SCRIPTS.items() for recipe in script.RECIPES]
 LENGTHS = [str(length) for length in range(50, 501, 50)] + ["whole"]
 
 
@@ -88,7 +92,27 @@ def test_a_trained_model_knows_its_options_and_words(part, trained, data):
     assert all(tensor.isfinite().all() for tensor in checkpoint["model"].values())
 
 
-@pytest.mark.parametrize("part, recipe", [(part, recipe) for part in RECIPES for recipe in RECIPES[part]])
+def options_of(script, monkeypatch):
+    """The names of the options that a training script hands to parse_options."""
+    class Parsed(Exception):
+        pass
+
+    def parse_options(*_, **defaults):
+        raise Parsed(set(defaults))
+    monkeypatch.setattr(script, "parse_options", parse_options)
+    with pytest.raises(Parsed) as parsed:
+        script.build_training()
+    return parsed.value.args[0]
+
+
+@pytest.mark.parametrize("part", TRAINING_SCRIPTS)
+def test_a_recipe_sets_options_that_its_script_has(part, monkeypatch):
+    names = options_of(SCRIPTS[part], monkeypatch)
+    assert SCRIPTS[part].RECIPES["assignment"] == {}
+    assert {name for recipe in SCRIPTS[part].RECIPES.values() for name in recipe} <= names
+
+
+@pytest.mark.parametrize("part, recipe", RECIPES)
 def test_a_recipe_is_trained_by_its_name(part, recipe, run_here, data, language_model, tmp_path):
     options = [*TINY, "--recipe", recipe, *([] if part == "3c" else ["--hidden-units", 8])]
     if part == "3c":
@@ -101,12 +125,30 @@ def test_a_recipe_is_trained_by_its_name(part, recipe, run_here, data, language_
                                  *options)
     assert status == 0, stderr
     [found] = read_runs([tmp_path])
-    expected = RECIPES[part][recipe] | {"recipe": recipe, "epochs": 1, "batch_size": 100}
+    expected = SCRIPTS[part].RECIPES[recipe] | {"recipe": recipe, "epochs": 1, "batch_size": 100}
     if recipe == "best":
         expected["pseudo_labels"] = "made_up.npy"
     if part != "3c":
         expected["hidden_units"] = 8
     assert {name: found.options[name] for name in expected} == expected
+
+
+def test_help_of_2as_training_fits_on_two_screens_and_its_groups_come_in_order(run_here, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    status, stdout, _ = run_here(TRAINING_SCRIPTS["2a"], "--help")
+    assert status == 0 and len(stdout.splitlines()) <= 90
+    assert re.findall(r"^(\w+):$", stdout, flags=re.MULTILINE) == [
+        "options", "model", "training", "data", "evaluation", "saving", "machine"]
+
+
+def test_a_training_script_reads_options_from_a_file(run_here, data, tmp_path):
+    (tmp_path / "mine.txt").write_text("# quick\n--recipe underfit --epochs 1\n--output 'my results'  # here\n")
+    status, _, stderr = run_here(TRAINING_SCRIPTS["1a"], f"@{tmp_path / 'mine.txt'}", "--data", data, "--output",
+                                 tmp_path)
+    assert status == 0, stderr
+    [found] = read_runs([tmp_path])
+    assert {name: found.options[name] for name in ("recipe", "epochs", "vocab_size")} == {
+        "recipe": "underfit", "epochs": 1, "vocab_size": 100}
 
 
 @pytest.mark.slow
@@ -164,6 +206,23 @@ def test_the_lengths_asked_for_are_tested_alone_each_on_the_same_crops(trained, 
 
 
 @pytest.mark.parametrize("part", TEST_SCRIPTS)
+def test_the_table_of_a_model_with_ngrams_has_the_accuracy_of_its_members_too(
+        part, data, language_model, run_here, tmp_path):
+    own = ["--language-model", language_model] if part == "3c" else OPTIONS[part]
+    options = ["--data", data, "--output", tmp_path, "--precision", "float32"]
+    status, _, stderr = run_here(TRAINING_SCRIPTS[part], *options, *TINY, *own, "--ngrams", 2, "--ngram-weight", 1)
+    assert status == 0, stderr
+    status, stdout, stderr = run_here(TEST_SCRIPTS[part], *options, *([] if part[0] == "1" else ["--lengths", 20]))
+    assert status == 0, stderr
+    rows = read_table(tmp_path / "test_table.csv")
+    assert [name for name in rows[0] if name != "sequence length"] == [
+        "test accuracy", "network alone", "n-grams alone", "test loss", "elapsed_s"]
+    for row in rows:
+        assert row["test accuracy"] == row["n-grams alone"] != row["network alone"]     # all the weight is theirs
+        assert f"network alone {row['network alone']}  n-grams alone {row['n-grams alone']}" in stdout
+
+
+@pytest.mark.parametrize("part", TEST_SCRIPTS)
 def test_a_model_labels_the_unlabelled_reviews_for_a_further_training(part, trained, data, run_here):
     folder = trained(part)[0]
     status, _, stderr = run_here(TEST_SCRIPTS[part], "--data", data, "--output", folder, "--unlabelled")
@@ -194,14 +253,22 @@ def test_3c_trains_the_last_layer_and_the_output_of_the_language_model(trained, 
                        and "running" not in name and "num_batches" not in name}
 
 
-def test_3c_leaves_the_copies_out_only_if_its_language_model_has(run_here, data, language_model, tmp_path):
+def test_3c_drops_duplicates_only_if_its_language_model_did(run_here, data, language_model, tmp_path):
     checkpoint = load_checkpoint(language_model, "3a")
-    checkpoint["options"]["drop_copies"] = False
+    checkpoint["options"]["drop_duplicates"] = False
     write_checkpoint(tmp_path / "language.model", "3a", checkpoint)
     status, _, stderr = run_here(TRAINING_SCRIPTS["3c"], "--data", data, "--output", tmp_path, "--device", "cpu",
-                                 "--drop-copies", "--language-model", tmp_path / "language.model")
+                                 "--drop-duplicates", "--language-model", tmp_path / "language.model")
     assert status == 2
-    assert stderr.startswith("error: --drop-copies: ") and "language.model has read the copies; train 3a" in stderr
+    assert stderr.startswith("error: --drop-duplicates: ")
+    assert "language.model was trained on the duplicates; train 3a" in stderr
+
+
+@pytest.mark.parametrize("argv", [["--fine-tune", "none"], ["--layer-decay", "0"], ["--layer-decay", "1.1"],
+                                  ["--ngrams", "6"], ["--ngram-weight", "1.1"]])
+def test_a_wrong_value_of_an_option_that_not_all_scripts_have_is_refused(argv):
+    with pytest.raises(UserError, match=f"^{argv[0]}: "):
+        SCRIPTS["3c"].build_training(argv)
 
 
 @pytest.mark.parametrize("vocab_size, words", [(10, 30), (30, 30), (40, 40)])
@@ -211,16 +278,16 @@ def test_3c_knows_the_words_that_it_is_told_to_but_no_fewer_than_its_language_mo
     checkpoint["vocabulary"] = checkpoint["vocabulary"][:30]
     checkpoint["model"]["embedding.weight"] = checkpoint["model"]["embedding.weight"][:31]
     write_checkpoint(tmp_path / "language.model", "3a", checkpoint)
-    training = load_script("3c", "RNN_sentiment_analysis.py").build_training(list(map(str, [
+    training = SCRIPTS["3c"].build_training(list(map(str, [
         "--data", data, "--language-model", tmp_path / "language.model", "--output", tmp_path, "--device", "cpu",
         "--vocab-size", vocab_size])))
-    assert len(training.vocabulary) == words
+    assert len(training.folder.made_from["vocabulary"]) == words
     assert len(training.model.embedding.weight) == words + 1
-    assert max(int(reviews.token_ids.max()) for reviews in training.reviews.values()) == words
+    assert max(int(some.reviews.token_ids.max()) for some in training.data.values()) == words
 
 
 def test_layer_decay_lowers_the_learning_rate_from_layer_to_layer_towards_the_embedding(data, language_model, tmp_path):
-    training = load_script("3c", "RNN_sentiment_analysis.py").build_training(list(map(str, [
+    training = SCRIPTS["3c"].build_training(list(map(str, [
         "--data", data, "--language-model", language_model, "--output", tmp_path, "--device", "cpu",
         "--fine-tune", "all", "--layer-decay", 0.5, "--learning-rate", 0.008])))
     names = {parameter: name.split(".")[0] for name, parameter in training.model.named_parameters()}
@@ -230,20 +297,20 @@ def test_layer_decay_lowers_the_learning_rate_from_layer_to_layer_towards_the_em
                      "lstm3": 0.008, "bn_lstm3": 0.008, "fc_output": 0.008}
 
 
-def test_reviews_are_generated_from_every_prime_at_every_temperature(run, language_model, tmp_path):
+def test_reviews_are_generated_from_every_prompt_at_every_temperature(run, language_model, tmp_path):
     done = run(ROOT / "3b" / "generate_review.py", "--language-model", language_model, "--output", tmp_path, "--raw",
-               "--prime", "i", "the film was", "--temperature", "0.5", "1", "--length", "12", "--top-k", "50")
+               "--prompt", "i", "the film was", "--temperature", "0.5", "1", "--length", "12", "--top-k", "50")
     assert done.returncode == 0, done.stderr
     lines = (tmp_path / "generated_reviews.txt").read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if line.startswith("temperature")] == [
-        "temperature 0.5, prime 'i'", "temperature 0.5, prime 'the film was'",
-        "temperature 1, prime 'i'", "temperature 1, prime 'the film was'"]
+        "temperature 0.5, prompt 'i'", "temperature 0.5, prompt 'the film was'",
+        "temperature 1, prompt 'i'", "temperature 1, prompt 'the film was'"]
     reviews = lines[1::3]
     assert [len(review.split()) for review in reviews] == [12] * 4
-    assert [review.startswith(prime) for review, prime in zip(reviews, ["i ", "the film was "] * 2)] == [True] * 4
+    assert [review.startswith(prompt) for review, prompt in zip(reviews, ["i ", "the film was "] * 2)] == [True] * 4
     assert "<unk>" not in " ".join(reviews)
     assert all(review in done.stdout for review in reviews)
-    assert "temperature 0.5, prime 'i'\n" in done.stdout
+    assert "temperature 0.5, prompt 'i'\n" in done.stdout
 
 
 def test_missing_data_is_refused_with_the_way_to_make_it(run, tmp_path):
@@ -269,8 +336,23 @@ def test_a_model_of_another_part_is_refused(run, data, trained):
     assert "rnn.model: a checkpoint of 2a, not of part 3c" in refusal(done)
 
 
-def test_a_wrong_option_is_refused_with_one_line(run):
-    assert "--epochs" in refusal(run(ROOT / "2a" / "RNN_sentiment_analysis.py", "--epochs", "0"))
+EVERY_SCRIPT = [*TRAINING_SCRIPTS.values(), *TEST_SCRIPTS.values(), PARTS["3b"].train, "2a/other_networks/train.py",
+                "2a/other_networks/test.py"]
+
+
+@pytest.mark.parametrize("script", EVERY_SCRIPT)
+def test_a_wrong_option_is_refused_with_one_line(script, run_here):
+    status, stdout, stderr = run_here(script, "--seed", "-1")
+    assert (status, stdout) == (2, "")
+    assert stderr == "error: --seed: '-1' is not a whole number from 0 to 4294967295; see --help\n"
+
+
+@pytest.mark.parametrize("script", EVERY_SCRIPT)
+def test_help_is_the_docstring_and_the_options(script, run_here):
+    status, stdout, stderr = run_here(script, "--help")
+    assert (status, stderr) == (0, "")
+    assert stdout.startswith(f"usage: {Path(script).name} [OPTION ...]")
+    assert f"\n    python {script}" in stdout and "\n  --output DIR" in stdout
 
 
 def test_plain_pytest_collects_only_the_tests():

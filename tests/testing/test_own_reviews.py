@@ -10,25 +10,16 @@ import numpy as np
 import pytest
 import torch
 from nltk.tokenize.punkt import PunktSentenceTokenizer
-from parts import MODELS, TEST_SCRIPTS, load_script
+from random_models import KINDS, SCRIPTS, UNITS, WORDS, build, logits_of, save
 
-from common.checkpoints import checksum, save_checkpoint
 from common.data.reviews import read_reviews
 from common.data.token_files import read_dictionary
 from common.errors import UserError
-from common.layers.ensemble import SHARE
 from common.preprocessing.raw_reviews import sort_reviews
 from common.preprocessing.sample_corpus import sample_reviews
-from common.testing.explanations import as_text, bag_contributions, write_page
 from common.testing.own_reviews import encode_reviews, load_tokenizer
 
-WORDS = ["the", "film", "was", "great", "bad", ".", "n't", "<b>"]
-UNITS = 5
 REVIEWS = ["The film was GREAT.", "Bad!", "A great film. The film wasn't<br />bad, was it?"]
-# Each part's model, and the other networks of 2a.
-NETWORKS = [(part, {}) for part in TEST_SCRIPTS] + [
-    ("2a", {"model": "SentimentRNN"}), ("2a", {"model": "SentimentClassifier"})] + [
-    (part, {"ngrams": 2}) for part in TEST_SCRIPTS]
 TOKENS = [["the", "film", "was", "great", "."], ["bad", "!"],
           ["a", "great", "film", ".", "the", "film", "was", "n't", "bad", ",", "was", "it", "?"]]
 IDS = [[1, 2, 3, 4, 6], [5, 0], [0, 4, 2, 6, 1, 2, 3, 7, 5, 0, 3, 0, 0]]
@@ -38,20 +29,6 @@ IDS = [[1, 2, 3, 4, 6], [5, 0], [0, 4, 2, 6, 1, 2, 3, 7, 5, 0, 3, 0, 0]]
 def plain_punkt(monkeypatch):
     """Sentences cut by Punkt without anything learned, so that no test needs NLTK's data."""
     monkeypatch.setattr("common.preprocessing.tokenizer.load_punkt", lambda fetch=True: PunktSentenceTokenizer())
-
-
-def build(part, **arguments):
-    """A model of a part with random weights and running statistics, in evaluation mode."""
-    torch.manual_seed(1)
-    own = {"in_size": UNITS} if part in ("1b", "2b") else {"vocab_size": len(WORDS) + 1}
-    name = arguments.get("model", "BOW_model" if part[0] == "1" else "RNN_model")
-    arguments = own | {"no_of_hidden_units": UNITS} | arguments
-    model = getattr(load_script(part, f"{name}.py"), name)(**{
-        name: value for name, value in arguments.items() if name != "model"})
-    for name, tensor in model.state_dict().items():
-        if tensor.is_floating_point():
-            tensor.copy_(torch.rand_like(tensor) + 0.5 if "running_var" in name else torch.randn_like(tensor))
-    return model.eval(), arguments
 
 
 @pytest.fixture
@@ -69,27 +46,10 @@ def glove(tmp_path):
 def classify(tmp_path, glove, run_here):
     """Runs a part's test script on a model with random weights -> as run_here."""
     def classify(part, *options, trained_with=None, **arguments):
-        model, arguments = build(part, **arguments)
-        save_checkpoint(tmp_path / MODELS[part], part, model, arguments, WORDS,
-                        {"glove": checksum(glove if part in ("1b", "2b") else None)}, trained_with or {}, {}, True)
-        return run_here(TEST_SCRIPTS[part], "--data", tmp_path / "data", "--output", tmp_path,
-                        "--precision", "float32", *options)
+        save(tmp_path, part, glove, trained_with, **arguments)
+        return run_here(SCRIPTS[part], "--data", tmp_path / "data", "--output", tmp_path, "--precision", "float32",
+                        *options)
     return classify
-
-
-def logit_of(part, token_ids, glove, **arguments):
-    """The logit of one review by the model itself."""
-    model, _ = build(part, **arguments)
-    t = torch.zeros(1)
-    x = torch.tensor([token_ids])
-    with torch.no_grad():
-        if part == "1a":
-            return model([token_ids], t, x)[1].item()
-        if part == "1b":
-            return model(glove[[k for k in token_ids if k]].mean(dim=0, keepdim=True), t, x)[1].item()
-        if part == "2b":
-            return model(glove[x], t, train=False, token_ids=x)[1].item()
-        return model(x, t, train=False)[1].item()
 
 
 def probability(logit):
@@ -123,21 +83,21 @@ def test_own_reviews_get_the_ids_that_preprocessing_gave_them(words, vocab_size,
     assert [len(review) for review in tokens] == expected.lengths.tolist()
 
 
-@pytest.mark.parametrize("part, arguments", NETWORKS)
+@pytest.mark.parametrize("part, arguments", KINDS)
 def test_each_review_has_the_probability_that_the_model_gives_it_alone(part, arguments, classify, glove, tmp_path):
     status, stdout, stderr = classify(part, "--review", *REVIEWS, "--batch-size", "2", **arguments)
     assert (status, stderr) == (0, "")
     header, *lines = stdout.splitlines()
-    assert header.startswith(f"part {part} | ")
+    assert header.startswith(f"part {part[:2]} | ")
     for line, token_ids, text in zip(lines, IDS, REVIEWS, strict=True):
         found, sentiment, rest = line.split("  ", 2)
-        logit = logit_of(part, token_ids, glove, **arguments)
+        logit = logits_of(part, token_ids, glove, **arguments)["model"]
         assert float(found) == pytest.approx(probability(logit), abs=1e-4)
         assert (sentiment, rest) == ("positive" if logit >= 0 else "negative", text)
     assert not (tmp_path / "explanation.html").exists() and not (tmp_path / "test_table.csv").exists()
 
 
-@pytest.mark.parametrize("part, arguments", NETWORKS)
+@pytest.mark.parametrize("part, arguments", KINDS)
 def test_explained_words_and_rest_sum_to_the_logit(part, arguments, classify, glove, tmp_path):
     status, stdout, stderr = classify(part, "--review", *REVIEWS, "--explain", **arguments)
     assert (status, stderr) == (0, "")
@@ -148,68 +108,15 @@ def test_explained_words_and_rest_sum_to_the_logit(part, arguments, classify, gl
         verdict, words = block.splitlines()
         assert [re.sub(r"\([+-][\d.]+\)$", "", word) for word in words.split()] == tokens
         logit, total, rest = map(float, re.search(r"logit (\S+) = words (\S+), rest (\S+)", verdict).groups())
-        assert logit == pytest.approx(logit_of(part, token_ids, glove, **arguments), abs=0.006)
+        assert logit == pytest.approx(logits_of(part, token_ids, glove, **arguments)["model"], abs=0.006)
         assert total + rest == pytest.approx(logit, abs=0.02)
         assert sum(map(float, re.findall(r'title="([^"]+)"', spans))) == pytest.approx(total, abs=0.01)
         if part[0] in "23":
-            bias = build(part, **arguments)[0].fc_output.bias.item()
-            assert rest == pytest.approx((1 - SHARE) * bias if "ngrams" in arguments else bias, abs=0.006)
+            model, network, _ = build(part, **arguments)
+            bias = network.fc_output.bias.item()
+            assert rest == pytest.approx(bias if model is network else (1 - model.weight) * bias, abs=0.006)
     assert len(titles) == len(REVIEWS)
     assert "\033" not in stdout
-
-
-@pytest.mark.parametrize("pooling", ["max", "mean"])
-@pytest.mark.parametrize("lstm_layers", [1, 2])
-def test_timesteps_contributions_and_the_bias_sum_to_the_logit(pooling, lstm_layers):
-    model, _ = build("2a", pooling=pooling, lstm_layers=lstm_layers)
-    x, lengths = torch.tensor([[1, 2, 3, 4], [5, 6, 0, 0], [7, 0, 0, 0]]), torch.tensor([4, 2, 1])
-    with torch.no_grad():
-        _, logit = model(x, torch.zeros(3), train=False, lengths=lengths)
-        found = model.contributions(model.embedding(x), lengths)
-        torch.testing.assert_close(found.sum(dim=1) + model.fc_output.bias, logit)
-    assert found[1, 2:].tolist() == [0, 0] and found[2, 1:].tolist() == [0, 0, 0]
-
-
-def test_max_pooling_counts_each_hidden_unit_at_the_timestep_that_wins_it():
-    model, _ = build("2a")
-    x = torch.tensor([[1, 2, 3, 4, 5]])
-    with torch.no_grad():
-        model.reset_state()
-        h = model.run_layers(model.embedding(x), train=False)[0]                # time, hidden units
-        [found] = model.contributions(model.embedding(x), torch.tensor([5]))
-        expected = torch.zeros(5)
-        for unit in range(UNITS):
-            winner = max(range(5), key=lambda timestep: h[timestep, unit])
-            expected[winner] += model.fc_output.weight[0, unit] * h[winner, unit]
-    torch.testing.assert_close(found, expected)
-
-
-@pytest.mark.parametrize("hidden_layers", [1, 3])
-def test_a_words_contribution_is_the_slope_of_the_logit_as_the_word_fades(hidden_layers):
-    model = build("1b", hidden_layers=hidden_layers)[0].double()
-    vectors = torch.randn(6, UNITS, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
-    counted = torch.tensor([True, True, False, True, True, True])
-
-    def logit(vectors):
-        return model(vectors[counted].mean(dim=0, keepdim=True), torch.zeros(1))[1].double()
-
-    found = bag_contributions(lambda mean: model(mean, torch.zeros(1))[1], vectors, counted)
-    step = 1e-3                                                                 # the logit itself is float32
-    for token in range(6):
-        faded = vectors.clone()
-        faded[token] *= 1 - step
-        with torch.no_grad():
-            slope = (logit(vectors) - logit(faded)) / step
-        assert found[token].item() == pytest.approx(slope.item(), abs=5e-3)
-    assert found[2] == 0 and found[0] != 0
-
-
-def test_a_model_without_relus_has_the_exact_contributions():
-    """The logit of a linear model is its bias and each word's own logit, shared out."""
-    weight, bias = torch.randn(UNITS), 0.3
-    vectors = torch.randn(4, UNITS)
-    found = bag_contributions(lambda mean: mean @ weight + bias, vectors, torch.ones(4))
-    torch.testing.assert_close(found, vectors @ weight / 4)
 
 
 def test_a_bag_of_words_lets_unknown_words_count_only_where_its_mean_does(classify):
@@ -220,32 +127,9 @@ def test_a_bag_of_words_lets_unknown_words_count_only_where_its_mean_does(classi
     assert contributions("1b") == []
 
 
-def test_words_are_followed_by_what_they_add_if_it_is_anything():
-    assert as_text(["a", "great", "film", "?"], [0.0, 2.314, -0.2, 0.004], False) == "a great(+2.31) film(-0.20) ?"
-
-
-def test_words_are_coloured_by_sign_and_size():
-    text = as_text(["a", "great", "film", "bad"], [0.01, 3.0, 1.5, -2.9], True)
-    assert text == "a \033[30;48;5;111mgreat\033[0m \033[30;48;5;153mfilm\033[0m \033[30;48;5;209mbad\033[0m"
-
-
-@pytest.mark.parametrize("coloured", [True, False])
-def test_words_that_add_nothing_stay_plain(coloured):
-    assert as_text(["a", "film"], [0.0, 0.0], coloured) == "a film"
-
-
 def test_colours_are_used_on_a_terminal(classify, monkeypatch):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert "\033[30;48;5;" in classify("2a", "--review", "great film", "--explain")[1]
-
-
-def test_the_page_shows_words_as_they_are_and_needs_no_other_file(tmp_path):
-    write_page(tmp_path / "page.html", "Part 1 & 2", [("0.9  positive", ["<b>", "\u00e9t\u00e9"], [1.0, -0.2])])
-    page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert '<span class="positive3" title="+1.0000">&lt;b&gt;</span>' in page
-    assert '<span class="negative1" title="-0.2000">\u00e9t\u00e9</span>' in page
-    assert "<title>Part 1 &amp; 2</title>" in page
-    assert not re.search(r"\b(src|href|url|@import)\b", page)
 
 
 def test_reviews_come_from_a_file_with_one_a_line_too(classify, tmp_path):
@@ -265,7 +149,7 @@ def test_review_can_be_given_several_times(classify):
     assert classify("1a", "--review", "Great.", "--review", "Bad.") == classify("1a", "--review", "Great.", "Bad.")
 
 
-@pytest.mark.parametrize("part", TEST_SCRIPTS)
+@pytest.mark.parametrize("part", [part for part, _ in KINDS[:5]])
 def test_a_review_without_a_known_word_is_classified_and_named(part, classify):
     status, stdout, stderr = classify(part, "--review", "great", "zebra", "--explain")
     assert (status, stderr) == (0, "--review 2: has no word that the model knows\n")

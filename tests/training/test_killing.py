@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 # With --save-minutes 0 every step saves, so that a good part of the kills hit a save.
 OPTIONS = {"1a": ["--epochs", "8", "--hidden-units", "64", "--validation", "0.2", "--patience", "2"],
            "2a": ["--epochs", "6", "--hidden-units", "32", "--sequence-length", "20", "--test-every", "1"],
-           "3a": ["--epochs", "3", "--hidden-units", "32", "--sequence-length", "20", "--save-every", "1"]}
+           "3a": ["--epochs", "3", "--hidden-units", "32", "--sequence-length", "20"]}
 KILLS = 5
 
 

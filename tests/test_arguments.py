@@ -1,0 +1,117 @@
+"""Command lines: bounds of numbers, options from files, refusals of one line."""
+
+import pytest
+
+from common.arguments import Parser, number, positive_int
+from common.errors import UserError
+
+
+def make_parser(files=False):
+    parser = Parser("What it does, in 86 %.", files)
+    parser.group("training").add_argument("--epochs", type=positive_int, default=6, help="passes over the reviews")
+    parser.group("training").add_argument("--rate", type=number(float, 0, 1, open_low=True), default=0.5, help="a rate")
+    parser.group("saving").add_argument("--output", default=None, help="a folder")
+    return parser
+
+
+def parse(*argv):
+    return make_parser().parse_args(argv)
+
+
+@pytest.mark.parametrize("argv, message", [
+    ("--epochs 0", "--epochs: '0' is not a whole number from 1"),
+    ("--epochs 1.5", "--epochs: '1.5' is not a whole number from 1"),
+    ("--epochs many", "--epochs: 'many' is not a whole number from 1"),
+    ("--rate 0", "--rate: '0' is not a number above 0 to 1"), ("--rate 1.1", "--rate: '1.1' is not a number above 0"),
+    ("--rate nan", "--rate: 'nan' is not a number"), ("--rate inf", "--rate: 'inf' is not a number"),
+    ("--epochs", "--epochs: expected one argument"), ("--no-such-option", "unrecognized arguments: --no-such-option"),
+    ("--epoch 3", "unrecognized arguments: --epoch 3")])
+def test_a_wrong_argument_is_refused_with_its_option_and_bounds(argv, message):
+    with pytest.raises(UserError, match=f"^{message}.*; see --help$"):
+        parse(*argv.split())
+
+
+def test_the_bounds_themselves_are_taken():
+    assert number(float, 0, 0.9)("0.9") == 0.9 and number(float, 0, 0.9)("0") == 0
+    assert number(int, 0, 2 ** 32 - 1)("4294967295") == 4294967295
+    assert positive_int("1") == 1
+
+
+def test_a_number_without_an_upper_bound_is_finite():
+    assert number(float, 0)("1e300") == 1e300
+    with pytest.raises(Exception, match="'inf' is not a number from 0"):
+        number(float, 0)("inf")
+
+
+def help_of(parser, capsys):
+    with pytest.raises(SystemExit) as end:
+        parser.parse_args(["--help"])
+    assert end.value.code == 0
+    return capsys.readouterr().out
+
+
+def test_help_shows_the_description_as_written_and_options_in_their_groups(capsys):
+    text = help_of(make_parser(), capsys)
+    assert "\nWhat it does, in 86 %.\n" in text
+    assert "\ntraining:\n  --epochs" in text and "\nsaving:\n  --output" in text
+    assert text.index("\ntraining:\n") < text.index("--rate RATE") < text.index("\nsaving:\n")
+
+
+def test_help_shows_a_default_where_there_is_one(capsys):
+    text = help_of(make_parser(), capsys)
+    assert "passes over the reviews (default: 6)\n" in text and "a folder\n" in text
+
+
+# @FILE
+
+
+@pytest.fixture
+def parse_file(tmp_path):
+    """Parses a command line in which FILE is @ and a file with that content."""
+    def parse_file(content, *argv):
+        path = tmp_path / "options.txt"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        parser = make_parser(files=True)
+        return parser.parse_args(parser.expand(f"@{path}" if word == "FILE" else word for word in argv or ["FILE"]))
+    return parse_file
+
+
+@pytest.mark.parametrize("content", [
+    "--epochs 3 --rate 0.25", "--epochs 3\n--rate 0.25\n", "--epochs\n3\n\n  --rate=0.25", "--epochs 3\r\n--rate 0.25"])
+def test_a_file_gives_options_on_one_line_or_on_many(content, parse_file):
+    options = parse_file(content)
+    assert (options.epochs, options.rate) == (3, 0.25)
+
+
+def test_a_hash_in_a_file_starts_a_comment(parse_file):
+    options = parse_file("# as in the paper\n--epochs 3  # not 6\n# --rate 0.25\n")
+    assert (options.epochs, options.rate) == (3, 0.5)
+
+
+def test_quotes_in_a_file_keep_spaces_and_hashes(parse_file):
+    assert parse_file("--output 'my results #2'").output == "my results #2"
+
+
+@pytest.mark.parametrize("argv, epochs", [("--epochs 9 FILE", 3), ("FILE --epochs 9", 9)])
+def test_of_an_option_in_a_file_and_on_the_command_line_the_later_counts(argv, epochs, parse_file):
+    assert parse_file("--epochs 3", *argv.split()).epochs == epochs
+
+
+def test_a_wrong_option_in_a_file_is_refused(parse_file):
+    with pytest.raises(UserError, match="--epochs: '0' is not a whole number from 1"):
+        parse_file("--epochs 0")
+
+
+@pytest.mark.parametrize("content", [b"--output 'my results", b"--output \xff"], ids=["open quote", "not UTF-8"])
+def test_a_file_that_cannot_be_understood_is_refused(content, parse_file):
+    with pytest.raises(UserError):
+        parse_file(content)
+
+
+def test_a_missing_file_is_refused_with_its_name(tmp_path):
+    with pytest.raises(UserError, match="No such file or directory.*missing.txt"):
+        make_parser(files=True).expand([f"@{tmp_path / 'missing.txt'}"])
+
+
+def test_without_files_an_at_sign_is_only_a_character():
+    assert parse(*make_parser().expand(["--output", "@home"])).output == "@home"

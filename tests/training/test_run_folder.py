@@ -1,0 +1,201 @@
+"""What a run writes to its folder, and what it does with what an earlier run left there."""
+
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from parts import ROOT
+from small_runs import FINISHED, OTHER_REVIEWS, REVIEWS, WORDS, crops_training, names, outcome, points_training
+
+from common.checkpoints import load_checkpoint
+from common.errors import UserError
+from common.results.figures import save_curves
+from common.results.records import read_runs
+from common.training.curves import CURVES
+from common.training.run import run
+
+
+def test_a_run_leaves_checkpoint_curves_record_and_figure(tmp_path, monkeypatch):
+    monkeypatch.setattr("common.training.run_folder.save_curves", save_curves)
+    run(points_training(tmp_path / "new"))
+    assert names(tmp_path / "new") == [".lock", "BOW.model", "curves.png", "data.npy", "record.json"]
+
+
+def test_a_checkpoint_holds_weights_words_options_and_curves(tmp_path):
+    training = points_training(tmp_path)
+    run(training)
+    checkpoint = load_checkpoint(tmp_path / "BOW.model", "1a")
+    assert checkpoint["finished"]
+    assert checkpoint["arguments"] == {"in_features": 3, "out_features": 1} and checkpoint["ensemble"] is None
+    assert checkpoint["vocabulary"] == WORDS
+    assert checkpoint["options"]["learning_rate"] == 0.1
+    assert list(checkpoint["curves"]) == CURVES
+    assert checkpoint["curves"]["train_loss"] == training.curves["train_loss"]
+    for name, weight in training.model.state_dict().items():
+        assert torch.equal(checkpoint["model"][name], weight)
+
+
+def test_data_npy_holds_training_loss_training_accuracy_and_test_accuracy_by_epoch(tmp_path):
+    training = points_training(tmp_path, "--epochs", 5, "--test-every", 2)
+    run(training)
+    data = np.load(tmp_path / "data.npy")
+    assert data.shape == (3, 5) and data.dtype == float
+    for row, name in zip(data, ["train_loss", "train_accuracy", "test_accuracy"]):
+        np.testing.assert_array_equal(row, training.curves[name])
+
+
+def test_the_record_holds_the_options_but_those_that_say_where_and_how_often_to_save(tmp_path):
+    run(points_training(tmp_path, "--seed", 4))
+    [record] = read_runs([tmp_path])
+    assert (record.part, record.options["seed"], record.options["precision"]) == ("1a", 4, "float32")
+    assert not {"data", "output", "restart", "debug", "save_minutes"} & set(record.options)
+
+
+def test_the_model_file_is_saved_after_every_epoch(tmp_path):
+    training, saved = points_training(tmp_path, "--epochs", 3), []
+    save_model = training.folder.save_model
+
+    def watched(model, curves, finished):
+        save_model(model, curves, finished)
+        checkpoint = load_checkpoint(tmp_path / "BOW.model", "1a")
+        saved.append((len(checkpoint["curves"]["train_loss"]), checkpoint["finished"]))
+    training.folder.save_model = watched
+    run(training)
+    assert saved == [(1, False), (2, False), (3, True)]
+
+
+@pytest.mark.parametrize("minutes, states", [(0, 21), (1e9, 0)])
+def test_a_state_is_saved_within_an_epoch_too(minutes, states, tmp_path):
+    training, saved = points_training(tmp_path, "--epochs", 1, "--save-minutes", minutes), []
+    training.folder.save_state = lambda state: saved.append(state["batches_done"])
+    run(training)
+    assert saved == list(range(1, states + 1))
+
+
+def make_tables(folder):
+    """What a test script writes beside a model."""
+    for name in "test_table.csv", "test_table.png":
+        (folder / name).write_text("of the model at hand")
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path, capsys):
+    first = crops_training(tmp_path)
+    test = run(first)
+    before = outcome(tmp_path)
+    again = crops_training(tmp_path, stop_after=2)      # only the batch of test reviews is left
+    assert run(again).loss == test.loss
+    assert f"{tmp_path / 'rnn.model'} is trained already; --restart retrains it\n" in capsys.readouterr().out
+    assert outcome(tmp_path) == before
+    for weight, expected in zip(again.model.parameters(), first.model.parameters()):
+        assert torch.equal(weight, expected)
+
+
+def test_a_finished_run_keeps_its_tables(tmp_path):
+    run(crops_training(tmp_path))
+    make_tables(tmp_path)
+    run(crops_training(tmp_path))
+    assert names(tmp_path) == [*FINISHED, "test_table.csv", "test_table.png"]
+
+
+def test_a_finished_run_with_other_options_is_not_overwritten(tmp_path):
+    run(crops_training(tmp_path))
+    before = outcome(tmp_path)
+    with pytest.raises(UserError, match="--epochs 5: the run in .*rnn.model has --epochs 4; .*--restart"):
+        run(crops_training(tmp_path, "--epochs", "5"))
+    assert outcome(tmp_path) == before
+
+
+def test_a_finished_run_on_other_reviews_is_retrained(tmp_path, capsys):
+    run(crops_training(tmp_path))
+    before = outcome(tmp_path)
+    run(crops_training(tmp_path, reviews=OTHER_REVIEWS))
+    assert "rnn.model was trained on other data: retraining\n" in capsys.readouterr().out
+    assert outcome(tmp_path) != before
+
+
+@pytest.mark.parametrize("stop_after", [5, None], ids=["stopped", "finished"])
+def test_restart_discards_what_an_earlier_run_left_and_retrains(stop_after, uninterrupted, tmp_path):
+    try:
+        run(crops_training(tmp_path, "--seed", "7", stop_after=stop_after))
+    except SystemExit:
+        pass
+    run(crops_training(tmp_path, "--restart"))
+    assert outcome(tmp_path) == uninterrupted
+
+
+def test_a_restarted_run_whose_process_torchrun_starts_again_is_resumed(uninterrupted, tmp_path, monkeypatch, capsys):
+    with pytest.raises(SystemExit):
+        run(crops_training(tmp_path, "--restart", stop_after=20))
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    run(crops_training(tmp_path, "--restart"))
+    assert "resuming in epoch 2" in capsys.readouterr().out
+    assert outcome(tmp_path) == uninterrupted
+
+
+@pytest.mark.parametrize("argv, reviews", [(["--restart"], REVIEWS), ([], OTHER_REVIEWS)],
+                         ids=["restarted", "other reviews"])
+def test_nothing_of_a_finished_run_stands_beside_a_new_one(argv, reviews, tmp_path):
+    run(crops_training(tmp_path))
+    make_tables(tmp_path)
+    with pytest.raises(SystemExit):
+        run(crops_training(tmp_path, *argv, stop_after=5, reviews=reviews))
+    assert names(tmp_path) == [".lock", "training.state"]
+
+
+def test_a_table_of_half_a_training_does_not_stand_beside_the_whole(tmp_path):
+    with pytest.raises(SystemExit):
+        run(crops_training(tmp_path, stop_after=20))
+    make_tables(tmp_path)
+    run(crops_training(tmp_path))
+    assert names(tmp_path) == FINISHED
+
+
+def test_a_restarted_run_that_is_killed_leaves_nothing_of_the_old_one(tmp_path):
+    run(crops_training(tmp_path))
+    restarted = crops_training(tmp_path, "--restart")
+    restarted.train_epoch = lambda: sys.exit("killed")
+    with pytest.raises(SystemExit):
+        run(restarted)
+    assert names(tmp_path) == [".lock"]
+
+
+def test_what_a_killed_run_had_half_written_is_removed(tmp_path):
+    for name in ".training.state.abc", ".rnn.model.def":
+        (tmp_path / name).write_bytes(b"half")
+    run(crops_training(tmp_path))
+    assert names(tmp_path) == FINISHED
+
+
+@pytest.fixture
+def other_run(tmp_path):
+    """A process that has claimed tmp_path."""
+    code = f"""
+import sys, time
+from pathlib import Path
+sys.path.insert(0, {str(ROOT)!r})
+from common.files import claim_folder
+with claim_folder(Path({str(tmp_path)!r})):
+    print("claimed", flush=True)
+    time.sleep(600)
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "claimed\n"
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_second_run_in_a_folder_is_refused_and_told_of_the_first(other_run, tmp_path):
+    with pytest.raises(UserError, match=f"process {other_run.pid} on {socket.gethostname()} is writing to this folder"):
+        run(crops_training(tmp_path, "--restart"))
+    assert names(tmp_path) == [".lock"]
+
+
+def test_the_lock_of_a_dead_run_does_not_block(other_run, uninterrupted, tmp_path):
+    other_run.kill()
+    other_run.wait()
+    run(crops_training(tmp_path))
+    assert outcome(tmp_path) == uninterrupted

@@ -1,0 +1,85 @@
+"""Optimisers, and the learning rate over a training."""
+
+import pytest
+import torch
+from small_runs import parse, points_training
+
+from common.errors import UserError
+from common.training.run import run
+from common.training.schedules import Schedule, build_optimizer
+
+
+@pytest.mark.parametrize("name, kind, defaults", [
+    ("adam", torch.optim.Adam, {"lr": 0.01}), ("sgd", torch.optim.SGD, {"lr": 0.01, "momentum": 0.9})])
+def test_the_optimizer_is_the_one_asked_for(name, kind, defaults, tmp_path):
+    options = parse(tmp_path, "--optimizer", name, "--learning-rate", "0.01")
+    optimizer = build_optimizer([torch.zeros(2, requires_grad=True)], options)
+    assert type(optimizer) is kind
+    assert defaults.items() <= optimizer.defaults.items()
+
+
+def rates_after_epochs(losses, *argv):
+    """Learning rate after each epoch; losses: of the epochs."""
+    options = parse("unused", *argv)
+    optimizer = build_optimizer([torch.zeros(1, requires_grad=True)], options)
+    schedule, rates = Schedule(optimizer, options, steps=100), []
+    for loss in losses:
+        optimizer.step()
+        schedule.after_step()
+        schedule.after_epoch(loss)
+        rates.append(optimizer.param_groups[0]["lr"])
+    return rates
+
+
+def test_a_constant_learning_rate_stays():
+    assert rates_after_epochs([1.0] * 5, "--schedule", "constant") == pytest.approx([0.1] * 5)
+
+
+def test_the_step_schedule_divides_by_ten_every_so_many_epochs():
+    rates = rates_after_epochs([1.0] * 5, "--schedule", "step", "--step-epochs", 2)
+    assert rates == pytest.approx([0.1, 0.01, 0.01, 0.001, 0.001])
+
+
+def test_the_plateau_schedule_divides_by_ten_after_two_epochs_without_a_fall():
+    rates = rates_after_epochs([1.0, 0.9, 0.95, 0.9], "--schedule", "plateau")
+    assert rates == pytest.approx([0.1, 0.1, 0.1, 0.01])
+
+
+def test_the_plateau_schedule_leaves_a_falling_loss_alone():
+    losses = [1.0, 0.9, 0.95, 0.8, 0.85, 0.7, 0.75, 0.6]
+    assert rates_after_epochs(losses, "--schedule", "plateau") == pytest.approx([0.1] * 8)
+
+
+@pytest.mark.parametrize("validation, expected", [("0", "train"), ("0.2", "validation")])
+def test_a_plateau_is_judged_by_the_validation_loss_where_there_is_one(validation, expected, tmp_path):
+    training, losses = points_training(tmp_path, "--schedule", "plateau", "--validation", validation), []
+    training.schedule.after_epoch = losses.append
+    run(training)
+    assert losses == training.curves[expected + "_loss"]
+
+
+def test_one_cycle_rises_over_the_first_30_percent_of_the_steps_and_decays_to_zero(tmp_path):
+    training = points_training(tmp_path, "--epochs", 4, "--batch-size", 21, "--schedule", "one-cycle")    # 10 batches
+    rates = []
+    training.optimizer.register_step_pre_hook(lambda optimizer, *_: rates.append(optimizer.param_groups[0]["lr"]))
+    run(training)
+    assert len(rates) == 40 and rates[11] == max(rates) == pytest.approx(0.1)
+    assert rates[:12] == sorted(rates[:12]) and rates[11:] == sorted(rates[11:], reverse=True)
+    assert rates[0] == pytest.approx(0.1 / 25) and rates[-1] < 1e-4
+
+
+def test_one_cycle_is_refused_where_there_is_one_step(tmp_path):
+    with pytest.raises(UserError, match="--schedule one-cycle: takes two steps at least"):
+        points_training(tmp_path, "--epochs", 1, "--batch-size", 1000, "--schedule", "one-cycle")
+
+
+def test_one_cycle_keeps_the_ratio_of_the_learning_rates_of_two_groups():
+    groups = [{"params": [torch.zeros(1, requires_grad=True)], "lr": rate} for rate in (0.1, 0.02)]
+    options = parse("unused", "--schedule", "one-cycle")
+    optimizer = build_optimizer(groups, options)
+    schedule = Schedule(optimizer, options, steps=10)
+    for _ in range(9):
+        optimizer.step()
+        schedule.after_step()
+        first, second = (group["lr"] for group in optimizer.param_groups)
+        assert first / second == pytest.approx(5)
