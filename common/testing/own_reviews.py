@@ -31,7 +31,7 @@ def load_tokenizer(folder, fetch=True):
         UserError: no NLTK, no punkt_tab, or a broken statistics.json.
     """
     try:
-        from common.preprocessing.tokenizer import learn_sample_punkt, load_punkt, tokenize
+        from common.preprocessing.tokenizer import as_in_reviews, learn_sample_punkt, load_punkt, tokenize
     except ImportError as error:
         raise UserError(f"NLTK: cannot be imported ({error}), and a text is cut into words with it; "
                         "install it with `python -m pip install nltk`") from error
@@ -42,7 +42,7 @@ def load_tokenizer(folder, fetch=True):
         raise UserError(f"{path}: does not say which tokenizer was used ({error}); "
                         "run preprocess_data.py again") from error
     punkt = load_punkt(fetch) if seed is None else learn_sample_punkt(seed)
-    return lambda text: tokenize(text, punkt)
+    return lambda text: tokenize(as_in_reviews(text), punkt)
 
 
 def given_texts(options):

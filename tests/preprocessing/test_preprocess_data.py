@@ -17,7 +17,8 @@ from common.errors import UserError
 from common.files import claim_folder
 from common.preprocessing.raw_reviews import RawReview
 from common.data.token_files import write_dictionary
-from common.preprocessing.tokenizer import clean, learn_punkt, load_punkt, tokenize, tokenize_reviews
+from common.preprocessing.tokenizer import as_in_reviews, clean, learn_punkt, load_punkt, tokenize, tokenize_reviews
+from common.testing.own_reviews import load_tokenizer
 from common.preprocessing.vocabulary import build_dictionary, count_tokens, token_ids
 
 SCRIPT = Path(preprocess_data.__file__)
@@ -180,6 +181,24 @@ def test_tokens_are_those_of_word_tokenize_in_lower_case(punkt_folder, monkeypat
 
 def test_line_breaks_and_control_characters_become_spaces():
     assert clean("good<br /><br />bad\x96ugly\0") == "good  bad ugly "
+
+
+@pytest.mark.parametrize("typed, written", [
+    ("It isn\u2019t clever, it\u2019s predictable.", "It isn't clever, it's predictable."),
+    ("\u201cGreat\u201d \u2018fun\u2019", "\"Great\" 'fun'"),
+    ("\u201eGreat\u201f don\u02bct", "\"Great\" don't"),
+    ("Well\u2014no\u2026 1999\u20132001", "Well--no... 1999-2001"),
+    ("un\u00adseen\u200b \ufeffmarks", "unseen marks"),
+])
+def test_what_phones_and_word_processors_type_is_read_as_the_reviews_are_written(typed, written):
+    assert as_in_reviews(typed) == written
+    assert as_in_reviews(written) == written
+
+
+def test_own_reviews_and_prompts_may_have_typographic_quotes(punkt_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(nltk.data, "path", [str(punkt_folder)])
+    tokenize = load_tokenizer(tmp_path)
+    assert tokenize("It isn\u2019t \u201cgreat\u201d.") == ["it", "is", "n't", "``", "great", "''", "."]
 
 
 def test_tokenized_reviews_keep_the_order_of_the_texts():
