@@ -216,6 +216,49 @@ class KillingTokenizer:
         os._exit(1)
 
 
+def tokenize_elsewhere(before):
+    """Tokenise 500 reviews with four workers in another process, which first runs some lines."""
+    code = f"""{before}
+import sys; sys.path.insert(0, {str(SCRIPT.parent)!r})
+from common.preprocessing.tokenizer import learn_punkt, tokenize_reviews
+texts = [f"review {{number}}" for number in range(500)]
+print(len(tokenize_reviews(texts, learn_punkt(texts), 4).indices))"""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("started", [0, 1, 3])
+def test_a_process_limit_leaves_the_work_to_those_that_could_be_started(started):
+    run = tokenize_elsewhere(f"""
+import os
+fork, count = os.fork, [0]
+def limited():
+    count[0] += 1
+    if count[0] > {started}:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+    return fork()
+os.fork = limited""")
+    assert (run.returncode, run.stdout) == (0, "1000\n"), run.stderr
+    assert run.stderr.splitlines() == [
+        f"--workers 4: only {max(started, 1)} could be started (Resource temporarily unavailable)"]
+
+
+def test_processes_need_neither_semaphores_nor_threads():
+    run = tokenize_elsewhere("""
+import _multiprocessing, threading
+class SemLock:
+    SEM_VALUE_MAX = 1
+    def __init__(self, *arguments, **options): raise OSError(38, "Function not implemented")
+_multiprocessing.SemLock = SemLock
+def start(thread): raise RuntimeError("can't start new thread")
+threading.Thread.start = start""")
+    assert (run.returncode, run.stdout) == (0, "1000\n"), run.stderr
+
+
+def test_processes_may_be_spawned():
+    run = tokenize_elsewhere("import multiprocessing; multiprocessing.set_start_method('spawn')")
+    assert (run.returncode, run.stdout, run.stderr) == (0, "1000\n", "")
+
+
 def test_a_killed_worker_is_reported():
     with pytest.raises(UserError, match="--workers: a tokenising process was killed"):
         tokenize_reviews(["text"] * 300, KillingTokenizer(), workers=2)
@@ -231,6 +274,54 @@ def test_missing_punkt_is_reported_with_the_way_to_install_it(tmp_path, monkeypa
     monkeypatch.setattr(nltk.data, "path", [str(tmp_path)])
     monkeypatch.setattr(nltk, "download", lambda *arguments, **options: False)
     with pytest.raises(UserError, match=f"nltk.downloader punkt_tab.*NLTK_DATA.*{tmp_path}"):
+        load_punkt()
+
+
+@pytest.fixture
+def own_punkt(tmp_path, monkeypatch):
+    """An installed punkt_tab that a test may spoil; nothing can be fetched."""
+    install_punkt(tmp_path / "nltk_data")
+    monkeypatch.setattr(nltk.data, "path", [str(tmp_path / "nltk_data")])
+    monkeypatch.setattr(nltk, "download", lambda *arguments, print_error_to, **options: print(
+        "[nltk_data] Error loading punkt_tab: Security Violation\n[nltk_data]   a proxied fetch", file=print_error_to))
+    return tmp_path / "nltk_data" / "tokenizers" / "punkt_tab" / "english"
+
+
+def hard_link(folder):
+    os.link(folder / "collocations.tab", folder / "another")
+
+
+def link(folder):
+    (folder / "collocations.tab").rename(folder / "there")
+    (folder / "collocations.tab").symlink_to(folder / "there")
+
+
+def let_the_group_write(folder):
+    folder.chmod(0o775)
+
+
+def let_all_write_a_file(folder):
+    (folder / "collocations.tab").chmod(0o666)
+
+
+@pytest.mark.parametrize("spoil, words", [
+    (hard_link, "multiply-linked"), (link, "symlink"), (let_the_group_write, "writable"),
+    (let_all_write_a_file, "writable")])
+def test_what_nltk_refuses_to_read_is_reported_in_its_words_with_what_helps(spoil, words, own_punkt):
+    spoil(own_punkt)
+    with pytest.raises(UserError, match=f"NLTK refuses .*{words}.*chmod -R go-w.*NLTK_DATA"):
+        load_punkt()
+
+
+def test_half_of_punkt_is_not_installed(own_punkt):
+    (own_punkt / "collocations.tab").unlink()
+    with pytest.raises(UserError, match="is not installed"):
+        load_punkt()
+
+
+def test_a_fetch_that_fails_says_why(own_punkt):
+    (own_punkt / "collocations.tab").unlink()
+    with pytest.raises(UserError, match=r"cannot be fetched \(Error loading punkt_tab: Security Violation a proxied"):
         load_punkt()
 
 
