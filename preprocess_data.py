@@ -105,9 +105,9 @@ def preprocess(options):
     reviews, punkt, punkt_source = load_reviews(options)
     glove = None
     if options.glove not in (None, "train"):
-        from common.preprocessing.glove import read_glove
+        from common.preprocessing.word_vectors import read_word_vectors
         print(f"reading {options.glove}", flush=True)
-        glove = read_glove(options.glove, options.glove_words)
+        glove = read_word_vectors(options.glove, options.glove_words)
 
     print(f"tokenising {len(reviews):,} reviews with {options.workers} processes", flush=True)
     start = time.perf_counter()
