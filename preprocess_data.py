@@ -20,7 +20,7 @@ import numpy as np
 
 from common.arguments import Parser, number, positive_int
 from common.preprocessing.corpus_statistics import corpus_statistics, plot_statistics, print_statistics, write_statistics
-from common.preprocessing.download import IMDB_SHA256, IMDB_URL, download
+from common.preprocessing.download import IMDB_SHA256, IMDB_URL, download, download_glove
 from common.errors import UserError, run_script
 from common.files import claim_folder, remove_unfinished
 from common.preprocessing.raw_reviews import SPLITS, read_reviews, sort_reviews
@@ -44,8 +44,9 @@ def parse_options():
     source.add_argument("--sample", action="store_true",
                         help="some hundreds of reviews that the code composes itself; needs no download")
     parser.add_argument("--glove", metavar="PATH",
-                        help="word vectors, for 1b and 2b: glove.840B.300d.txt or its .zip, or the word `train` "
-                             "to learn them from the training reviews")
+                        help="word vectors, for 1b and 2b: a file such as glove.840B.300d.zip (.txt, .vec, .zip or "
+                             ".gz); or the word `train` to learn them from the training reviews, or `download` to fetch "
+                             "GloVe 840B (2.2 GB) into the output folder first, unless it is there")
     parser.add_argument("--glove-words", metavar="N", type=positive_int, default=100_000,
                         help="word vectors to keep, the first in the file")
     parser.add_argument("--output", metavar="DIR", type=Path,
@@ -102,6 +103,8 @@ def main():
 
 def preprocess(options):
     output = options.output
+    if options.glove == "download":
+        options.glove = download_glove(output)
     reviews, punkt, punkt_source = load_reviews(options)
     glove = None
     if options.glove not in (None, "train"):
@@ -140,12 +143,16 @@ def preprocess(options):
     if glove:
         glove_words, vectors = glove
         ids = token_ids(tokens, glove_words)[indices]
+        known = np.mean(ids[:train[-1]] > 0)
+        if not known:
+            raise UserError(f"{options.glove}: none of its {len(glove_words):,} words, such as {glove_words[0]!r}, occurs "
+                            "in the training reviews; give vectors of English words in lower case")
         write_dictionary(output / "glove_dictionary.npy", glove_words, GLOVE_FILES)
         write_array(output / "glove_embeddings.npy", np.vstack([np.zeros_like(vectors[:1]), vectors]))
         write_token_ids(output / "imdb_train_glove.txt", ids, train)
         write_token_ids(output / "imdb_test_glove.txt", ids, test)
         print(f"written to {output}: {len(glove_words):,} word vectors of width {vectors.shape[1]}; "
-              f"{np.mean(ids[:train[-1]] > 0):.2%} of the training tokens have one")
+              f"{known:.2%} of the training tokens have one")
 
 
 if __name__ == "__main__":

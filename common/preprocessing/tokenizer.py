@@ -103,8 +103,8 @@ def load_punkt(fetch=True):
         punkt, refusals = None, [str(error)]
     if punkt is None and refusals:
         raise UserError(
-            f"punkt_tab: NLTK refuses to read its sentence tokenizer ({refusals[0]}); copy its folder with `cp -rL`, run "
-            "`chmod -R go-w` on the copy, and point NLTK_DATA at a folder of your own with tokenizers/punkt_tab")
+            f"punkt_tab: NLTK refuses to read its sentence tokenizer ({refusals[0]}); copy its folder with `cp -rL`, "
+            "run `chmod -R go-w` on the copy, and point NLTK_DATA at a folder of your own with tokenizers/punkt_tab")
     if punkt is None:
         raise UserError(
             f"punkt_tab: NLTK's sentence tokenizer is not installed and cannot be fetched{failure}; run "

@@ -99,15 +99,14 @@ def _layout(path, head):
     if any(b"\r" in line.rstrip() for line in head):
         raise UserError(f"{path}: its lines end in carriage returns alone; save it with newlines")
     fields = [line.split() for line in head]
-    promised = None
     if fields and len(fields[0]) == 2 and all(field.isdigit() for field in fields[0]):
-        widths = {len(row) - 1 for row in fields[1:]}
         promised, width = map(int, fields[0])
+        widths = {len(row) - 1 for row in fields[1:]}
         if not widths or width in widths:
             return promised, width, _separator(head[1:], width)
         if widths != {1}:
-            raise UserError(_refusal(f"{path}:1", b"".join(head), f"the header says {width} numbers a word, the rows "
-                                     f"have {collections.Counter(len(row) - 1 for row in fields[1:]).most_common(1)[0][0]}"))
+            raise UserError(_refusal(f"{path}:1", b"".join(head), f"the header says that a word has {width} numbers, "
+                                     f"but the next row has {len(fields[1]) - 1}"))
     widths = collections.Counter(len(row) - 1 for row in fields)
     width = max(widths, key=lambda width: (widths[width], width), default=0)
     return None, width, _separator(head, width)

@@ -393,6 +393,23 @@ def test_bad_word_vectors_are_refused_before_the_reviews_are_tokenised(content, 
     assert contents(tmp_path / "out") == {}
 
 
+def test_word_vectors_of_no_word_of_the_reviews_are_refused(tmp_path, preprocess):
+    (tmp_path / "glove.txt").write_text("/c/en/the 1 2\n/c/en/film 3 4\n")
+    with pytest.raises(UserError, match="glove.txt: none of its 2 words, such as '/c/en/the', occurs"):
+        preprocess("--imdb", write_folder(tmp_path / "a", FILES), "--output", tmp_path / "out",
+                   "--glove", tmp_path / "glove.txt")
+    assert not list((tmp_path / "out").glob("*glove*"))
+
+
+def test_glove_can_be_downloaded(tmp_path, preprocess, monkeypatch):
+    def fetch(folder):
+        (folder / "glove.txt").write_text("the 1 2\n")
+        return folder / "glove.txt"
+    monkeypatch.setattr(preprocess_data, "download_glove", fetch)
+    preprocess("--imdb", write_folder(tmp_path / "a", FILES), "--output", tmp_path / "out", "--glove", "download")
+    assert np.load(tmp_path / "out" / "glove_dictionary.npy").tolist() == ["the"]
+
+
 def test_a_file_in_place_of_the_output_folder_is_refused(tmp_path, preprocess):
     (tmp_path / "out").write_text("in the way")
     with pytest.raises(UserError, match="cannot be written .*--output"):
