@@ -76,8 +76,8 @@ def download_glove(folder):
     free = shutil.disk_usage(folder).free
     print(f"fetching {GLOVE_URLS[0]}: {missing / 1e9:.1f} GB are to come, {free / 1e9:.1f} GB are free", flush=True)
     if free < missing:
-        raise UserError(f"{path}: needs {missing / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free there; make room, "
-                        "or choose another folder with --output")
+        raise UserError(f"{path}: needs {missing / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free there; "
+                        "make room, or choose another folder with --output")
     download(GLOVE_URLS[0], path, GLOVE_SHA256, "--glove", GLOVE_URLS[1:])
     return path
 

@@ -1,6 +1,5 @@
 """Reviews that the user gives: read, tokenised as preprocessing did, and classified."""
 
-import codecs
 import json
 import sys
 import textwrap
@@ -14,6 +13,7 @@ from common.training.evaluation import autocast
 from common.testing.explanations import as_text, write_page
 from common.files import check_folder
 from common.data.stop_words import STOP_WORDS
+from common.preprocessing.text_encoding import decode_text
 from common.preprocessing.vocabulary import token_ids
 
 
@@ -58,7 +58,7 @@ def given_texts(options):
 
 
 def read_lines(path):
-    """Lines of a UTF-8 file, or of standard input for "-", as a list of (place, line)."""
+    """Lines of a text in Unicode, or of standard input for "-", as a list of (place, line)."""
     name = "standard input" if str(path) == "-" else path
     try:
         content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
@@ -67,14 +67,13 @@ def read_lines(path):
                         "give --reviews a text file with one review a line") from error
     if not content.strip():
         raise UserError(f"{name}: no reviews in it; give one a line")
-    content = content.removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n").removesuffix(b"\n")
-    lines = []
-    for number, line in enumerate(content.split(b"\n"), 1):
-        try:
-            lines.append((f"{name}:{number}", line.decode()))
-        except UnicodeDecodeError as error:
-            raise UserError(f"{name}:{number}: not UTF-8 text; save it as UTF-8") from error
-    return lines
+    try:
+        text = decode_text(content)
+    except UnicodeDecodeError as error:
+        line = content[:error.start].count(b"\n") + 1
+        raise UserError(f"{name}:{line}: not UTF-8 text; save it as UTF-8") from error
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n")
+    return [(f"{name}:{number}", line) for number, line in enumerate(lines, 1)]
 
 
 def encode_reviews(texts, tokenize, vocabulary, drop_stop_words, device):

@@ -376,6 +376,15 @@ def test_a_review_of_a_megabyte_is_one_line(tmp_path, preprocess):
     assert len(first.split()) == 200_000
 
 
+def test_counts_that_are_not_the_published_ones_are_noted_at_the_end(tmp_path, preprocess, capsys, monkeypatch):
+    preprocess("--imdb", write_folder(tmp_path / "a", FILES), "--output", tmp_path / "out")
+    assert capsys.readouterr().err.splitlines()[-1].startswith("these are not the published reviews")
+    monkeypatch.setattr(preprocess_data, "PUBLISHED_COUNTS", {"train": {"pos": 2, "neg": 1, "unsup": 1},
+                                                              "test": {"pos": 1, "neg": 1}})
+    preprocess("--imdb", tmp_path / "a", "--output", tmp_path / "out")
+    assert capsys.readouterr().err == ""
+
+
 def test_unlabelled_reviews_may_be_missing(tmp_path, preprocess):
     labelled = {name: text for name, text in FILES.items() if "unsup" not in name}
     preprocess("--imdb", write_folder(tmp_path / "a", labelled), "--output", tmp_path / "out")
