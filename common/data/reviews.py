@@ -1,6 +1,8 @@
 """Preprocessed reviews in memory, and the batches that are drawn from them."""
 
 import dataclasses
+import hashlib
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,8 @@ class Reviews:
     labels: (reviews,) float32, 1 positive, 0 negative, NaN unlabelled.
     films: (reviews,) array of str, the film that each review is about.
     shares: (tokens,) float32, how much of its review each token is, or None where each is one of `lengths`.
+    texts: (reviews,) uint64, equal where two reviews have the same words, rare ones and stop words included;
+        None where read_reviews was not asked for it.
 
     A selection of reviews shares token_ids with the whole.
     """
@@ -33,6 +37,7 @@ class Reviews:
     labels: torch.Tensor
     films: np.ndarray
     shares: torch.Tensor | None = None
+    texts: np.ndarray | None = None
 
     def __len__(self):
         return len(self.starts)
@@ -41,7 +46,8 @@ class Reviews:
         """Reviews at which the (reviews,) boolean array is true."""
         indices = torch.as_tensor(np.flatnonzero(mask), device=self.starts.device)
         return dataclasses.replace(self, starts=self.starts[indices], lengths=self.lengths[indices],
-                                   labels=self.labels[indices], films=self.films[mask])
+                                   labels=self.labels[indices], films=self.films[mask],
+                                   texts=None if self.texts is None else self.texts[mask])
 
     def checksum(self):
         """A number that changes with the reviews."""
@@ -54,8 +60,7 @@ class Reviews:
 
     def without(self, others):
         """The reviews that do not stand word for word among the others."""
-        known = {row.tobytes() for row in others.rows()}
-        return self.select(np.array([row.tobytes() not in known for row in self.rows()], dtype=bool))
+        return self.select(~np.isin(self.texts, others.texts))
 
     def labelled(self):
         return self.select(~np.isnan(self.labels.cpu().numpy()))
@@ -64,7 +69,8 @@ class Reviews:
         """These reviews and the others, another selection of the same whole."""
         joined = {name: torch.cat([getattr(self, name), getattr(others, name)])
                   for name in ("starts", "lengths", "labels")}
-        return dataclasses.replace(self, films=np.concatenate([self.films, others.films]), **joined)
+        texts = None if self.texts is None else np.concatenate([self.texts, others.texts])
+        return dataclasses.replace(self, films=np.concatenate([self.films, others.films]), texts=texts, **joined)
 
     def crops(self, indices, sequence_length, last=False):
         """A random stretch of sequence_length tokens of each review, or its last ones -> (batch, time) int64.
@@ -119,7 +125,7 @@ class Reviews:
         return self.token_ids[positions].long() * (steps < lengths[:, None])    # batch, time
 
 
-def read_reviews(folder, split, words="imdb", vocab_size=None, drop_stop_words=False, device="cpu"):
+def read_reviews(folder, split, words="imdb", vocab_size=None, drop_stop_words=False, device="cpu", texts=False):
     """Reviews of one split as preprocess_data.py wrote them.
 
     Args:
@@ -129,6 +135,7 @@ def read_reviews(folder, split, words="imdb", vocab_size=None, drop_stop_words=F
         vocab_size: ids above it become the unknown token 0; None keeps all.
         drop_stop_words: whether stop words are left out of the reviews.
         device: where the tensors lie.
+        texts: whether it is wanted which reviews read the same.
 
     Returns:
         (reviews, vocabulary): Reviews, and the list of words whose ids are 1, 2, ...
@@ -145,12 +152,23 @@ def read_reviews(folder, split, words="imdb", vocab_size=None, drop_stop_words=F
     if len(labels) != len(lengths):
         raise UserError(f"{path}: {len(lengths)} reviews, but imdb_{split}_reviews.tsv beside it has {len(labels)}; "
                         "run preprocess_data.py again")
+    # In the ids of the IMDB dictionary, which has every word, and before the options leave any out.
+    texts = text_numbers(*((token_ids, lengths) if words == "imdb" else read_token_ids(
+        folder / f"imdb_{split}.txt", len(read_dictionary(folder, "imdb"))))) if texts else None
     if vocab_size is not None:
         vocabulary = vocabulary[:vocab_size]
         token_ids[token_ids > vocab_size] = 0
     if drop_stop_words:
         token_ids, lengths = without_stop_words(token_ids, lengths, vocabulary)
-    return build_reviews(token_ids, lengths, labels, films, device), vocabulary
+    reviews = build_reviews(token_ids, lengths, labels, films, device)
+    return dataclasses.replace(reviews, texts=texts), vocabulary
+
+
+def text_numbers(token_ids, lengths):
+    """A number for each review, equal for reviews of the same token ids -> (reviews,) uint64."""
+    token_ids, ends = memoryview(token_ids), lengths.cumsum().tolist()
+    digests = [hashlib.blake2b(token_ids[start:end], digest_size=8).digest() for start, end in zip([0, *ends], ends)]
+    return np.frombuffer(b"".join(digests), np.uint64)
 
 
 def build_reviews(token_ids, lengths, labels, films, device):
@@ -209,6 +227,10 @@ def split_by_film(reviews, fraction, seed):
     films; so no film has reviews on both sides. Reviews of no known film count as one film each.
     """
     names = np.where(reviews.films == "", [f"review {k}" for k in range(len(reviews))], reviews.films)
+    unknown = np.count_nonzero(reviews.films == "")
+    if unknown:
+        print(f"--validation: splits by review, not by film, where the film is not known: {unknown:,} of "
+              f"{len(reviews):,} reviews", file=sys.stderr)
     films, film_of_review, counts = np.unique(names, return_inverse=True, return_counts=True)
     order = np.random.default_rng(seed).permutation(len(films))
     reviews_before = counts[order].cumsum() - counts[order]
@@ -230,7 +252,8 @@ def read_splits(options, words="imdb", unlabelled=False):
     """
     def read(split):
         return read_reviews(options.data, split, words, options.vocab_size,
-                            getattr(options, "drop_stop_words", False), options.device)
+                            getattr(options, "drop_stop_words", False), options.device,
+                            texts=bool(options.drop_copies or options.validation))
 
     def keep(some):
         return some.without(test) if options.drop_copies else some

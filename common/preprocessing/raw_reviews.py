@@ -152,14 +152,14 @@ def _table_reviews(tables):
         if split is None:
             raise UserError(f"{table}: is of none of the splits train, test and unsupervised; "
                             "rename it, or remove it")
+        label_names = {-1: "unsup"} if split == "unsupervised" else {0: "neg", 1: "pos"}
         try:
             columns = pyarrow.parquet.read_table(table, columns=["text", "label"]).to_pydict()
-            rows = [({1: "pos", 0: "neg", -1: "unsup"}[label], str(text))
-                    for text, label in zip(columns["text"], columns["label"])]
-        except (OSError, ValueError, KeyError, AttributeError, TypeError, pyarrow.ArrowException) as error:
-            raise UserError(f"{table}: not a whole parquet file of texts and labels ({error}); fetch it again") from error
+            rows = [(label_names[label], text + "") for text, label in zip(columns["text"], columns["label"])]
+        except (OSError, ValueError, KeyError, TypeError, pyarrow.ArrowException) as error:
+            raise UserError(f"{table}: not a whole parquet file of texts and labels ({error}); "
+                            "fetch it again") from error
         for label, text in rows:
-            label = "unsup" if split == "unsupervised" else label
             number = counts[split, label]
             counts[split, label] += 1
             reviews.append(RawReview("test" if split == "test" else "train", label, f"{number}_0.txt", 0, "", text))

@@ -235,9 +235,12 @@ def test_the_seed_decides_the_validation_reviews():
     assert first == again != other
 
 
-def test_reviews_of_no_known_film_are_split_one_by_one():
+def test_reviews_of_no_known_film_are_split_one_by_one_with_a_note(capsys):
     train, validation = split_by_film(make_reviews([[k] for k in range(20)], [""] * 20), 0.25, seed=0)
     assert (len(train), len(validation)) == (15, 5)
+    assert "splits by review, not by film, where the film is not known: 20 of 20 reviews" in capsys.readouterr().err
+    split_by_film(films_of_sizes([1] * 20), 0.25, seed=0)
+    assert capsys.readouterr().err == ""
 
 
 def test_a_validation_share_that_leaves_nothing_to_train_on_is_refused():
@@ -276,6 +279,17 @@ def test_training_reviews_that_are_test_reviews_word_for_word_can_be_left_out(un
     kept = splits(tmp_path, "--drop-copies", unlabelled=unlabelled)
     assert rows(kept["train"]) == [[1, 2, 3, 4], [5, 2]] + [[0, 1, 2]] * unlabelled + [[4, 4]]
     assert rows(kept["test"]) == [[4], [1, 2, 3, 0, 5]]
+
+
+@pytest.mark.parametrize("words", ["imdb", "glove"])
+@pytest.mark.parametrize("argv", [["--vocab-size", "1"], ["--drop-stop-words"]], ids=["rare words", "stop words"])
+def test_reviews_that_only_read_the_same_without_some_words_are_no_copies(argv, words, tmp_path):
+    train = {"0_9.txt\tpos\t9\ttt01": "1 4", "0_1.txt\tneg\t1\ttt02": "3 5", "1_1.txt\tneg\t1\ttt02": "1 2"}
+    write_folder(tmp_path, train, {"0_8.txt\tpos\t8\ttt11": "3 4", "0_2.txt\tneg\t2\ttt12": "1 2"})
+    np.save(tmp_path / "glove_dictionary.npy", np.array(["the"]))
+    for split, ids in ("train", "1 0\n0 0\n1 0\n"), ("test", "0 0\n1 0\n"):
+        (tmp_path / f"imdb_{split}_glove.txt").write_text(ids)
+    assert len(splits(tmp_path, "--drop-copies", *argv, words=words)["train"]) == 2
 
 
 def write_pseudo_labels(folder, *probabilities):

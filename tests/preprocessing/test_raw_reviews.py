@@ -263,9 +263,10 @@ def test_a_broken_or_strange_parquet_file_is_refused(tmp_path):
     (folder / "test-00000-of-00001.parquet").write_bytes(b"version https://git-lfs.github.com/spec/v1")
     with pytest.raises(UserError, match="test-00000-of-00001.parquet: not a whole parquet file"):
         read_reviews(folder)
-    folder = write_tables(tmp_path / "labels", **TABLES | {"test": [("poor", 7)]})
-    with pytest.raises(UserError, match="test-00000-of-00001.parquet: not a whole parquet file of texts and labels"):
-        read_reviews(folder)
+    for number, row in enumerate([("poor", 7), ("poor", -1), (None, 0)]):
+        folder = write_tables(tmp_path / f"rows {number}", **TABLES | {"test": [row]})
+        with pytest.raises(UserError, match="test-00000-of-00001.parquet: not a whole parquet file of texts and labels"):
+            read_reviews(folder)
     folder = write_tables(tmp_path / "splits", **TABLES | {"dev": [("poor", 0)]})
     with pytest.raises(UserError, match="dev-00000-of-00001.parquet: is of none of the splits"):
         read_reviews(folder)
