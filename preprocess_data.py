@@ -26,7 +26,7 @@ from common.preprocessing.download import IMDB_SHA256, IMDB_URL, download, downl
 from common.errors import UserError, run_script
 from common.files import claim_folder, remove_unfinished
 from common.preprocessing.raw_reviews import PUBLISHED_COUNTS, SPLITS, read_reviews, sort_reviews
-from common.data.token_files import write_array, write_dictionary, write_reviews, write_token_ids
+from common.data.token_files import write_array, write_checksums, write_dictionary, write_reviews, write_token_ids
 from common.preprocessing.tokenizer import learn_sample_punkt, load_punkt, tokenize_reviews, usable_cores
 from common.preprocessing.vocabulary import build_dictionary, count_tokens, token_ids
 
@@ -136,6 +136,7 @@ def preprocess(options):
     write_token_ids(output / "imdb_test.txt", ids, test)
     write_reviews(output / "imdb_train_reviews.tsv", reviews[:train_count])
     write_reviews(output / "imdb_test_reviews.tsv", reviews[train_count:])
+    write_checksums(output, ("imdb_dictionary.npy", *IMDB_FILES))
     print(f"written to {output}: the reviews, with {len(dictionary):,} words", flush=True)
 
     if options.glove == "train":
@@ -155,6 +156,7 @@ def preprocess(options):
         write_array(output / "glove_embeddings.npy", np.vstack([np.zeros_like(vectors[:1]), vectors]))
         write_token_ids(output / "imdb_train_glove.txt", ids, train)
         write_token_ids(output / "imdb_test_glove.txt", ids, test)
+        write_checksums(output, ("imdb_dictionary.npy", *IMDB_FILES))
         print(f"written to {output}: {len(glove_words):,} word vectors of width {vectors.shape[1]}; "
               f"{known:.2%} of the training tokens have one")
     if not options.sample and review_counts != PUBLISHED_COUNTS:

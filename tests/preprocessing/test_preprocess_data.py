@@ -101,7 +101,7 @@ def test_archive_folder_repetition_and_other_workers_give_the_same_bytes(tmp_pat
     preprocess("--imdb", write_folder(tmp_path / "aclImdb", FILES), "--output", tmp_path / "second",
                "--workers", "1")
     first = contents(tmp_path / "first")
-    assert len(first) == 7
+    assert len(first) == 8
     assert contents(tmp_path / "second") == first
 
 
@@ -111,12 +111,12 @@ def test_word_vectors_of_other_reviews_are_removed(tmp_path, preprocess):
     output = tmp_path / "out"
     preprocess("--imdb", write_folder(tmp_path / "a", FILES), "--output", output, "--glove", glove)
     with_glove = contents(output)
-    assert len(with_glove) == 11
+    assert len(with_glove) == 12
     preprocess("--imdb", tmp_path / "a", "--output", output)
     assert contents(output) == with_glove
     other = FILES | {"train/pos/0_9.txt": b"Something else"}
     preprocess("--imdb", write_folder(tmp_path / "b", other), "--output", output)
-    assert len(contents(output)) == 7
+    assert len(contents(output)) == 8
 
 
 def test_what_a_killed_run_had_half_written_is_removed(tmp_path, preprocess):
