@@ -28,7 +28,7 @@ from common.files import claim_folder, remove_unfinished
 from common.preprocessing.raw_reviews import PUBLISHED_COUNTS, SPLITS, read_reviews, sort_reviews
 from common.data.token_files import write_array, write_checksums, write_dictionary, write_reviews, write_token_ids
 from common.preprocessing.tokenizer import learn_sample_punkt, load_punkt, tokenize_reviews, usable_cores
-from common.preprocessing.vocabulary import build_dictionary, count_tokens, token_ids
+from common.preprocessing.vocabulary import MAX_TOKEN_CHARACTERS, build_dictionary, count_tokens, token_ids
 
 # Which files mean nothing beside another dictionary.
 GLOVE_FILES = ("glove_embeddings.npy", "imdb_train_glove.txt", "imdb_test_glove.txt")
@@ -79,7 +79,7 @@ def load_reviews(options):
 
 
 def describe(reviews, tokenized, words, counts, punkt_source, output):
-    """Print what the reviews look like; write it to statistics.json and statistics.png -> counts by split and label."""
+    """Print what the reviews look like and write it to statistics.json -> (counts by split and label, lengths)."""
     review_counts = collections.Counter((review.split, review.label) for review in reviews)
     lengths = np.diff(tokenized.offsets)[:sum(review.split == "train" for review in reviews)]
     first = tokenized.indices[:tokenized.offsets[1]]
@@ -93,8 +93,7 @@ def describe(reviews, tokenized, words, counts, punkt_source, output):
     }
     print_statistics(statistics)
     write_statistics(output / "statistics.json", statistics)
-    plot_statistics(output / "statistics.png", lengths, counts)
-    return statistics["reviews"]
+    return statistics["reviews"], lengths
 
 
 def main():
@@ -125,11 +124,18 @@ def preprocess(options):
     train, test = offsets[:train_count + 1], offsets[train_count:]
 
     words, counts = count_tokens(tokens, indices[:train[-1]])
-    if not words:
-        raise UserError(f"{options.imdb}: the training reviews hold no tokens; give other reviews")
-    review_counts = describe(reviews, tokenized, words, counts, punkt_source, output)
-
     dictionary = build_dictionary(words)
+    if not dictionary:
+        raise UserError(f"{options.imdb}: the training reviews hold no tokens; give other reviews")
+    review_counts, lengths = describe(reviews, tokenized, words, counts, punkt_source, output)
+
+    notes = []      # said at the end, where they are seen
+    if len(dictionary) < len(words):
+        notes.append(f"{len(words) - len(dictionary):,} distinct tokens of more than {MAX_TOKEN_CHARACTERS} characters "
+                     "are read as the unknown token")
+    if not options.sample and review_counts != PUBLISHED_COUNTS:
+        notes.append("these are not the published reviews, or not all of them: those are 12,500 pos, 12,500 neg and "
+                     "50,000 unsup in train, 12,500 pos and 12,500 neg in test")
     ids = token_ids(tokens, dictionary)[indices]
     write_dictionary(output / "imdb_dictionary.npy", dictionary, IMDB_FILES)
     write_token_ids(output / "imdb_train.txt", ids, train)
@@ -152,6 +158,9 @@ def preprocess(options):
         if not known:
             raise UserError(f"{options.glove}: none of its {len(glove_words):,} words, such as {glove_words[0]!r}, "
                             "occurs in the training reviews; give vectors of English words in lower case")
+        if known < 0.5:
+            notes.append(f"only {known:.2%} of the training tokens have a word vector: are these vectors of English "
+                         "words, in lower case, and enough of them?")
         write_dictionary(output / "glove_dictionary.npy", glove_words, GLOVE_FILES)
         write_array(output / "glove_embeddings.npy", np.vstack([np.zeros_like(vectors[:1]), vectors]))
         write_token_ids(output / "imdb_train_glove.txt", ids, train)
@@ -159,9 +168,9 @@ def preprocess(options):
         write_checksums(output, ("imdb_dictionary.npy", *IMDB_FILES))
         print(f"written to {output}: {len(glove_words):,} word vectors of width {vectors.shape[1]}; "
               f"{known:.2%} of the training tokens have one")
-    if not options.sample and review_counts != PUBLISHED_COUNTS:
-        print("these are not the published reviews, or not all of them: those are 12,500 pos, 12,500 neg and "
-              "50,000 unsup in train, 12,500 pos and 12,500 neg in test", file=sys.stderr)
+    plot_statistics(output / "statistics.png", lengths, counts)      # last: a figure is no reason to lose the rest
+    for note in notes:
+        print(note, file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def write_table(path, size):
 
 def test_everything_from_preprocessing_to_the_report_works_on_it(tmp_path, monkeypatch, run_here):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("common.preprocessing.tokenizer.load_punkt", lambda fetch=True: learn_punkt(["It was. A film."]))
+    monkeypatch.setattr("common.preprocessing.tokenizer.load_punkt", lambda: learn_punkt(["It was. A film."]))
     write_table("train.csv", 40)
     write_table("test.csv", 20)
     page = (ROOT / "docs" / "data.md").read_text()

@@ -385,6 +385,28 @@ def test_counts_that_are_not_the_published_ones_are_noted_at_the_end(tmp_path, p
     assert capsys.readouterr().err == ""
 
 
+def test_endless_tokens_and_foreign_word_vectors_are_noted_at_the_end(tmp_path, preprocess, capsys):
+    files = FILES | {"train/pos/1_10.txt": b"o" * 300}
+    (tmp_path / "glove.txt").write_text("the 1 2\ndas 3 4\n")
+    preprocess("--imdb", write_folder(tmp_path / "a", files), "--output", tmp_path / "out",
+               "--glove", tmp_path / "glove.txt")
+    tokens, _, vectors = capsys.readouterr().err.splitlines()
+    assert tokens == "1 distinct tokens of more than 255 characters are read as the unknown token"
+    assert vectors.startswith("only 5.26% of the training tokens have a word vector")
+    assert (tmp_path / "out" / "imdb_train.txt").read_text().splitlines()[1] == "0"
+
+
+def test_a_figure_that_fails_comes_after_everything_else_is_written(tmp_path, preprocess, monkeypatch):
+    def fail(*arguments):
+        raise RuntimeError("no such font")
+    monkeypatch.setattr(preprocess_data, "plot_statistics", fail)
+    (tmp_path / "glove.txt").write_text("the 1 2\nfilm 3 4\n")
+    with pytest.raises(RuntimeError):
+        preprocess("--imdb", write_folder(tmp_path / "a", FILES), "--output", tmp_path / "out",
+                   "--glove", tmp_path / "glove.txt")
+    assert len(contents(tmp_path / "out")) == 11
+
+
 def test_unlabelled_reviews_may_be_missing(tmp_path, preprocess):
     labelled = {name: text for name, text in FILES.items() if "unsup" not in name}
     preprocess("--imdb", write_folder(tmp_path / "a", labelled), "--output", tmp_path / "out")
