@@ -77,6 +77,8 @@ def read_reviews(path):
     """
     path = Path(path)
     tables = sorted(table for folders in ("", "*/", "*/*/") for table in path.glob(f"{folders}*.parquet"))
+    if tables and [*path.glob("train/pos"), *path.glob("*/train/pos")]:
+        raise UserError(f"{path}: holds several datasets (text files and parquet files); give one of them")
     reviews, others = (_table_reviews(tables), []) if tables else _text_reviews(path)
     found = {f"{review.split}/{review.label}" for review in reviews}
     for folder in _FOLDERS:
@@ -131,11 +133,11 @@ def _judge_others(path, names):
         if folder in _FOLDERS and file[0].isdigit():
             raise UserError(f"{path}: {name} is not named id_rating.txt as a review is (0_9.txt); "
                             "rename it, or remove it")
-        if len(folders) == 2:
+        if len(folders) > 1:
             left_out[folder] += 1
     for folder, count in left_out.items():
-        print(f"{path}: left out {count:,} files in {folder} that are no reviews of {', '.join(_FOLDERS)}",
-              file=sys.stderr)
+        print(f"{path}: left out {count:,} files in {folder}; reviews are files named id_rating.txt in "
+              f"{', '.join(_FOLDERS)}", file=sys.stderr)
 
 
 def _table_reviews(tables):

@@ -54,7 +54,7 @@ def _folder_files(path, wanted):
     if len(roots) > 1:
         raise UserError(f"{path}: holds several datasets ({', '.join(root.name for root in roots)}); give one of them")
     for root in roots:
-        for file in _walk(root, depth=2):
+        for file in _walk(root, depth=4):
             name = file.relative_to(root).as_posix()
             yield name, file.read_bytes() if wanted(name) else None
 

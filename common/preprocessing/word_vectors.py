@@ -47,14 +47,14 @@ def read_word_vectors(path, max_words):
         lines = iter(lambda: file.readline(MAX_ROW_BYTES), b"")
         head = list(itertools.islice(lines, HEAD_ROWS))
         head[:1] = [line.removeprefix(codecs.BOM_UTF8) for line in head[:1]]
-        promised, width, separator = _layout(path, head)
+        promised, width = _layout(path, head)
         rows = enumerate(itertools.chain(head, lines), 1)
         if promised is not None:
             next(rows)
         with tqdm(total=max_words, desc="reading word vectors", unit=" words", disable=None) as progress:
             while len(vectors) < max_words and (row := next(rows, None)):
                 number, line = row
-                word, vector = _parse_row(f"{path}:{number}", line, width, separator)
+                word, vector = _parse_row(f"{path}:{number}", line, width)
                 if word not in vectors and len(word) <= MAX_TOKEN_CHARACTERS:
                     vectors[word] = vector
                     progress.update()
@@ -91,11 +91,7 @@ def _open_text(path):
 
 
 def _layout(path, head):
-    """Return the header's number of words (None without one), the vectors' width, and what separates the fields.
-
-    A separator of None is any white space. It is a space where that gives as many fields, since a
-    word may be a tab.
-    """
+    """Return the header's number of words, or None without one, and the width of the vectors."""
     if any(b"\r" in line.rstrip() for line in head):
         raise UserError(f"{path}: its lines end in carriage returns alone; save it with newlines")
     fields = [line.split() for line in head]
@@ -103,25 +99,23 @@ def _layout(path, head):
         promised, width = map(int, fields[0])
         widths = {len(row) - 1 for row in fields[1:]}
         if not widths or width in widths:
-            return promised, width, _separator(head[1:], width)
+            return promised, width
         if widths != {1}:
             raise UserError(_refusal(f"{path}:1", b"".join(head), f"the header says that a word has {width} numbers, "
                                      f"but the next row has {len(fields[1]) - 1}"))
     widths = collections.Counter(len(row) - 1 for row in fields)
-    width = max(widths, key=lambda width: (widths[width], width), default=0)
-    return None, width, _separator(head, width)
+    return None, max(widths, key=lambda width: (widths[width], width), default=0)
 
 
-def _separator(rows, width):
-    return b" " if any(line.rstrip(b" \r\n").count(b" ") == width for line in rows) else None
-
-
-def _parse_row(place, line, width, separator):
+def _parse_row(place, line, width):
     """Split a row into its word and its vector of `width` float32 numbers."""
-    line = line.rstrip(b" \t\r\n") if separator else line.strip()
-    word, *numbers = line.rsplit(separator, width) or [b""]
+    text = line.rstrip(b" \t\r\n")
+    word, *numbers = text.rsplit(b" ", width)
+    if len(numbers) < width or b"" in numbers:      # not a space between any two: a word may be a tab, so this is second
+        word, *numbers = text.rsplit(None, width) or [b""]
+    word = word.strip(b" ")
     *start, end = word.split() or [b""]
-    if not word.strip(b" ") or not numbers or len(numbers) < width:
+    if not word or not numbers or len(numbers) < width:
         raise UserError(_refusal(place, line, f"not a word and {width} numbers with spaces or tabs between them"))
     # A word may be "2 0" but not "film 1" or "film 0.5": that is a row of a longer vector.
     if start and _NUMBER.fullmatch(end) and (b"." in end or not _NUMBER.fullmatch(start[0])):

@@ -164,7 +164,7 @@ def test_two_datasets_are_refused(tmp_path):
         read_reviews(write_archive(tmp_path / "a.tar.gz", both))
 
 
-@pytest.mark.parametrize("folder", ["val/pos", "train/neutral", "test/unsup"])
+@pytest.mark.parametrize("folder", ["val/pos", "train/neutral", "test/unsup", "train/pos/more"])
 def test_other_folders_of_reviews_are_left_out_with_a_note(tmp_path, capsys, folder):
     files = FILES | {f"{folder}/{number}_9.txt": b"good" for number in range(3)}
     expected = read_reviews(write_folder(tmp_path / "aclImdb", FILES))
@@ -270,6 +270,13 @@ def test_a_broken_or_strange_parquet_file_is_refused(tmp_path):
     folder = write_tables(tmp_path / "splits", **TABLES | {"dev": [("poor", 0)]})
     with pytest.raises(UserError, match="dev-00000-of-00001.parquet: is of none of the splits"):
         read_reviews(folder)
+
+
+def test_parquet_files_beside_text_files_are_refused(tmp_path):
+    write_folder(tmp_path / "aclImdb", FILES)
+    (tmp_path / "train-00000-of-00001.parquet").write_bytes(b"PAR1")
+    with pytest.raises(UserError, match="holds several datasets"):
+        read_reviews(tmp_path)
 
 
 def test_parquet_files_without_pyarrow_are_refused_with_what_to_install(tmp_path, monkeypatch):

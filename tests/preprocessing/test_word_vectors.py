@@ -148,6 +148,12 @@ def test_numbers_may_be_separated_otherwise(tmp_path, row):
     assert vectors.tolist() == [[1, 2, 3]] * 3
 
 
+def test_separators_may_differ_from_row_to_row(tmp_path):
+    words, vectors = read_word_vectors(write(tmp_path / "g.txt", "the 1 2 3", "film\t1 2 3", "good 1  2 3"), 10)
+    assert words == ["the", "film", "good"]
+    assert vectors.tolist() == [[1, 2, 3]] * 3
+
+
 @pytest.mark.parametrize("rows, line", [
     (["a 1 2 3", "b 4 5"], 2), (["b 4 5", "a 1 2 3"], 1),
     (["a 0.1 0.2", "b 0.1 0.2", "c 0.1 0.2 0.3"], 3), (["a 1 2", "b 1 2", "c 1 2 3"], 3),
