@@ -95,7 +95,7 @@ def _layout(path, head):
     if any(b"\r" in line.rstrip() for line in head):
         raise UserError(f"{path}: its lines end in carriage returns alone; save it with newlines")
     fields = [line.split() for line in head]
-    if fields and len(fields[0]) == 2 and all(field.isdigit() for field in fields[0]):
+    if fields and len(fields[0]) == 2 and all(re.fullmatch(rb"[0-9]{1,18}", field) for field in fields[0]):
         promised, width = map(int, fields[0])
         widths = {len(row) - 1 for row in fields[1:]}
         if not widths or width in widths:
@@ -111,7 +111,7 @@ def _parse_row(place, line, width):
     """Split a row into its word and its vector of `width` float32 numbers."""
     text = line.rstrip(b" \t\r\n")
     word, *numbers = text.rsplit(b" ", width)
-    if len(numbers) < width or b"" in numbers:      # not a space between any two: a word may be a tab, so this is second
+    if len(numbers) < width or b"" in numbers:      # not one space each; only tried now, since a word may be a tab
         word, *numbers = text.rsplit(None, width) or [b""]
     word = word.strip(b" ")
     *start, end = word.split() or [b""]

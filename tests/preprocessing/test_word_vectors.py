@@ -191,10 +191,11 @@ def test_a_byte_order_mark_is_no_part_of_the_first_word(tmp_path):
     (b"the 1 2\ra 3 4\rfilm 5 6\r", "carriage returns alone"),
     (b"the,0.1,0.2\na,0.3,0.4\n", "spaces or tabs"),
     (b"the 0,1 0,2\na 0,3 0,4\n", "0,1"),
+    (b"9" * 5000 + b" 2\nthe 1 2\n" * 9, "not a word"),
     (b"<html><body>Not found</body></html>\n", ":1:"),
     (b"the 1 2\n" * 9 + b"x" * 3_000_000, "1,048,576 bytes"),
-], ids=["utf-16", "utf-16-be", "word2vec binary", "carriage returns", "commas", "decimal commas", "web page",
-        "no line end"])
+], ids=["utf-16", "utf-16-be", "word2vec binary", "carriage returns", "commas", "decimal commas", "endless header",
+        "web page", "no line end"])
 def test_other_files_are_refused_for_what_they_are(tmp_path, content, what):
     (tmp_path / "g.txt").write_bytes(content)
     refused(tmp_path / "g.txt", what)
