@@ -90,7 +90,7 @@ $(READY): | $(if $(VENV),$(VENV)/installed)
 
 LANGUAGE_MODEL := --language-model $(RESULTS)/3a/language.model
 # The best recipe learns from the unlabelled reviews as 1a's teacher of the same seed labels them.
-LABELS = $(TRIALS)/1a/teacher-$(3)/pseudo_labels.npy
+LABELS = $(TRIALS)/1a/teacher-$(3)/pseudo_labels.npz
 # train_and_test part folder seed recipe
 define train_and_test
 $(2)/.trained: $(READY) $(if $(filter 3c,$(1)),$(RESULTS)/3a/test_table.csv) $(if $(filter best,$(4)),$(LABELS))
@@ -103,7 +103,7 @@ $(2)/test_table.csv: $(2)/.trained
 	$(PYTHON) $$$$($(PYTHON) -m common.parts test $(1)) --data $(DATA) --output $(2)
 endef
 
-$(TRIALS)/1a/%/pseudo_labels.npy: $(TRIALS)/1a/%/.trained
+$(TRIALS)/1a/%/pseudo_labels.npz: $(TRIALS)/1a/%/.trained
 	$(PYTHON) $$($(PYTHON) -m common.parts test 1a) --data $(DATA) --output $(@D) --unlabelled
 
 $(foreach part,$(CLASSIFIERS),$(eval $(call train_and_test,$(part),$(RESULTS)/$(part))))

@@ -12,6 +12,7 @@ two cores and 1 GiB of memory.
 """
 
 import collections
+import sys
 import time
 from pathlib import Path
 
@@ -19,15 +20,15 @@ import nltk
 import numpy as np
 
 from common.arguments import Parser, number, positive_int
-from common.data.token_files import write_array, write_dictionary, write_reviews, write_token_ids
+from common.data.token_files import write_array, write_checksums, write_dictionary, write_reviews, write_token_ids
 from common.errors import UserError, run_script
 from common.files import claim_folder, remove_unfinished
 from common.preprocessing.corpus_statistics import (corpus_statistics, plot_statistics, print_statistics,
                                                     write_statistics)
-from common.preprocessing.download import IMDB_SHA256, IMDB_URL, download
-from common.preprocessing.raw_reviews import SPLITS, read_reviews, sort_reviews
+from common.preprocessing.download import IMDB_SHA256, IMDB_URL, download, download_glove
+from common.preprocessing.raw_reviews import PUBLISHED_COUNTS, SPLITS, read_reviews, sort_reviews
 from common.preprocessing.tokenizer import learn_sample_punkt, load_punkt, tokenize_reviews, usable_cores
-from common.preprocessing.vocabulary import build_dictionary, count_tokens, token_ids
+from common.preprocessing.vocabulary import MAX_TOKEN_CHARACTERS, build_dictionary, count_tokens, token_ids
 
 # Which files mean nothing beside another dictionary.
 GLOVE_FILES = ("glove_embeddings.npy", "imdb_train_glove.txt", "imdb_test_glove.txt")
@@ -39,14 +40,16 @@ def parse_options():
     parser = Parser(__doc__)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--imdb", metavar="PATH", type=Path,
-                        help="aclImdb_v1.tar.gz (read without unpacking it) or an unpacked aclImdb folder")
+                        help="aclImdb_v1.tar.gz, the .tar in it or a .zip (read without unpacking them), an unpacked "
+                             "aclImdb folder or the one above it, or the folder of Hugging Face's parquet files")
     source.add_argument("--download", action="store_true",
                         help="fetch aclImdb_v1.tar.gz (84 MB) into the output folder first, unless it is there")
     source.add_argument("--sample", action="store_true",
                         help="some hundreds of reviews that the code composes itself; needs no download")
     parser.add_argument("--glove", metavar="PATH",
-                        help="word vectors, for 1b and 2b: glove.840B.300d.txt or its .zip, or the word `train` "
-                             "to learn them from the training reviews")
+                        help="word vectors, for 1b and 2b: a file such as glove.840B.300d.zip (.txt, .vec, .zip or "
+                             ".gz); or `train` to learn them from the training reviews; or `download` to fetch "
+                             "GloVe 840B (2.2 GB) into the output folder first, unless it is there")
     parser.add_argument("--glove-words", metavar="N", type=positive_int, default=100_000,
                         help="word vectors to keep, the first in the file")
     parser.add_argument("--output", metavar="DIR", type=Path,
@@ -76,7 +79,7 @@ def load_reviews(options):
 
 
 def describe(reviews, tokenized, words, counts, punkt_source, output):
-    """Print what the reviews look like; write it to statistics.json and statistics.png."""
+    """Print what the reviews look like and write it to statistics.json -> (counts by split and label, lengths)."""
     review_counts = collections.Counter((review.split, review.label) for review in reviews)
     lengths = np.diff(tokenized.offsets)[:sum(review.split == "train" for review in reviews)]
     first = tokenized.indices[:tokenized.offsets[1]]
@@ -90,7 +93,7 @@ def describe(reviews, tokenized, words, counts, punkt_source, output):
     }
     print_statistics(statistics)
     write_statistics(output / "statistics.json", statistics)
-    plot_statistics(output / "statistics.png", lengths, counts)
+    return statistics["reviews"], lengths
 
 
 def main():
@@ -103,12 +106,14 @@ def main():
 
 def preprocess(options):
     output = options.output
+    if options.glove == "download":
+        options.glove = download_glove(output)
     reviews, punkt, punkt_source = load_reviews(options)
     glove = None
     if options.glove not in (None, "train"):
-        from common.preprocessing.glove import read_glove
+        from common.preprocessing.word_vectors import read_word_vectors
         print(f"reading {options.glove}", flush=True)
-        glove = read_glove(options.glove, options.glove_words)
+        glove = read_word_vectors(options.glove, options.glove_words)
 
     print(f"tokenising {len(reviews):,} reviews with {options.workers} processes", flush=True)
     start = time.perf_counter()
@@ -119,17 +124,25 @@ def preprocess(options):
     train, test = offsets[:train_count + 1], offsets[train_count:]
 
     words, counts = count_tokens(tokens, indices[:train[-1]])
-    if not words:
-        raise UserError(f"{options.imdb}: the training reviews hold no tokens; give other reviews")
-    describe(reviews, tokenized, words, counts, punkt_source, output)
-
     dictionary = build_dictionary(words)
+    if not dictionary:
+        raise UserError(f"{options.imdb}: the training reviews hold no tokens; give other reviews")
+    review_counts, lengths = describe(reviews, tokenized, words, counts, punkt_source, output)
+
+    notes = []      # said at the end, where they are seen
+    if len(dictionary) < len(words):
+        notes.append(f"{len(words) - len(dictionary):,} distinct tokens of more than {MAX_TOKEN_CHARACTERS} characters "
+                     "are read as the unknown token")
+    if not options.sample and review_counts != PUBLISHED_COUNTS:
+        notes.append("these are not the published reviews, or not all of them: those are 12,500 pos, 12,500 neg and "
+                     "50,000 unsup in train, 12,500 pos and 12,500 neg in test")
     ids = token_ids(tokens, dictionary)[indices]
     write_dictionary(output / "imdb_dictionary.npy", dictionary, IMDB_FILES)
     write_token_ids(output / "imdb_train.txt", ids, train)
     write_token_ids(output / "imdb_test.txt", ids, test)
     write_reviews(output / "imdb_train_reviews.tsv", reviews[:train_count])
     write_reviews(output / "imdb_test_reviews.tsv", reviews[train_count:])
+    write_checksums(output, ("imdb_dictionary.npy", *IMDB_FILES))
     print(f"written to {output}: the reviews, with {len(dictionary):,} words", flush=True)
 
     if options.glove == "train":
@@ -141,12 +154,23 @@ def preprocess(options):
     if glove:
         glove_words, vectors = glove
         ids = token_ids(tokens, glove_words)[indices]
+        known = np.mean(ids[:train[-1]] > 0)
+        if not known:
+            raise UserError(f"{options.glove}: none of its {len(glove_words):,} words, such as {glove_words[0]!r}, "
+                            "occurs in the training reviews; give vectors of English words in lower case")
+        if known < 0.5:
+            notes.append(f"only {known:.2%} of the training tokens have a word vector: are these vectors of English "
+                         "words, in lower case, and enough of them?")
         write_dictionary(output / "glove_dictionary.npy", glove_words, GLOVE_FILES)
         write_array(output / "glove_embeddings.npy", np.vstack([np.zeros_like(vectors[:1]), vectors]))
         write_token_ids(output / "imdb_train_glove.txt", ids, train)
         write_token_ids(output / "imdb_test_glove.txt", ids, test)
+        write_checksums(output, ("imdb_dictionary.npy", *IMDB_FILES))
         print(f"written to {output}: {len(glove_words):,} word vectors of width {vectors.shape[1]}; "
-              f"{np.mean(ids[:train[-1]] > 0):.2%} of the training tokens have one")
+              f"{known:.2%} of the training tokens have one")
+    plot_statistics(output / "statistics.png", lengths, counts)      # last: a figure is no reason to lose the rest
+    for note in notes:
+        print(note, file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from BOW_model import BOW_model
 from common.data.batches import MeanVectors
-from common.data.reviews import read_glove_embeddings, read_splits
+from common.data.reviews import read_glove_embeddings
+from common.data.splits import read_splits
 from common.errors import run_script
 from common.layers.ensemble import ENSEMBLE, ensemble_with_ngrams
 from common.options import CLASSIFIER_DEFAULTS, PSEUDO_LABELS, parse_options

@@ -6,7 +6,7 @@
 Reads BOW.model from --output, the preprocessed reviews and GloVe vectors from --data; writes
 test_table.csv to --output. Reviews given with --review or --reviews are classified instead; with
 --explain each word comes with what it adds to the logit, in explanation.html too. --unlabelled
-labels the unlabelled training reviews and writes pseudo_labels.npy.
+labels the unlabelled training reviews and writes pseudo_labels.npz.
 """
 
 import sys

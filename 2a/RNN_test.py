@@ -7,7 +7,7 @@ Reads rnn.model from --output and the preprocessed reviews from --data; writes t
 test_table.png to --output: crops of 50 to 500 tokens, and whole reviews. Reviews given with --review or
 --reviews are classified instead, whole; with --explain each word comes with what its timestep adds to
 the logit, in explanation.html too. --unlabelled labels the unlabelled training reviews and writes
-pseudo_labels.npy.
+pseudo_labels.npz.
 """
 
 import sys

@@ -14,7 +14,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from common.data.batches import Crops
-from common.data.reviews import read_glove_embeddings, read_splits
+from common.data.reviews import read_glove_embeddings
+from common.data.splits import read_splits
 from common.errors import run_script
 from common.layers.ensemble import ENSEMBLE, ensemble_with_ngrams
 from common.layers.word_vectors import WordVectors

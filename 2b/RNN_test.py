@@ -7,7 +7,7 @@ Reads rnn.model from --output, the preprocessed reviews and GloVe vectors from -
 test_table.csv and test_table.png to --output: crops of 50 to 500 tokens, and whole reviews. Reviews
 given with --review or --reviews are classified instead, whole; with --explain each word comes with
 what its timestep adds to the logit, in explanation.html too. --unlabelled labels the unlabelled
-training reviews and writes pseudo_labels.npy.
+training reviews and writes pseudo_labels.npz.
 """
 
 import sys

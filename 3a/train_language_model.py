@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 
 from common.data.batches import Crops
-from common.data.reviews import read_splits
+from common.data.splits import read_splits
 from common.errors import run_script
 from common.options import TRAINING_DEFAULTS, parse_options
 from common.processes import processes

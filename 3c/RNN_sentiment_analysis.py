@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from common.checkpoints import check_words, load_checkpoint
 from common.data.batches import Crops
-from common.data.reviews import read_splits
+from common.data.splits import read_splits
 from common.errors import UserError, run_script
 from common.layers.ensemble import ENSEMBLE, ensemble_with_ngrams
 from common.options import CLASSIFIER_DEFAULTS, PSEUDO_LABELS, Option, number, parse_options

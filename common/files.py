@@ -1,19 +1,21 @@
 """Files that a reader sees whole or not at all."""
 
 import contextlib
-import fcntl
+import errno
 import os
 import socket
 import sys
 import tempfile
 from pathlib import Path
 
+import filelock
+
 from common.errors import UserError
 
 
 def check_folder(folder):
     """Refuse a folder that cannot be written before hours of work for it."""
-    with replace_file(folder / ".writable"):
+    with replace_file(folder / ".writable", durable=False):
         pass
     (folder / ".writable").unlink(missing_ok=True)      # another script may look at the same time
 
@@ -30,28 +32,28 @@ def claim_folder(folder):
         UserError: another process has claimed the folder, or it cannot be written.
     """
     path = Path(folder) / ".lock"
+    check_folder(path.parent)
+    holder = ""
+    with contextlib.suppress(OSError):                  # Windows lets nobody else read a locked file
+        holder = path.read_text(errors="replace")
+    # A lock that only stands in a file would outlive a killed process.
+    lock = filelock.FileLock(path, fallback_to_soft=False)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = open(path, "a+b", buffering=0)
-    except OSError as error:
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
+        raise UserError(f"{folder}: {holder or 'another process'} is writing to this folder; wait until it is done, "
+                        "or choose another one with --output") from None
+    except (PermissionError, IsADirectoryError) as error:
         raise _cannot_write(path, error) from error
-    with file:
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError):
-            file.seek(0)
-            holder = file.read().decode() or "another process"
-            raise UserError(f"{folder}: {holder} is writing to this folder; wait until it is done, or choose another "
-                            "one with --output") from None
-        except OSError as error:
-            print(f"{folder}: no locks on this file system ({error.strerror}), so another run in this folder would "
-                  "go unnoticed", file=sys.stderr)
-        try:
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
-        except OSError as error:
-            raise _cannot_write(path, error) from error
+    except (OSError, NotImplementedError) as error:
+        print(f"{folder}: no locks on this file system ({getattr(error, 'strerror', error)}), so another run in this "
+              "folder would go unnoticed", file=sys.stderr)
+    with contextlib.suppress(OSError):
+        path.write_text(f"process {os.getpid()} on {socket.gethostname()}")
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def remove_unfinished(path):
@@ -86,11 +88,12 @@ def replace_file(path, mode="w", previous=None, durable=True):
             yield file
             file.flush()
             if durable:
-                os.fsync(file.fileno())
-        # mkstemp makes files private; give them what the user's umask allows.
+                _wait_for_disk(file)
+        # mkstemp makes files private; give them what the user's umask allows, where the file system has such rights.
         umask = os.umask(0)
         os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
+        with contextlib.suppress(OSError):
+            os.chmod(temporary, 0o666 & ~umask)
         if previous is not None and path.exists():
             os.replace(path, previous)
         os.replace(temporary, path)
@@ -101,6 +104,15 @@ def replace_file(path, mode="w", previous=None, durable=True):
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+
+
+def _wait_for_disk(file):
+    """fsync, unless the file system has none (as over CIFS or FUSE)."""
+    try:
+        os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno in (errno.EIO, errno.ENOSPC, errno.EDQUOT):
+            raise
 
 
 def _cannot_write(path, error):

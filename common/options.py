@@ -12,7 +12,7 @@ from common.parts import ROOT
 from common.processes import expected, processes
 
 # Where the labels lie that the best recipes learn the unlabelled reviews from.
-PSEUDO_LABELS = ROOT / "results" / "teacher" / "pseudo_labels.npy"
+PSEUDO_LABELS = ROOT / "results" / "teacher" / "pseudo_labels.npz"
 
 
 class Option:
@@ -66,7 +66,7 @@ GROUPS = {
         "reviews": dict(type=Path, metavar="FILE", help="classify a file of reviews, one a line; - is standard input"),
         "explain": dict(action="store_true", help="show what each word adds to the logit"),
         "unlabelled": dict(action="store_true",
-                           help="label the unlabelled training reviews instead, and write pseudo_labels.npy")},
+                           help="label the unlabelled training reviews instead, and write pseudo_labels.npz")},
     "saving": {
         "save_minutes": dict(type=number(float, 0), metavar="N",
                              help="save within an epoch too, every N minutes"),

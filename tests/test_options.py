@@ -261,11 +261,11 @@ def test_a_run_says_where_and_how_it_computes():
 
 
 def test_plain_options_hold_only_plain_values():
-    plain = plain_options(parse("--drop-stop-words", "--pseudo-labels", "1a/pseudo_labels.npy"))
+    plain = plain_options(parse("--drop-stop-words", "--pseudo-labels", "1a/pseudo_labels.npz"))
     assert set(plain) == set(DEFAULTS) | {"data", "output", "seed", "device", "precision", "debug"}
     assert all(type(value) in (int, float, str, bool) for value in plain.values())
     assert (plain["drop_stop_words"], plain["epochs"], plain["dropout"], plain["device"]) == (True, 6, 0.5, "cpu")
-    assert plain["pseudo_labels"] == "pseudo_labels.npy"
+    assert plain["pseudo_labels"] == "pseudo_labels.npz"
 
 
 def test_the_gpus_of_several_processes_make_no_difference_to_the_plain_options():

@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from common.data.batches import Crops
-from common.data.reviews import read_splits
+from common.data.splits import read_splits
 from common.errors import UserError, run_script
 from common.options import CLASSIFIER_DEFAULTS, Option, parse_options
 from common.processes import processes

@@ -1,7 +1,8 @@
-"""Preprocessed reviews in memory, and their splits."""
+"""Preprocessed reviews in memory."""
 
 import dataclasses
 import functools
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,8 @@ class Reviews:
     starts, lengths: (reviews,) int64, where each review lies in token_ids.
     labels: (reviews,) float32, 1 positive, 0 negative, NaN unlabelled.
     films: (reviews,) array of str, the film that each review is about.
+    texts: (reviews,) uint64, equal where two reviews have the same words, rare ones and stop words included;
+        None where read_reviews was not asked for it.
 
     A selection of reviews shares token_ids with the whole. Methods take indices (batch,) int64 on the CPU, where
     the sizes of a batch are known without waiting for a GPU.
@@ -31,6 +34,7 @@ class Reviews:
     lengths: torch.Tensor
     labels: torch.Tensor
     films: np.ndarray
+    texts: np.ndarray | None = None
 
     def __len__(self):
         return len(self.starts)
@@ -47,7 +51,8 @@ class Reviews:
         """Reviews at which the (reviews,) boolean array is true."""
         indices = torch.as_tensor(np.flatnonzero(mask), device=self.starts.device)
         return dataclasses.replace(self, starts=self.starts[indices], lengths=self.lengths[indices],
-                                   labels=self.labels[indices], films=self.films[mask])
+                                   labels=self.labels[indices], films=self.films[mask],
+                                   texts=None if self.texts is None else self.texts[mask])
 
     def checksum(self):
         """A number that changes with the reviews."""
@@ -60,8 +65,7 @@ class Reviews:
 
     def without(self, others):
         """The reviews that do not stand word for word among the others."""
-        known = {row.tobytes() for row in others.rows()}
-        return self.select(np.array([row.tobytes() not in known for row in self.rows()], dtype=bool))
+        return self.select(~np.isin(self.texts, others.texts))
 
     def labelled(self):
         return self.select(~np.isnan(self.labels.cpu().numpy()))
@@ -70,7 +74,8 @@ class Reviews:
         """These reviews and the others, another selection of the same whole."""
         joined = {name: torch.cat([getattr(self, name), getattr(others, name)])
                   for name in ("starts", "lengths", "labels")}
-        return dataclasses.replace(self, films=np.concatenate([self.films, others.films]), **joined)
+        texts = None if self.texts is None else np.concatenate([self.texts, others.texts])
+        return dataclasses.replace(self, films=np.concatenate([self.films, others.films]), texts=texts, **joined)
 
     def window(self, indices, shift, time):
         """Tokens from shift (batch,) on, with the unknown token 0 behind short reviews -> (batch, time) int64."""
@@ -112,7 +117,7 @@ class Reviews:
         return distinct, counts / self.lengths[review]
 
 
-def read_reviews(folder, split, words="imdb", vocab_size=None, drop_stop_words=False, device="cpu"):
+def read_reviews(folder, split, words="imdb", vocab_size=None, drop_stop_words=False, device="cpu", texts=False):
     """Reviews of one split as preprocess_data.py wrote them.
 
     Args:
@@ -122,6 +127,7 @@ def read_reviews(folder, split, words="imdb", vocab_size=None, drop_stop_words=F
         vocab_size: ids above it become the unknown token 0; None keeps all.
         drop_stop_words: whether stop words are left out of the reviews.
         device: where the tensors lie.
+        texts: whether it is wanted which reviews read the same.
 
     Returns:
         (reviews, vocabulary): Reviews, and the list of words whose ids are 1, 2, ...
@@ -138,12 +144,23 @@ def read_reviews(folder, split, words="imdb", vocab_size=None, drop_stop_words=F
     if len(labels) != len(lengths):
         raise UserError(f"{path}: {len(lengths)} reviews, but imdb_{split}_reviews.tsv beside it has {len(labels)}; "
                         "run preprocess_data.py again")
+    # In the ids of the IMDB dictionary, which has every word, and before the options leave any out.
+    texts = text_numbers(*((token_ids, lengths) if words == "imdb" else read_token_ids(
+        folder / f"imdb_{split}.txt", len(read_dictionary(folder, "imdb"))))) if texts else None
     if vocab_size is not None:
         vocabulary = vocabulary[:vocab_size]
         token_ids[token_ids > vocab_size] = 0
     if drop_stop_words:
         token_ids, lengths = without_stop_words(token_ids, lengths, vocabulary)
-    return build_reviews(token_ids, lengths, labels, films, device), vocabulary
+    reviews = build_reviews(token_ids, lengths, labels, films, device)
+    return dataclasses.replace(reviews, texts=texts), vocabulary
+
+
+def text_numbers(token_ids, lengths):
+    """A number for each review, equal for reviews of the same token ids -> (reviews,) uint64."""
+    token_ids, ends = memoryview(token_ids), lengths.cumsum().tolist()
+    digests = [hashlib.blake2b(token_ids[start:end], digest_size=8).digest() for start, end in zip([0, *ends], ends)]
+    return np.frombuffer(b"".join(digests), np.uint64)
 
 
 def build_reviews(token_ids, lengths, labels, films, device):
@@ -175,75 +192,3 @@ def without_stop_words(token_ids, lengths, vocabulary):
     token_ids = token_ids.copy()
     token_ids[starts[emptied]] = 0
     return token_ids[keep], np.add.reduceat(keep, starts, dtype=np.int64)
-
-
-def split_by_film(reviews, fraction, seed):
-    """Hold out about `fraction` of the reviews for validation -> (train, validation).
-
-    Reviews of one film resemble each other, and the test films are others than the training
-    films; so no film has reviews on both sides. Reviews of no known film count as one film each.
-    """
-    names = np.where(reviews.films == "", [f"review {k}" for k in range(len(reviews))], reviews.films)
-    films, film_of_review, counts = np.unique(names, return_inverse=True, return_counts=True)
-    order = np.random.default_rng(seed).permutation(len(films))
-    reviews_before = counts[order].cumsum() - counts[order]
-    held_out = np.zeros(len(films), bool)
-    held_out[order[reviews_before < fraction * len(reviews)]] = True
-    mask = held_out[film_of_review]
-    if mask.all():
-        raise UserError(f"--validation {fraction}: leaves no training reviews, since they are of "
-                        f"{len(films)} films; hold out less")
-    return reviews.select(~mask), reviews.select(mask)
-
-
-def read_splits(options, words="imdb", unlabelled=False):
-    """Training, validation and test reviews as the options ask for them.
-
-    Returns:
-        (reviews, vocabulary): dict of "train", "test" and, with --validation, "validation" Reviews,
-        and the list of words whose ids are 1, 2, ...
-    """
-    def read(split):
-        return read_reviews(options.data, split, words, options.vocab_size,
-                            getattr(options, "drop_stop_words", False), options.device)
-
-    def keep(some):
-        return some.without(test) if options.drop_duplicates else some
-
-    train, vocabulary = read("train")
-    test, _ = read("test")
-    reviews = {"train": keep(train) if unlabelled else keep(train).labelled(), "test": test.labelled()}
-    if options.validation:
-        reviews["train"], reviews["validation"] = split_by_film(reviews["train"], options.validation, options.seed)
-    if getattr(options, "pseudo_labels", None):
-        others = keep(with_pseudo_labels(train, options.pseudo_labels))
-        # Some unlabelled reviews read the same as a labelled one.
-        others = others.without(reviews["validation"]) if options.validation else others
-        reviews["train"] = reviews["train"].join(others)
-    for split, some in reviews.items():
-        check_count(some, split, options.data)
-    return reviews, vocabulary
-
-
-def with_pseudo_labels(train, path):
-    """The unlabelled reviews with the labels that a model gives them (self-training, Scudder 1965; Lee 2013).
-
-    Args:
-        train: all training Reviews, in the order of their file.
-        path: probabilities as a test script wrote them with --unlabelled; half and more is positive.
-
-    Raises:
-        UserError: the file is missing or broken, or is about other reviews.
-    """
-    maker = "1a's teacher, as README.md shows"
-    probabilities = torch.from_numpy(load_array(path, "f", maker).astype(np.float32)).to(train.labels)
-    unlabelled = train.labels.isnan()
-    if not torch.equal(probabilities.isnan(), ~unlabelled) or (probabilities < 0).any() or (probabilities > 1).any():
-        raise UserError(f"{path}: holds no probabilities of these reviews; make it anew with {maker}")
-    labels = (probabilities >= 0.5).to(train.labels)
-    return dataclasses.replace(train, labels=labels).select(unlabelled.cpu().numpy())
-
-
-def check_count(reviews, split, folder):
-    if len(reviews) < 2:
-        raise UserError(f"{folder}: {len(reviews)} {split} reviews; at least two are needed")

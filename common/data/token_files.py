@@ -2,16 +2,19 @@
 
 import contextlib
 import io
+import json
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
+from common.checksums import file_checksum
 from common.errors import UserError
 from common.files import replace_file
 
 MAX_ID = np.iinfo(np.int32).max
+CHECKSUMS = "checksums.json"
 LABELS = {"pos": 1.0, "neg": 0.0, "unsup": float("nan")}
 
 
@@ -67,6 +70,31 @@ def write_dictionary(path, words, dependents):
         file.write(content.getbuffer())
 
 
+def write_checksums(folder, names):
+    """Write down which files belong together: the checksums of those of the names that are there."""
+    checksums = {name: file_checksum(folder / name) for name in names if (folder / name).exists()}
+    with replace_file(folder / CHECKSUMS) as file:
+        json.dump(checksums, file, indent=2)
+        file.write("\n")
+
+
+def check_belongs(path, checksum):
+    """Refuse a file other than the one that preprocess_data.py wrote together with those beside it.
+
+    Without checksums.json, as in folders of other origin, all files are taken for what they are named.
+    """
+    checksums = path.with_name(CHECKSUMS)
+    try:
+        known = json.loads(checksums.read_bytes()).get(path.name)
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, AttributeError) as error:
+        raise UserError(f"{checksums}: cannot be read ({error}); run preprocess_data.py again") from error
+    if checksum != known:
+        raise UserError(f"{path}: not the file that preprocess_data.py wrote with the others in this folder; "
+                        f"run it again, or remove {CHECKSUMS} if you have changed the file yourself")
+
+
 def read_token_ids(path, largest_id):
     """Read a token-id file: one review a line, ids separated by spaces.
 
@@ -83,7 +111,7 @@ def read_token_ids(path, largest_id):
     try:
         status = path.stat()
         stamp = [status.st_size, status.st_mtime_ns]
-        token_ids, lengths = read_cache(path, stamp) or parse_token_ids(path, stamp)
+        token_ids, lengths, checksum = read_cache(path, stamp) or parse_token_ids(path, stamp)
     except OSError as error:
         raise UserError(missing(path) if isinstance(error, FileNotFoundError)
                         else f"{path}: cannot be read ({error.strerror})") from error
@@ -91,6 +119,7 @@ def read_token_ids(path, largest_id):
         line = int(np.searchsorted(lengths.cumsum(), token_ids.argmax(), side="right")) + 1
         raise UserError(f"{path}:{line}: token id {token_ids.max()}, but the dictionary has {largest_id} words; "
                         "run preprocess_data.py again")
+    check_belongs(path, checksum)
     return token_ids, lengths
 
 
@@ -99,17 +128,18 @@ def cache_path(path):
 
 
 def read_cache(path, stamp):
-    """(token_ids, lengths) of the cache beside a token-id file, or None if it is not of this text."""
+    """(token_ids, lengths, checksum) of the cache beside a token-id file, or None if it is not of this text."""
     try:
         with np.load(cache_path(path), allow_pickle=False) as cache:
-            return (cache["token_ids"], cache["lengths"]) if cache["stamp"].tolist() == stamp else None
+            if cache["stamp"].tolist() == stamp:
+                return cache["token_ids"], cache["lengths"], int(cache["checksum"])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
 
 
 def parse_token_ids(path, stamp, block_size=1 << 22):
-    """Parse a token-id file and write its cache -> (token_ids, lengths)."""
-    token_ids, lengths, lines = [], [], 0
+    """Parse a token-id file and write its cache -> (token_ids, lengths, checksum)."""
+    token_ids, lengths, lines, checksum = [], [], 0, file_checksum(path)
     with open(path, "rb") as file, ThreadPoolExecutor() as pool:
         blocks = iter(lambda: file.read(block_size) + file.readline(), b"")
         try:
@@ -124,8 +154,8 @@ def parse_token_ids(path, stamp, block_size=1 << 22):
     token_ids, lengths = np.concatenate(token_ids), np.concatenate(lengths)
     with contextlib.suppress(UserError):                # a read-only folder only means no cache
         with replace_file(cache_path(path), "wb", durable=False) as file:
-            np.savez(file, stamp=stamp, token_ids=token_ids, lengths=lengths)
-    return token_ids, lengths
+            np.savez(file, stamp=stamp, checksum=checksum, token_ids=token_ids, lengths=lengths)
+    return token_ids, lengths, checksum
 
 
 class BadLine(ValueError):
@@ -179,6 +209,7 @@ def read_review_table(path):
         raise UserError(missing(path)) from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from error
+    check_belongs(path, file_checksum(path))
     return labels, films
 
 
@@ -198,6 +229,8 @@ def load_array(path, kind, maker="preprocess_data.py"):
     if not isinstance(array, np.ndarray) or array.dtype.kind != kind:
         found = getattr(array, "dtype", "an archive of arrays")
         raise UserError(f"{path}: holds {found}, not what {maker} writes; run it again")
+    if maker == "preprocess_data.py":
+        check_belongs(path, file_checksum(path))
     return array
 
 

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import http.client
 import os
+import shutil
 import sys
 import urllib.error
 import urllib.request
@@ -17,7 +18,13 @@ IMDB_URL = "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"
 IMDB_SHA256 = "c40f74a18d3b61f90feba1e17730e0d38e8b97c05fde7008942e91923d1658fe"
 
 
-def download(url, path, sha256):
+GLOVE_URLS = ("https://nlp.stanford.edu/data/wordvecs/glove.840B.300d.zip",
+              "https://huggingface.co/stanfordnlp/glove/resolve/main/glove.840B.300d.zip")
+GLOVE_SHA256 = "c06db255e65095393609f19a4cfca20bf3a71e20cc53e892aafa490347e3849f"
+GLOVE_BYTES = 2_176_768_927
+
+
+def download(url, path, sha256, option="--imdb", mirrors=()):
     """Fetch a file unless it is there already; a `.part` file beside it is continued.
 
     Args:
@@ -25,6 +32,8 @@ def download(url, path, sha256):
         path: where the file goes; its folder is made if missing.
         sha256: hexadecimal digest of the right bytes. A file with another digest is kept under
             the name `PATH.wrong`.
+        option: what a file that was fetched by hand is given with.
+        mirrors: further addresses of the same bytes, tried in turn.
 
     Raises:
         UserError: no connection, connection lost, no space, or a wrong digest.
@@ -32,24 +41,45 @@ def download(url, path, sha256):
     path = Path(path)
     part = path.with_name(f"{path.name}.part")
     wrong = path.with_name(f"{path.name}.wrong")
-    try:
-        if path.exists():
-            if _sha256(path) == sha256:
+    failures = []
+    for address in (url, *mirrors):
+        try:
+            if path.exists():
+                if _sha256(path) == sha256:
+                    return
+                os.replace(path, wrong)
+                print(f"{path}: wrong checksum, kept as {wrong}; fetching it again", file=sys.stderr)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _fetch(address, part)
+            if _sha256(part) == sha256:
+                os.replace(part, path)
                 return
-            os.replace(path, wrong)
-            print(f"{path}: wrong checksum, kept as {wrong}; fetching it again", file=sys.stderr)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _fetch(url, part)
-        if _sha256(part) == sha256:
-            os.replace(part, path)
-            return
-        os.replace(part, wrong)
-    except (OSError, http.client.HTTPException) as error:
-        room = "make room for it and " if getattr(error, "errno", None) == errno.ENOSPC else ""
-        raise UserError(f"{url}: download to {part} failed ({error}); {room}run again to resume it, or fetch that "
-                        "address by hand and give the file with --imdb") from error
-    raise UserError(f"{url}: wrong checksum (SHA-256 should be {sha256}); the bytes are kept as "
-                    f"{wrong}; run again to start anew, or give a good copy with --imdb")
+            os.replace(part, wrong)
+            failures.append(f"{address}: wrong checksum (SHA-256 should be {sha256}); the bytes are kept as {wrong}; "
+                            f"run again to start anew, or give a good copy with {option}")
+        except (OSError, http.client.HTTPException) as error:
+            room = "make room for it and " if getattr(error, "errno", None) == errno.ENOSPC else ""
+            failures.append(f"{address}: download to {part} failed ({error}); {room}run again to resume it, or fetch "
+                            f"that address by hand and give the file with {option}")
+    raise UserError("; ".join(failures))
+
+
+def download_glove(folder):
+    """Fetch GloVe 840B into a folder, after saying what disk space it takes -> its path.
+
+    Raises:
+        UserError: as in `download`, or there is less space than that.
+    """
+    path = Path(folder) / "glove.840B.300d.zip"
+    part = path.with_name(f"{path.name}.part")
+    missing = 0 if path.exists() else GLOVE_BYTES - (part.stat().st_size if part.exists() else 0)
+    free = shutil.disk_usage(folder).free
+    print(f"fetching {GLOVE_URLS[0]}: {missing / 1e9:.1f} GB are to come, {free / 1e9:.1f} GB are free", flush=True)
+    if free < missing:
+        raise UserError(f"{path}: needs {missing / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free there; "
+                        "make room, or choose another folder with --output")
+    download(GLOVE_URLS[0], path, GLOVE_SHA256, "--glove", GLOVE_URLS[1:])
+    return path
 
 
 def _fetch(url, part):

@@ -1,14 +1,8 @@
-"""GloVe word vectors: read from a published file, or learned from the reviews themselves.
+"""GloVe word vectors, learned from the reviews themselves.
 
 Pennington, Socher and Manning (2014), "GloVe: Global Vectors for Word Representation".
 """
 
-import collections
-import contextlib
-import itertools
-import zipfile
-import zlib
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -25,90 +19,6 @@ FIRST_SQUARES = 0.01  # where AdaGrad's sums of squared gradients start
 BLOCK_SIZE = 1024  # words at most; an update takes all pairs of two blocks of words
 MIN_BLOCKS = 32  # a small vocabulary has smaller blocks, so that an epoch still makes many updates
 DENSE_SHARE = 0.01  # a block with a larger share of its pairs seen is quicker as a matrix product
-
-
-def read_glove(path, max_words):
-    """Read the first words of a GloVe text file, or of a zip archive that holds one.
-
-    The file is read as a stream, and only as far as needed: the published ones have up to 5.6 GB.
-    A word is all that stands before the last `width` fields of its row, since GloVe 840B has
-    words that contain spaces or are odd white space. The width is that of a word2vec-style header
-    line ("2196017 300"), else the commonest one among the first 100 rows.
-
-    Args:
-        path: a .txt, or a .zip with a .txt inside (the largest, where it holds several widths).
-        max_words: distinct words to keep, in file order, which is falling frequency. Of a
-            repeated word the first row counts.
-
-    Returns:
-        words: list of str; vectors: float32 (words, width).
-
-    Raises:
-        UserError: the file or archive cannot be read, has no rows, or has a row that is short,
-            not made of finite numbers, or whose word is not UTF-8.
-    """
-    vectors = {}
-    with _open_text(path) as file:
-        head = list(itertools.islice(file, 100))
-        header_lines, width = _layout(head)
-        rows = enumerate(itertools.chain(head[header_lines:], file), header_lines + 1)
-        with tqdm(total=max_words, desc="reading GloVe", unit=" words", disable=None) as progress:
-            while len(vectors) < max_words and (row := next(rows, None)):
-                number, line = row
-                word, vector = _parse_row(f"{path}:{number}", line, width)
-                if word not in vectors:
-                    vectors[word] = vector
-                    progress.update()
-    if not vectors:
-        raise UserError(f"{path}: holds no word vectors; download it again")
-    return list(vectors), np.stack(list(vectors.values()))  # words, width
-
-
-@contextlib.contextmanager
-def _open_text(path):
-    """Open the text of a .txt or .zip as bytes, whose lines end at b"\\n" alone (not at U+0085)."""
-    try:
-        if Path(path).suffix.lower() == ".zip":
-            with zipfile.ZipFile(path) as archive:
-                texts = [entry for entry in archive.infolist() if entry.filename.endswith(".txt")]
-                if not texts:
-                    raise UserError(f"{path}: holds no .txt; give an archive such as glove.840B.300d.zip")
-                with archive.open(max(texts, key=lambda entry: entry.file_size)) as file:
-                    yield file
-        else:
-            with open(path, "rb") as file:
-                yield file
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror or error}); "
-                        "give a GloVe .txt or .zip, or --glove train") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise UserError(f"{path}: not a whole zip archive ({error}); download it again") from error
-
-
-def _layout(head):
-    """Return the number of header lines (0 or 1) and the width of the vectors below."""
-    fields = [line.rstrip(b" \r\n").split(b" ") for line in head]
-    if fields and len(fields[0]) == 2 and all(field.isdigit() for field in fields[0]):
-        return 1, int(fields[0][1])
-    widths = collections.Counter(len(row) - 1 for row in fields)
-    return 0, max(widths, key=lambda width: (widths[width], -width), default=0)
-
-
-def _parse_row(place, line, width):
-    """Split a row into its word and its vector of `width` float32 numbers."""
-    word, *numbers = line.rstrip(b" \r\n").rsplit(b" ", width)
-    if not word or not numbers or len(numbers) < width:
-        raise UserError(f"{place}: not a word and {width} numbers; download the file again")
-    try:
-        vector = np.array(numbers, np.float32)
-        word = word.decode()
-    except UnicodeDecodeError as error:
-        raise UserError(f"{place}: the word is not UTF-8 ({error.reason}); download the file again") from error
-    except ValueError as error:
-        raise UserError(f"{place}: {error}; download the file again") from error
-    if not np.isfinite(vector).all():
-        raise UserError(f"{place}: the vector of {word!r} is not finite; download the file again")
-    return word, vector
 
 
 class Block(NamedTuple):

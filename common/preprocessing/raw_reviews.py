@@ -1,18 +1,30 @@
 """Reviews as the dataset ships them: one text file each, in folders by split and label."""
 
+import collections
 import dataclasses
-import gzip
 import re
-import tarfile
-import zlib
+import sys
 from pathlib import Path
 
 from common.errors import UserError
+from common.preprocessing.review_files import dataset_files
+from common.preprocessing.text_encoding import decode_text
 
 SPLITS = {"train": ("pos", "neg", "unsup"), "test": ("pos", "neg")}
 
-_REVIEW = re.compile(r"(?:^|/)(train|test)/(pos|neg|unsup)/([0-9]{1,9}_([0-9]{1,2})\.txt)$")
-_URLS = re.compile(r"(?:^|/)(train|test)/urls_(pos|neg|unsup)\.txt$")
+PUBLISHED_COUNTS = {"train": {"pos": 12_500, "neg": 12_500, "unsup": 50_000}, "test": {"pos": 12_500, "neg": 12_500}}
+
+_FOLDERS = [f"{split}/{label}" for split, labels in SPLITS.items() for label in labels]
+_REVIEW = re.compile(rf"(.*/)?({'|'.join(_FOLDERS)})/(([0-9]{{1,18}})_([0-9]{{1,2}})\.txt)")
+_URLS = re.compile(r"(.*/)?(train|test)/urls_(pos|neg|unsup)\.txt")
+_HIDDEN = re.compile(r"(.*/)?(\.|__MACOSX/).*|.*~")
+
+# What people take for the dataset, by the end of a name in it.
+_OTHERS = {
+    ".csv": "a table such as Kaggle's, which says neither which reviews are for testing nor what films they are about, "
+            "and has no unlabelled ones",
+    ".npy": "Keras' imdb.npz or its like, which holds the numbers of words in another dictionary and no text",
+    ".parquet": "one file of Hugging Face's copy, which is read as the folder of its parquet files"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,79 +63,114 @@ def read_reviews(path):
     """Read the Large Movie Review Dataset (Maas et al. 2011, https://ai.stanford.edu/~amaas/data/sentiment/).
 
     Args:
-        path: `aclImdb_v1.tar.gz`, read as a stream and never unpacked, or an unpacked `aclImdb/`
-            folder. Other files in it (bags of words, editors' leftovers) are skipped.
+        path: `aclImdb_v1.tar.gz`, the .tar in it or a .zip of the folder, which are never unpacked; an
+            unpacked `aclImdb/` folder or the one above it; or Hugging Face's copy, a folder of parquet
+            files. Other files (bags of words, editors' leftovers) are skipped, other folders of reviews
+            with a note.
 
     Returns:
         list of RawReview, sorted as by `sort_reviews`.
 
     Raises:
-        UserError: missing, cut off or not gzip; a link or a `..` path among the reviews;
-            no positive or no negative reviews in a split.
+        UserError: missing, unreadable or cut off; a file that is nearly named like a review; the reviews
+            of two datasets; no positive or no negative reviews in a split.
     """
     path = Path(path)
-    texts, films = {}, {}
-    for name, content in _folder_files(path) if path.is_dir() else _archive_files(path):
-        if match := _REVIEW.search(name):
-            texts[match.groups()] = _decode(content)
-        else:
-            films[_URLS.search(name).groups()] = [
-                "".join(re.findall(r"tt[0-9]+", line)[:1])
-                for line in _decode(content).split("\n")]
-
-    reviews = []
-    for (split, label, name, rating), text in texts.items():
-        film_of_line = films.get((split, label), [])
-        number = int(name.split("_")[0])
-        film = film_of_line[number] if number < len(film_of_line) else ""
-        reviews.append(RawReview(split, label, name, int(rating), film, text))
-
-    found = {(review.split, review.label) for review in reviews}
-    for split in SPLITS:
-        for label in ("pos", "neg"):
-            if (split, label) not in found:
-                raise UserError(f"{path}: holds no reviews such as {split}/{label}/0_9.txt; "
-                                "give the official aclImdb_v1.tar.gz or the aclImdb folder from it")
+    tables = sorted(table for folders in ("", "*/", "*/*/") for table in path.glob(f"{folders}*.parquet"))
+    if tables and [*path.glob("train/pos"), *path.glob("*/train/pos")]:
+        raise UserError(f"{path}: holds several datasets (text files and parquet files); give one of them")
+    reviews, others = (_table_reviews(tables), []) if tables else _text_reviews(path)
+    found = {f"{review.split}/{review.label}" for review in reviews}
+    for folder in _FOLDERS:
+        if folder not in found and not folder.endswith("unsup"):
+            known = [what for end, what in _OTHERS.items() for name in others if name.endswith(end)]
+            texts = [name for name in others if name.endswith(".txt")]
+            what = (f": it is {known[0]}" if known and not found else
+                    f", but other files, such as {texts[0]}" if texts else "")
+            raise UserError(f"{path}: holds no reviews such as {folder}/0_9.txt{what}; "
+                            "give the official aclImdb_v1.tar.gz or the aclImdb folder from it")
     return sort_reviews(reviews)
 
 
-def _archive_files(path):
-    """Yield name and bytes of each wanted member of a gzipped tar archive, in archive order."""
+def _text_reviews(path):
+    """Read a dataset of text files -> (list of RawReview, names of what is none)."""
+    texts, films, others, prefixes, foreign = {}, {}, [], {}, []
+    for name, content in dataset_files(path, lambda name: _REVIEW.fullmatch(name) or _URLS.fullmatch(name)):
+        if match := _REVIEW.fullmatch(name):
+            prefixes.setdefault(match[1] or "", name)
+            texts[match[2], match[3]], is_unicode = _decode(content)
+            if not is_unicode:
+                foreign.append(name)
+        elif match := _URLS.fullmatch(name):
+            lines = re.split("\r\n|\r|\n", _decode(content)[0])
+            films[f"{match[2]}/{match[3]}"] = ["".join(re.findall(r"tt[0-9]+", line)[:1]) for line in lines]
+        elif not _HIDDEN.fullmatch(name):
+            others.append(name)
+    if len(prefixes) > 1:
+        first, second, *_ = prefixes.values()
+        raise UserError(f"{path}: holds several datasets ({first} and {second}); give one of them")
+    for prefix in prefixes:
+        _judge_others(path, [name.removeprefix(prefix) for name in others if name.startswith(prefix)])
+    if foreign:
+        print(f"{path}: {len(foreign):,} reviews, such as {foreign[0]}, are not in UTF-8 and are read as Windows-1252",
+              file=sys.stderr)
+
+    reviews = []
+    for (folder, name), text in texts.items():
+        number, rating = map(int, name.removesuffix(".txt").split("_"))
+        film_of_line = films.get(folder, [])
+        film = film_of_line[number] if number < len(film_of_line) else ""
+        reviews.append(RawReview(*folder.split("/"), name, rating, film, text))
+    return reviews, others
+
+
+def _judge_others(path, names):
+    """Refuse a file that is nearly named like a review; say which folders are left out."""
+    left_out = collections.Counter()
+    for name in names:
+        *folders, file = name.split("/")
+        folder = "/".join(folders)
+        if folder in _FOLDERS and file[0].isdigit():
+            raise UserError(f"{path}: {name} is not named id_rating.txt as a review is (0_9.txt); "
+                            "rename it, or remove it")
+        if len(folders) > 1:
+            left_out[folder] += 1
+    for folder, count in left_out.items():
+        print(f"{path}: left out {count:,} files in {folder}; reviews are files named id_rating.txt in "
+              f"{', '.join(_FOLDERS)}", file=sys.stderr)
+
+
+def _table_reviews(tables):
+    """Read Hugging Face's copy of the dataset, whose reviews have neither ratings nor films nor file names."""
     try:
-        # tarfile's own "r|gz" takes an archive that was cut off between two members for a
-        # whole one; gzip notices, as long as its stream is read to the end.
-        with gzip.open(path) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
-            for member in archive:
-                if not (_REVIEW.search(member.name) or _URLS.search(member.name)):
-                    continue
-                if not member.isreg() or ".." in member.name.split("/"):
-                    raise UserError(f"{path}: member {member.name} is not a plain file inside the "
-                                    "archive; fetch the official aclImdb_v1.tar.gz")
-                yield member.name, archive.extractfile(member).read()
-            while stream.read(1 << 20):
-                pass
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file; fetch the reviews with --download") from error
-    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
-        raise UserError(f"{path}: is not a whole gzipped tar archive ({error}); fetch it again") from error
-
-
-def _folder_files(path):
-    """Yield name and bytes of each wanted file of an unpacked archive."""
-    for pattern in ("*/*.txt", "*/*/*.txt"):
-        for file in path.glob(pattern):
-            name = file.relative_to(path).as_posix()
-            if _REVIEW.search(name) or _URLS.search(name):
-                try:
-                    yield name, file.read_bytes()
-                except OSError as error:
-                    raise UserError(f"{file}: cannot be read ({error.strerror}); "
-                                    "unpack the archive again") from error
+        import pyarrow.parquet
+    except ImportError as error:
+        raise UserError(f"{tables[0]}: parquet files are read with pyarrow, which is not installed; install it with "
+                        "`python -m pip install pyarrow`, or give the official aclImdb_v1.tar.gz") from error
+    reviews, counts = [], collections.Counter()
+    for table in tables:
+        names = table.name.split("-")[0], table.parent.name                     # train-00000-of-00001, or train/0000
+        split = next((name for name in names if name in ("train", "test", "unsupervised")), None)
+        if split is None:
+            raise UserError(f"{table}: is of none of the splits train, test and unsupervised; "
+                            "rename it, or remove it")
+        label_names = {-1: "unsup"} if split == "unsupervised" else {0: "neg", 1: "pos"}
+        try:
+            columns = pyarrow.parquet.read_table(table, columns=["text", "label"]).to_pydict()
+            rows = [(label_names[label], text + "") for text, label in zip(columns["text"], columns["label"])]
+        except (OSError, ValueError, KeyError, TypeError, pyarrow.ArrowException) as error:
+            raise UserError(f"{table}: not a whole parquet file of texts and labels ({error}); "
+                            "fetch it again") from error
+        for label, text in rows:
+            number = counts[split, label]
+            counts[split, label] += 1
+            reviews.append(RawReview("test" if split == "test" else "train", label, f"{number}_0.txt", 0, "", text))
+    return reviews
 
 
 def _decode(content):
-    """Decode UTF-8 with or without a byte order mark, else Windows-1252."""
+    """Decode Unicode, else Windows-1252 -> (text, whether it is Unicode)."""
     try:
-        return content.decode("utf-8-sig")
+        return decode_text(content), True
     except UnicodeDecodeError:
-        return content.decode("cp1252", errors="replace")
+        return content.decode("cp1252", errors="replace"), False

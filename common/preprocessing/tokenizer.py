@@ -1,11 +1,15 @@
 """Reviews to tokens: NLTK's word_tokenize in lower case, on all cores."""
 
+import contextlib
 import dataclasses
 import io
+import multiprocessing
 import os
 import signal
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+import sys
+import warnings
+import zipfile
+from multiprocessing.connection import wait
 
 import nltk
 import numpy as np
@@ -16,6 +20,13 @@ from tqdm import tqdm
 from common.errors import UserError
 
 CHUNK_REVIEWS = 100
+
+# What phones and word processors type, as the reviews have it.
+TYPOGRAPHY = str.maketrans({
+    "\u2018": "'", "\u2019": "'", "\u201a": "'", "\u201b": "'", "\u02bc": "'",             # single quotes, apostrophe
+    "\u201c": '"', "\u201d": '"', "\u201e": '"', "\u201f": '"',                          # double quotes
+    "\u2013": "-", "\u2014": "--", "\u2011": "-", "\u2026": "...",                       # dashes, hyphen, ellipsis
+    "\u00ad": "", "\u200b": "", "\u2060": "", "\ufeff": ""})                             # what nobody sees
 
 _word_tokenizer = NLTKWordTokenizer()
 
@@ -58,6 +69,11 @@ def clean(text):
     return text.replace("<br />", " ").replace("\x96", " ").replace("\0", " ")
 
 
+def as_in_reviews(text):
+    """Write typographic quotes, dashes and dots, which the reviews hardly have, as the reviews do."""
+    return text.translate(TYPOGRAPHY)
+
+
 def tokenize(text, sentence_tokenizer):
     """Return the lower-case tokens of a review, as nltk.word_tokenize gives them.
 
@@ -75,22 +91,46 @@ def load_punkt(fetch=True):
         fetch: False only looks at what is installed.
 
     Raises:
-        UserError: `punkt_tab` is not there and cannot be fetched.
+        UserError: `punkt_tab` is not there and cannot be fetched, or NLTK refuses to read it.
     """
+    refusals, failure = [], ""
     try:
-        return PunktTokenizer("english")
-    except LookupError:
-        pass
-    try:
-        if fetch:
-            nltk.download("punkt_tab", quiet=True, print_error_to=io.StringIO())
-        return PunktTokenizer("english")
-    except (LookupError, OSError) as error:
+        punkt = _installed_punkt(refusals)
+        if punkt is None and fetch:
+            failure = _fetch_punkt()
+            punkt = _installed_punkt(refusals)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        punkt, refusals = None, [str(error)]
+    if punkt is None and refusals:
         raise UserError(
-            "punkt_tab: NLTK's sentence tokenizer is not installed and cannot be fetched; run "
+            f"punkt_tab: NLTK refuses to read its sentence tokenizer ({refusals[0]}); copy its folder with `cp -rL`, "
+            "run `chmod -R go-w` on the copy, and point NLTK_DATA at a folder of your own with tokenizers/punkt_tab")
+    if punkt is None:
+        raise UserError(
+            f"punkt_tab: NLTK's sentence tokenizer is not installed and cannot be fetched{failure}; run "
             "`python -m nltk.downloader punkt_tab` where there is a network, or point NLTK_DATA at "
-            f"a folder with tokenizers/punkt_tab; NLTK looked in {', '.join(nltk.data.path)}"
-        ) from error
+            f"a folder with tokenizers/punkt_tab; NLTK looked in {', '.join(nltk.data.path)}")
+    return punkt
+
+
+def _installed_punkt(refusals):
+    """Return the installed tokenizer or None; append what NLTK refuses, since other accounts can write to it."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            return PunktTokenizer("english")
+        except LookupError:
+            refusals += [str(warning.message) for warning in caught]
+
+
+def _fetch_punkt():
+    """Try to fetch `punkt_tab`; return why it failed, in brackets, or nothing."""
+    output = io.StringIO()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        nltk.download("punkt_tab", quiet=True, print_error_to=output)
+    reasons = dict.fromkeys([output.getvalue().replace("[nltk_data]", ""), *(str(entry.message) for entry in caught)])
+    return f" ({' '.join(' '.join(reasons).split())})" if any(reasons) else ""
 
 
 def learn_punkt(texts):
@@ -129,30 +169,79 @@ def tokenize_reviews(texts, sentence_tokenizer, workers):
     chunks = [texts[start:start + CHUNK_REVIEWS] for start in range(0, len(texts), CHUNK_REVIEWS)]
     index_of = {}
     indices, lengths = [], []
-    pool = ProcessPoolExecutor(workers, initializer=_start_worker, initargs=(sentence_tokenizer,))
-    try:
-        results = pool.map(_tokenize_chunk, chunks)
-        with tqdm(total=len(texts), unit=" reviews", desc="tokenising", disable=None) as bar:
-            for chunk_tokens, chunk_indices, chunk_lengths in results:
-                position = [index_of.setdefault(token, len(index_of)) for token in chunk_tokens]
-                indices.append(np.array(position, dtype=np.int32)[chunk_indices])
-                lengths += chunk_lengths
-                bar.update(len(chunk_lengths))
-    except BrokenProcessPool as error:
-        raise UserError("--workers: a tokenising process was killed (out of memory?); "
-                        "ask for fewer, or for more memory") from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+    with tqdm(total=len(texts), unit=" reviews", desc="tokenising", disable=None) as bar:
+        for chunk_tokens, chunk_indices, chunk_lengths in _tokenize_chunks(chunks, sentence_tokenizer, workers):
+            position = [index_of.setdefault(token, len(index_of)) for token in chunk_tokens]
+            indices.append(np.array(position, dtype=np.int32)[chunk_indices])
+            lengths += chunk_lengths
+            bar.update(len(chunk_lengths))
     return TokenizedReviews(list(index_of), np.concatenate(indices), np.cumsum([0, *lengths]))
 
 
-def _start_worker(sentence_tokenizer):
-    global _sentence_tokenizer
-    _sentence_tokenizer = sentence_tokenizer
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the parent, and that ends the pool
+def _tokenize_chunks(chunks, sentence_tokenizer, workers):
+    """Yield _tokenize_chunk of each chunk, in their order, from several processes where the machine lets them start.
+
+    Pipes alone: the standard library's pools need semaphores and threads, and hang where a process
+    or thread limit ends them half-way.
+    """
+    processes = _start_workers(sentence_tokenizer, min(workers, len(chunks)))
+    if not processes:
+        yield from (_tokenize_chunk(chunk, sentence_tokenizer) for chunk in chunks)
+        return
+    waiting = enumerate(chunks)
+    working, done = {}, {}                      # number of the chunk that a connection works on; results by number
+
+    def give(connection):
+        if task := next(waiting, None):
+            working[connection], chunk = task
+            connection.send(chunk)
+
+    try:
+        for connection in processes:
+            give(connection)
+        for number in range(len(chunks)):
+            while number not in done:
+                for connection in wait(working):
+                    result = connection.recv()
+                    done[working.pop(connection)] = result
+                    give(connection)
+            yield done.pop(number)
+    except (EOFError, ConnectionError) as error:
+        raise UserError("--workers: a tokenising process was killed (out of memory?); "
+                        "ask for fewer, or for more memory") from error
+    finally:
+        for connection, process in processes.items():
+            connection.close()
+            process.terminate()
+            process.join()
 
 
-def _tokenize_chunk(texts):
+def _start_workers(sentence_tokenizer, workers):
+    """Start tokenising processes, as many as the machine allows -> dict of connection to process; none for one."""
+    processes = {}
+    if workers > 1:
+        try:
+            for _ in range(workers):
+                ours, theirs = multiprocessing.Pipe()
+                process = multiprocessing.Process(target=_work, args=(theirs, sentence_tokenizer), daemon=True)
+                process.start()
+                theirs.close()
+                processes[ours] = process
+        except (OSError, ImportError, EOFError) as error:
+            print(f"--workers {workers}: only {max(1, len(processes))} could be started "
+                  f"({getattr(error, 'strerror', None) or error})", file=sys.stderr)
+    return processes
+
+
+def _work(connection, sentence_tokenizer):
+    """Tokenise the chunks that come through the connection until it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the parent, and that ends the workers
+    with contextlib.suppress(EOFError, ConnectionError, MemoryError):
+        while True:
+            connection.send(_tokenize_chunk(connection.recv(), sentence_tokenizer))
+
+
+def _tokenize_chunk(texts, sentence_tokenizer):
     """Return a chunk's distinct tokens, its tokens as positions among them, and reviews' lengths.
 
     Numbers are what makes the way back to the parent cheap: it looks up each distinct token of
@@ -161,7 +250,7 @@ def _tokenize_chunk(texts):
     index_of = {}
     indices, lengths = [], []
     for text in texts:
-        tokens = tokenize(text, _sentence_tokenizer)
+        tokens = tokenize(text, sentence_tokenizer)
         indices += [index_of.setdefault(token, len(index_of)) for token in tokens]
         lengths.append(len(tokens))
     return list(index_of), np.array(indices, dtype=np.int32), lengths

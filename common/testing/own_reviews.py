@@ -1,6 +1,5 @@
 """Reviews that the user gives: read, tokenised as preprocessing did, and classified."""
 
-import codecs
 import json
 import sys
 import textwrap
@@ -13,6 +12,7 @@ from common.data.stop_words import STOP_WORDS
 from common.devices import autocast
 from common.errors import UserError
 from common.files import check_folder
+from common.preprocessing.text_encoding import decode_text
 from common.preprocessing.vocabulary import token_ids
 from common.testing.explanations import as_text, write_page
 
@@ -31,7 +31,7 @@ def load_tokenizer(folder, fetch=True):
         UserError: no NLTK, no punkt_tab, or a broken statistics.json.
     """
     try:
-        from common.preprocessing.tokenizer import learn_sample_punkt, load_punkt, tokenize
+        from common.preprocessing.tokenizer import as_in_reviews, learn_sample_punkt, load_punkt, tokenize
     except ImportError as error:
         raise UserError(f"NLTK: cannot be imported ({error}), and a text is cut into words with it; "
                         "install it with `python -m pip install nltk`") from error
@@ -42,7 +42,7 @@ def load_tokenizer(folder, fetch=True):
         raise UserError(f"{path}: does not say which tokenizer was used ({error}); "
                         "run preprocess_data.py again") from error
     punkt = load_punkt(fetch) if seed is None else learn_sample_punkt(seed)
-    return lambda text: tokenize(text, punkt)
+    return lambda text: tokenize(as_in_reviews(text), punkt)
 
 
 def given_texts(options):
@@ -58,7 +58,7 @@ def given_texts(options):
 
 
 def read_lines(path):
-    """Lines of a UTF-8 file, or of standard input for "-", as a list of (place, line)."""
+    """Lines of a text in Unicode, or of standard input for "-", as a list of (place, line)."""
     name = "standard input" if str(path) == "-" else path
     try:
         content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
@@ -67,14 +67,13 @@ def read_lines(path):
                         "give --reviews a text file with one review a line") from error
     if not content.strip():
         raise UserError(f"{name}: no reviews in it; give one a line")
-    content = content.removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n").removesuffix(b"\n")
-    lines = []
-    for number, line in enumerate(content.split(b"\n"), 1):
-        try:
-            lines.append((f"{name}:{number}", line.decode()))
-        except UnicodeDecodeError as error:
-            raise UserError(f"{name}:{number}: not UTF-8 text; save it as UTF-8") from error
-    return lines
+    try:
+        text = decode_text(content)
+    except UnicodeDecodeError as error:
+        line = content[:error.start].count(b"\n") + 1
+        raise UserError(f"{name}:{line}: not UTF-8 text; save it as UTF-8") from error
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n")
+    return [(f"{name}:{number}", line) for number, line in enumerate(lines, 1)]
 
 
 def encode_reviews(texts, tokenize, vocabulary, drop_stop_words, device):

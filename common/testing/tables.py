@@ -8,8 +8,10 @@ from torch.nn import functional as F
 
 from common.checkpoints import check_words, load_checkpoint
 from common.data.batches import BagsOfWords, Crops, MeanVectors, WholeReviews, by_length, in_order
-from common.data.reviews import check_count, read_glove_embeddings, read_reviews
-from common.data.token_files import read_dictionary, write_array
+from common.data.pseudo_labels import write_pseudo_labels
+from common.data.reviews import read_glove_embeddings, read_reviews
+from common.data.splits import check_count
+from common.data.token_files import read_dictionary
 from common.devices import autocast, describe_run
 from common.files import check_folder
 from common.layers.ensemble import build_trained, member_contributions, member_logits
@@ -68,7 +70,7 @@ class PartTest:
         return reviews
 
     def write_pseudo_labels(self):
-        """Write pseudo_labels.npy: the probability that each training review without a label is positive, else NaN."""
+        """Write pseudo_labels.npz: the probability that each training review without a label is positive."""
         train = self.read_reviews("train")
         without_label = train.labels.isnan().cpu().numpy()
         reviews = train.select(without_label)
@@ -76,8 +78,8 @@ class PartTest:
         found = self.classify(self.whole(reviews), self.whole_batches(reviews))["model"].sigmoid()
         probabilities = np.full(len(train), np.nan, dtype=np.float32)
         probabilities[without_label] = found.cpu().numpy()
-        path = self.options.output / "pseudo_labels.npy"
-        write_array(path, probabilities)
+        path = self.options.output / "pseudo_labels.npz"
+        write_pseudo_labels(path, probabilities, self.options.data, self.checkpoint["options"])
         print(f"wrote {path}: {(found >= 0.5).sum():,} of {len(found):,} unlabelled reviews positive")
 
     def classify(self, data, batches):

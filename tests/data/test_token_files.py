@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import common.data.token_files
-from common.data.token_files import load_array, read_dictionary, read_review_table, read_token_ids
+from common.data.token_files import load_array, read_dictionary, read_review_table, read_token_ids, write_checksums
 from common.errors import UserError
 
 
@@ -140,3 +140,50 @@ def test_an_array_of_another_kind_is_refused(tmp_path):
     np.save(tmp_path / "imdb_dictionary.npy", np.arange(3))
     with pytest.raises(UserError, match="imdb_dictionary.npy: holds int64"):
         read_dictionary(tmp_path, "imdb")
+
+
+NAMES = "imdb_train.txt", "imdb_train_reviews.tsv", "imdb_dictionary.npy", "glove_embeddings.npy"
+
+
+def write_files(folder, number):
+    """Files of equal size, whatever the number."""
+    folder.mkdir()
+    (folder / NAMES[0]).write_text(f"1 {number}\n")
+    (folder / NAMES[1]).write_text(f"0_{number}.txt\tpos\t9\ttt1\n")
+    np.save(folder / NAMES[2], np.array([f"the {number}"]))
+    np.save(folder / NAMES[3], np.float32([[number]]))
+    write_checksums(folder, NAMES)
+    return folder
+
+
+def read_files(folder):
+    """What goes wrong in reading each file, by its name."""
+    def wrong(read, *arguments):
+        try:
+            read(folder / arguments[0], *arguments[1:])
+        except UserError as error:
+            return str(error)
+    readers = (read_token_ids, NAMES[0], 9), (read_review_table, NAMES[1]), (load_array, NAMES[2], "U"), (
+        load_array, NAMES[3], "f")
+    return {name: said for read, name, *more in readers if (said := wrong(read, name, *more))}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_file_of_another_corpus_of_equal_size_is_refused(name, cached, tmp_path):
+    ours, theirs = write_files(tmp_path / "ours", 1), write_files(tmp_path / "theirs", 2)
+    if cached:
+        assert read_files(ours) == read_files(theirs) == {}
+    (theirs / name).replace(ours / name)
+    for _ in range(2):
+        [(where, said)] = read_files(ours).items()
+        assert where == name and f"{name}: not the file that preprocess_data.py wrote with the others" in said
+    (ours / "checksums.json").unlink()
+    assert read_files(ours) == {}
+
+
+def test_checksums_that_cannot_be_read_are_refused(tmp_path):
+    folder = write_files(tmp_path / "ours", 1)
+    (folder / "checksums.json").write_text("[]")
+    assert all("checksums.json: cannot be read" in said for said in read_files(folder).values())
+    assert len(read_files(folder)) == 4

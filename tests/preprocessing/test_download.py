@@ -4,11 +4,13 @@ import contextlib
 import hashlib
 import http.server
 import threading
+import types
 
 import pytest
 
 from common.errors import UserError
-from common.preprocessing.download import download
+from common.preprocessing import download as module
+from common.preprocessing.download import download, download_glove
 
 CONTENT = bytes(range(256)) * 1_000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -120,3 +122,35 @@ def test_a_full_disk_is_reported_with_what_to_do(server, tmp_path):
     with pytest.raises(UserError, match="a.tar.gz.part failed .*No space left on device.; make room for it"):
         download(server.url, tmp_path / "a.tar.gz", SHA256)
     assert not (tmp_path / "a.tar.gz").exists()
+
+
+def test_a_mirror_is_asked_where_the_first_address_fails(server, tmp_path):
+    (tmp_path / "a.zip.part").write_bytes(CONTENT[:1_000])
+    download("http://127.0.0.1:1/a.zip", tmp_path / "a.zip", SHA256, mirrors=[server.url])
+    assert (tmp_path / "a.zip").read_bytes() == CONTENT
+    assert server.ranges == ["bytes=1000-"]
+
+
+def test_where_all_addresses_fail_each_is_named_with_its_reason(server, tmp_path):
+    with pytest.raises(UserError, match=f"127.0.0.1:1/a.zip: .*refused.*{server.url}: wrong checksum.*--glove"):
+        download("http://127.0.0.1:1/a.zip", tmp_path / "a.zip", "0" * 64, "--glove", [server.url])
+
+
+@pytest.fixture
+def glove(server, monkeypatch):
+    monkeypatch.setattr(module, "GLOVE_URLS", (server.url,))
+    monkeypatch.setattr(module, "GLOVE_SHA256", SHA256)
+    monkeypatch.setattr(module, "GLOVE_BYTES", len(CONTENT))
+
+
+def test_glove_is_fetched_into_the_folder_after_its_size_is_said(glove, server, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(module, "GLOVE_BYTES", 2_100_000_000)
+    assert download_glove(tmp_path).read_bytes() == CONTENT
+    assert "2.1 GB are to come" in capsys.readouterr().out
+
+
+def test_without_room_nothing_is_fetched(glove, server, tmp_path, monkeypatch):
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda folder: types.SimpleNamespace(free=len(CONTENT) - 1))
+    with pytest.raises(UserError, match="glove.840B.300d.zip: needs .* free there; make room.*--output"):
+        download_glove(tmp_path)
+    assert server.ranges == []

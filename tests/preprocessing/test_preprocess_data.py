@@ -33,22 +33,6 @@ FILES = {
 }
 
 
-@pytest.fixture(scope="module")
-def punkt_folder(tmp_path_factory):
-    """An NLTK data folder with a small punkt_tab."""
-    folder = tmp_path_factory.mktemp("nltk_data")
-    install_punkt(folder)
-    return folder
-
-
-def install_punkt(folder):
-    english = folder / "tokenizers" / "punkt_tab" / "english"
-    english.mkdir(parents=True)
-    for name, content in {"abbrev_types.txt": "mr\ndr", "sent_starters.txt": "the",
-                          "collocations.tab": "a\tb", "ortho_context.tab": "great\t126"}.items():
-        (english / name).write_text(content)
-
-
 @pytest.fixture
 def preprocess(punkt_folder, monkeypatch):
     """Run the script's main() in this process."""
@@ -100,7 +84,7 @@ def test_archive_folder_repetition_and_other_workers_give_the_same_bytes(tmp_pat
     preprocess("--imdb", write_folder(tmp_path / "aclImdb", FILES), "--output", tmp_path / "second",
                "--workers", "1")
     first = contents(tmp_path / "first")
-    assert len(first) == 7
+    assert len(first) == 8
     assert contents(tmp_path / "second") == first
 
 
@@ -110,12 +94,12 @@ def test_word_vectors_of_other_reviews_are_removed(tmp_path, preprocess):
     output = tmp_path / "out"
     preprocess("--imdb", write_folder(tmp_path / "a", FILES), "--output", output, "--glove", glove)
     with_glove = contents(output)
-    assert len(with_glove) == 11
+    assert len(with_glove) == 12
     preprocess("--imdb", tmp_path / "a", "--output", output)
     assert contents(output) == with_glove
     other = FILES | {"train/pos/0_9.txt": b"Something else"}
     preprocess("--imdb", write_folder(tmp_path / "b", other), "--output", output)
-    assert len(contents(output)) == 7
+    assert len(contents(output)) == 8
 
 
 def test_what_a_killed_run_had_half_written_is_removed(tmp_path, preprocess):
@@ -166,53 +150,6 @@ def test_an_endless_token_is_unknown_and_leaves_the_dictionary_narrow():
     dictionary = build_dictionary(tokens)
     assert dictionary == ["film", "o" * 255]
     assert token_ids(tokens, dictionary).tolist() == [1, 0, 2]
-
-
-def test_tokens_are_those_of_word_tokenize_in_lower_case(punkt_folder, monkeypatch):
-    monkeypatch.setattr(nltk.data, "path", [str(punkt_folder)])
-    nltk.tokenize._get_punkt_tokenizer.cache_clear()
-    text = ("Mr. Bean didn't go. \"It's\u2026 GREAT!\" he said (twice)."
-            "\u0130stanbul's 3.5/10 <3 caf\u00e9\x85end")
-    expected = [token.lower() for token in nltk.word_tokenize(text)]
-    assert "mr." in expected and "n't" in expected
-    assert tokenize(text, load_punkt()) == expected
-
-
-def test_line_breaks_and_control_characters_become_spaces():
-    assert clean("good<br /><br />bad\x96ugly\0") == "good  bad ugly "
-
-
-def test_tokenized_reviews_keep_the_order_of_the_texts():
-    texts = [f"review {number} ends" for number in range(250)]
-    tokenized = tokenize_reviews(texts, learn_punkt(texts), workers=2)
-    starts, ends = tokenized.offsets[:-1], tokenized.offsets[1:]
-    assert [" ".join(tokenized.tokens[index] for index in tokenized.indices[start:end])
-            for start, end in zip(starts, ends)] == texts
-
-
-class KillingTokenizer:
-    """A sentence tokenizer that ends its process, as the kernel does when memory runs out."""
-
-    def tokenize(self, text):
-        os._exit(1)
-
-
-def test_a_killed_worker_is_reported():
-    with pytest.raises(UserError, match="--workers: a tokenising process was killed"):
-        tokenize_reviews(["text"] * 300, KillingTokenizer(), workers=2)
-
-
-def test_punkt_is_fetched_where_it_is_not_installed(tmp_path, monkeypatch):
-    monkeypatch.setattr(nltk.data, "path", [str(tmp_path)])
-    monkeypatch.setattr(nltk, "download", lambda *arguments, **options: install_punkt(tmp_path))
-    assert load_punkt().tokenize("Dr. No came. The end.") == ["Dr. No came.", "The end."]
-
-
-def test_missing_punkt_is_reported_with_the_way_to_install_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(nltk.data, "path", [str(tmp_path)])
-    monkeypatch.setattr(nltk, "download", lambda *arguments, **options: False)
-    with pytest.raises(UserError, match=f"nltk.downloader punkt_tab.*NLTK_DATA.*{tmp_path}"):
-        load_punkt()
 
 
 def test_the_sample_needs_no_nltk_data(tmp_path, monkeypatch):
@@ -266,6 +203,37 @@ def test_a_review_of_a_megabyte_is_one_line(tmp_path, preprocess):
     assert len(first.split()) == 200_000
 
 
+def test_counts_that_are_not_the_published_ones_are_noted_at_the_end(tmp_path, preprocess, capsys, monkeypatch):
+    preprocess("--imdb", write_folder(tmp_path / "a", FILES), "--output", tmp_path / "out")
+    assert capsys.readouterr().err.splitlines()[-1].startswith("these are not the published reviews")
+    monkeypatch.setattr(preprocess_data, "PUBLISHED_COUNTS", {"train": {"pos": 2, "neg": 1, "unsup": 1},
+                                                              "test": {"pos": 1, "neg": 1}})
+    preprocess("--imdb", tmp_path / "a", "--output", tmp_path / "out")
+    assert capsys.readouterr().err == ""
+
+
+def test_endless_tokens_and_foreign_word_vectors_are_noted_at_the_end(tmp_path, preprocess, capsys):
+    files = FILES | {"train/pos/1_10.txt": b"o" * 300}
+    (tmp_path / "glove.txt").write_text("the 1 2\ndas 3 4\n")
+    preprocess("--imdb", write_folder(tmp_path / "a", files), "--output", tmp_path / "out",
+               "--glove", tmp_path / "glove.txt")
+    tokens, _, vectors = capsys.readouterr().err.splitlines()
+    assert tokens == "1 distinct tokens of more than 255 characters are read as the unknown token"
+    assert vectors.startswith("only 5.26% of the training tokens have a word vector")
+    assert (tmp_path / "out" / "imdb_train.txt").read_text().splitlines()[1] == "0"
+
+
+def test_a_figure_that_fails_comes_after_everything_else_is_written(tmp_path, preprocess, monkeypatch):
+    def fail(*arguments):
+        raise RuntimeError("no such font")
+    monkeypatch.setattr(preprocess_data, "plot_statistics", fail)
+    (tmp_path / "glove.txt").write_text("the 1 2\nfilm 3 4\n")
+    with pytest.raises(RuntimeError):
+        preprocess("--imdb", write_folder(tmp_path / "a", FILES), "--output", tmp_path / "out",
+                   "--glove", tmp_path / "glove.txt")
+    assert len(contents(tmp_path / "out")) == 11
+
+
 def test_unlabelled_reviews_may_be_missing(tmp_path, preprocess):
     labelled = {name: text for name, text in FILES.items() if "unsup" not in name}
     preprocess("--imdb", write_folder(tmp_path / "a", labelled), "--output", tmp_path / "out")
@@ -281,6 +249,23 @@ def test_bad_word_vectors_are_refused_before_the_reviews_are_tokenised(content, 
         preprocess("--imdb", write_folder(tmp_path / "a", FILES), "--output", tmp_path / "out",
                    "--glove", tmp_path / "glove.txt")
     assert contents(tmp_path / "out") == {}
+
+
+def test_word_vectors_of_no_word_of_the_reviews_are_refused(tmp_path, preprocess):
+    (tmp_path / "glove.txt").write_text("/c/en/the 1 2\n/c/en/film 3 4\n")
+    with pytest.raises(UserError, match="glove.txt: none of its 2 words, such as '/c/en/the', occurs"):
+        preprocess("--imdb", write_folder(tmp_path / "a", FILES), "--output", tmp_path / "out",
+                   "--glove", tmp_path / "glove.txt")
+    assert not list((tmp_path / "out").glob("*glove*"))
+
+
+def test_glove_can_be_downloaded(tmp_path, preprocess, monkeypatch):
+    def fetch(folder):
+        (folder / "glove.txt").write_text("the 1 2\n")
+        return folder / "glove.txt"
+    monkeypatch.setattr(preprocess_data, "download_glove", fetch)
+    preprocess("--imdb", write_folder(tmp_path / "a", FILES), "--output", tmp_path / "out", "--glove", "download")
+    assert np.load(tmp_path / "out" / "glove_dictionary.npy").tolist() == ["the"]
 
 
 def test_a_file_in_place_of_the_output_folder_is_refused(tmp_path, preprocess):

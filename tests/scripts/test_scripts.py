@@ -14,6 +14,7 @@ import torch
 from parts import MODELS, ROOT, TEST_SCRIPTS, TRAINING_SCRIPTS, load_script
 
 from common.checkpoints import load_checkpoint, write_checkpoint
+from common.data.pseudo_labels import write_pseudo_labels
 from common.data.reviews import read_reviews
 from common.errors import UserError
 from common.parts import PARTS
@@ -119,15 +120,16 @@ def test_a_recipe_is_trained_by_its_name(part, recipe, run_here, data, language_
         options += ["--language-model", language_model]
     if recipe == "best":
         labels = read_reviews(data, "train")[0].labels
-        np.save(tmp_path / "made_up.npy", np.where(labels.isnan(), np.float32(0.7), np.float32("nan")))
-        options += ["--pseudo-labels", tmp_path / "made_up.npy"]
+        write_pseudo_labels(tmp_path / "made_up.npz", np.where(labels.isnan(), np.float32(0.7), np.float32("nan")), data,
+                            dict(validation=0.0, seed=0, drop_duplicates=True))
+        options += ["--pseudo-labels", tmp_path / "made_up.npz"]
     status, _, stderr = run_here(TRAINING_SCRIPTS[part], "--data", data, "--output", tmp_path, "--device", "cpu",
                                  *options)
     assert status == 0, stderr
     [found] = read_runs([tmp_path])
     expected = SCRIPTS[part].RECIPES[recipe] | {"recipe": recipe, "epochs": 1, "batch_size": 100}
     if recipe == "best":
-        expected["pseudo_labels"] = "made_up.npy"
+        expected["pseudo_labels"] = "made_up.npz"
     if part != "3c":
         expected["hidden_units"] = 8
     assert {name: found.options[name] for name in expected} == expected
@@ -159,7 +161,7 @@ def test_make_trains_a_teacher_before_the_best_trials_of_its_seed(data, tmp_path
     assert done.returncode == 0, done.stderr
     teacher, best = read_runs([tmp_path])
     assert [teacher.folder.name, teacher.options["seed"], teacher.options["pseudo_labels"]] == ["teacher-3", 3, "None"]
-    assert [best.folder.name, best.options["seed"], best.options["pseudo_labels"]] == ["best-3", 3, "pseudo_labels.npy"]
+    assert [best.folder.name, best.options["seed"], best.options["pseudo_labels"]] == ["best-3", 3, "pseudo_labels.npz"]
     train, _ = read_reviews(data, "train")
     assert f"{len(train.labelled()):,} training reviews" in done.stdout
     assert f"{len(train):,} training reviews" in done.stdout and len(best.table) == 1
@@ -227,7 +229,7 @@ def test_a_model_labels_the_unlabelled_reviews_for_a_further_training(part, trai
     folder = trained(part)[0]
     status, _, stderr = run_here(TEST_SCRIPTS[part], "--data", data, "--output", folder, "--unlabelled")
     assert status == 0, stderr
-    probabilities = torch.from_numpy(np.load(folder / "pseudo_labels.npy"))
+    probabilities = torch.from_numpy(np.load(folder / "pseudo_labels.npz")["probabilities"])
     train, _ = read_reviews(data, "train")
     assert torch.equal(probabilities.isnan(), ~train.labels.isnan())
     known = probabilities[~probabilities.isnan()]

@@ -12,6 +12,7 @@ UNITS = 5
 OTHERS = "2a/other_networks"
 SCRIPTS = TEST_SCRIPTS | {OTHERS: f"{OTHERS}/test.py"}
 NGRAM_WEIGHT = 0.6
+TRAINED_WITH = dict(crop="last", validation=0.0, seed=0, drop_duplicates=False)
 # Each part's model, the course's other networks, and a bag of words and an LSTM with n-grams.
 KINDS = [(part, {}) for part in TEST_SCRIPTS] + [
     (OTHERS, {"model": "SentimentRNN"}), (OTHERS, {"model": "SentimentClassifier"})] + [
@@ -47,7 +48,7 @@ def save(folder, part, glove, options=None, **arguments):
     write_checkpoint(folder / MODELS[part], part, {
         "model": model.state_dict(), "arguments": arguments, "ensemble": None if model is network else model.arguments,
         "vocabulary": WORDS, "inputs": {"glove": checksum(glove if uses_glove(part) else None)},
-        "options": {"crop": "last"} | (options or {}), "curves": {}, "finished": True})
+        "options": TRAINED_WITH | (options or {}), "curves": {}, "finished": True})
 
 
 @torch.no_grad()

@@ -17,7 +17,7 @@ from common.data.token_files import read_dictionary
 from common.errors import UserError
 from common.preprocessing.raw_reviews import sort_reviews
 from common.preprocessing.sample_corpus import sample_reviews
-from common.testing.own_reviews import encode_reviews, load_tokenizer
+from common.testing.own_reviews import encode_reviews, load_tokenizer, read_lines
 
 REVIEWS = ["The film was GREAT.", "Bad!", "A great film. The film wasn't<br />bad, was it?"]
 TOKENS = [["the", "film", "was", "great", "."], ["bad", "!"],
@@ -169,11 +169,19 @@ def test_stop_words_are_left_out_if_training_left_them_out(classify):
     (None, "mine.txt: cannot be read (No such file or directory); give --reviews a text file"),
     (b"", "mine.txt: no reviews in it; give one a line"), (b" \n\n", "mine.txt: no reviews in it"),
     (b"good\n\nbad\n", "mine.txt:2: an empty review"), (b"good\n<br />\n", "mine.txt:2: an empty review"),
-    (b"good\nb\xe9b\xe9\n", "mine.txt:2: not UTF-8 text"), ("good".encode("utf-16"), "mine.txt:1: not UTF-8 text")])
+    (b"good\nb\xe9b\xe9\n", "mine.txt:2: not UTF-8 text")])
 def test_a_bad_file_of_reviews_is_refused_with_its_line(content, message, classify, tmp_path):
     if content is not None:
         (tmp_path / "mine.txt").write_bytes(content)
     assert_refused(classify("1a", "--reviews", tmp_path / "mine.txt"), message)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_reviews_are_lines_of_any_kind_in_any_unicode(end, encoding, tmp_path):
+    for last in "", end:
+        (tmp_path / "mine.txt").write_bytes((f"good{end}bad{end}caf\u00e9" + last).encode(encoding))
+        assert [text for _, text in read_lines(tmp_path / "mine.txt")] == ["good", "bad", "caf\u00e9"]
 
 
 def test_a_folder_of_reviews_is_refused(classify, tmp_path):

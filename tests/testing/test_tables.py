@@ -90,7 +90,7 @@ def test_the_other_networks_do_not_read_the_padding(run_test_script, tmp_path):
 def test_pseudo_labels_are_the_probabilities_of_the_unlabelled_reviews(
         part, arguments, run_test_script, glove, tmp_path):
     printed = run_test_script(part, "--unlabelled", **arguments)
-    probabilities = np.load(tmp_path / "pseudo_labels.npy")
+    probabilities = np.load(tmp_path / "pseudo_labels.npz")["probabilities"]
     expected = [1 / (1 + math.exp(-logits_of(part, token_ids, glove, **arguments)["model"])) if label == "unsup"
                 else math.nan for token_ids, label in zip(ROWS, LABELS)]
     assert probabilities.dtype == np.float32
@@ -106,4 +106,4 @@ def test_no_unlabelled_reviews_are_refused(glove, run_here, tmp_path):
     status, _, stderr = run_here(SCRIPTS["1a"], "--data", tmp_path / "data", "--output", tmp_path, "--unlabelled")
     assert (status, stderr) == (
         2, f"error: {tmp_path / 'data'}: 0 unlabelled training reviews; at least two are needed\n")
-    assert not (tmp_path / "pseudo_labels.npy").exists()
+    assert not (tmp_path / "pseudo_labels.npz").exists()

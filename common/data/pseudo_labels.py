@@ -1,0 +1,69 @@
+"""Labels that a trained model gives the unlabelled reviews (self-training, Scudder 1965; Lee 2013)."""
+
+import dataclasses
+import zipfile
+
+import numpy as np
+import torch
+
+from common.checksums import file_checksum
+from common.data.token_files import missing
+from common.errors import UserError
+from common.files import replace_file
+
+MAKER = "a test script and --unlabelled, such as that of 1a's recipe teacher"
+# What decides which reviews the teacher was trained on.
+TEACHER = ["validation", "seed", "drop_duplicates"]
+
+
+def write_pseudo_labels(path, probabilities, folder, options):
+    """Write the probability that each training review without a label is positive, and what its teacher has seen.
+
+    Args:
+        probabilities: (reviews,) float32, NaN where a review has a label.
+        folder: of the preprocessed files; options: dict of the options that the teacher was trained with.
+    """
+    with replace_file(path, "wb") as file:
+        np.savez(file, probabilities=probabilities, reviews=review_checksum(folder),
+                 **{name: options[name] for name in TEACHER})
+
+
+def with_pseudo_labels(train, options):
+    """The unlabelled reviews with the labels in the file options.pseudo_labels; from one half on they are positive.
+
+    Args:
+        train: all training Reviews, in the order of their file.
+
+    Raises:
+        UserError: the file is missing or broken, is about other reviews, or its teacher was trained on reviews that
+            are held out here.
+    """
+    path = options.pseudo_labels
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            found = {name: file[name] for name in ("probabilities", "reviews", *TEACHER)}
+    except FileNotFoundError:
+        raise UserError(missing(path, MAKER)) from None
+    except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: holds no labels ({error}); make it again with {MAKER}") from error
+    unlabelled = train.labels.isnan()
+    probabilities = torch.from_numpy(found["probabilities"]).to(train.labels)
+    if found["reviews"] != review_checksum(options.data) or not torch.equal(probabilities.isnan(), ~unlabelled):
+        raise UserError(f"{path}: holds the labels of other reviews than those in --data; make it again with {MAKER}")
+    refuse_other_teacher(path, found, options)
+    labels = (probabilities >= 0.5).to(train.labels)
+    return dataclasses.replace(train, labels=labels).select(unlabelled.cpu().numpy())
+
+
+def refuse_other_teacher(path, found, options):
+    """Raise UserError where the teacher has seen reviews that are held out here, or duplicates of test reviews."""
+    names = TEACHER if options.validation else ["drop_duplicates"] if options.drop_duplicates else []
+    for name in names:
+        if found[name] != getattr(options, name):
+            option = "--" + name.replace("_", "-")
+            raise UserError(f"{path}: its teacher was trained with {option} {found[name]}, so it has seen reviews that "
+                            f"are left out with {option} {getattr(options, name)}; train the teacher with that too")
+
+
+def review_checksum(folder):
+    return file_checksum(folder / "imdb_train_reviews.tsv")

@@ -1,0 +1,66 @@
+"""Training, validation and test reviews."""
+
+import sys
+
+import numpy as np
+
+from common.data.pseudo_labels import with_pseudo_labels
+from common.data.reviews import read_reviews
+from common.errors import UserError
+
+
+def split_by_film(reviews, fraction, seed):
+    """Hold out about `fraction` of the reviews for validation -> (train, validation).
+
+    Reviews of one film resemble each other, and the test films are others than the training
+    films; so no film has reviews on both sides. Reviews of no known film count as one film each.
+    """
+    names = np.where(reviews.films == "", [f"review {k}" for k in range(len(reviews))], reviews.films)
+    unknown = np.count_nonzero(reviews.films == "")
+    if unknown:
+        print(f"--validation: splits by review, not by film, where the film is not known: {unknown:,} of "
+              f"{len(reviews):,} reviews", file=sys.stderr)
+    films, film_of_review, counts = np.unique(names, return_inverse=True, return_counts=True)
+    order = np.random.default_rng(seed).permutation(len(films))
+    reviews_before = counts[order].cumsum() - counts[order]
+    held_out = np.zeros(len(films), bool)
+    held_out[order[reviews_before < fraction * len(reviews)]] = True
+    mask = held_out[film_of_review]
+    if mask.all():
+        raise UserError(f"--validation {fraction}: leaves no training reviews, since they are of "
+                        f"{len(films)} films; hold out less")
+    return reviews.select(~mask), reviews.select(mask)
+
+
+def read_splits(options, words="imdb", unlabelled=False):
+    """Training, validation and test reviews as the options ask for them.
+
+    Returns:
+        (reviews, vocabulary): dict of "train", "test" and, with --validation, "validation" Reviews,
+        and the list of words whose ids are 1, 2, ...
+    """
+    def read(split):
+        return read_reviews(options.data, split, words, options.vocab_size,
+                            getattr(options, "drop_stop_words", False), options.device,
+                            texts=bool(options.drop_duplicates or options.validation))
+
+    def keep(some):
+        return some.without(test) if options.drop_duplicates else some
+
+    train, vocabulary = read("train")
+    test, _ = read("test")
+    reviews = {"train": keep(train) if unlabelled else keep(train).labelled(), "test": test.labelled()}
+    if options.validation:
+        reviews["train"], reviews["validation"] = split_by_film(reviews["train"], options.validation, options.seed)
+    if getattr(options, "pseudo_labels", None):
+        reviews["train"] = reviews["train"].join(keep(with_pseudo_labels(train, options)))
+    if options.validation:          # some reviews of other films read the same as one that is held out
+        reviews["train"] = reviews["train"].without(reviews["validation"])
+    for split, some in reviews.items():
+        check_count(some, split, options.data)
+    return reviews, vocabulary
+
+
+def check_count(reviews, split, folder):
+    if len(reviews) < 2:
+        raise UserError(f"{folder}: {len(reviews)} {split} reviews; at least two are needed")

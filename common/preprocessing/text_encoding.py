@@ -1,0 +1,23 @@
+"""Bytes to text where nobody has said how they are encoded."""
+
+import codecs
+
+MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF32_LE: "utf-32-le", codecs.BOM_UTF32_BE: "utf-32-be",
+         codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}   # UTF-32's little-endian one starts with
+                                                                                # UTF-16's, so it is looked for first
+# At which of each four bytes English text has NULs.
+NULS = {(False, True, False, True): "utf-16-le", (True, False, True, False): "utf-16-be",
+        (False, True, True, True): "utf-32-le", (True, True, True, False): "utf-32-be"}
+
+
+def decode_text(content):
+    """Decode UTF-8, or UTF-16 or UTF-32 where a byte order mark or the place of the NULs shows it.
+
+    Raises:
+        UnicodeDecodeError: the bytes are something else.
+    """
+    for mark, encoding in MARKS.items():
+        if content.startswith(mark):
+            return content[len(mark):].decode(encoding)
+    nuls = tuple(content[k::4].count(0) > len(content) / 8 for k in range(4))
+    return content.decode(NULS.get(nuls, "utf-8"))

@@ -1,0 +1,92 @@
+"""Labels of a trained model for the unlabelled reviews."""
+
+from math import nan
+
+import numpy as np
+import pytest
+from small_reviews import TRAIN, rows, splits, write_folder
+
+from common.data.pseudo_labels import write_pseudo_labels
+from common.errors import UserError
+
+TEACHER = dict(validation=0.0, seed=0, drop_duplicates=False)
+NAMES = [str(k) for k in range(40)]
+# Reviews of a word each, every second one without a label.
+WORDS = {f"{k}_9.txt\t{'unsup' if k % 2 else 'pos'}\t9\ttt{k}": str(k) for k in range(40)}
+
+
+def labels(folder, *probabilities, **teacher):
+    """Options that name a file of these probabilities."""
+    write_pseudo_labels(folder / "labels.npz", np.array(probabilities, np.float32), folder, TEACHER | teacher)
+    return "--pseudo-labels", str(folder / "labels.npz")
+
+
+def test_they_add_the_unlabelled_reviews_to_the_training_reviews(tmp_path):
+    unlabelled = {"1_0.txt\tunsup\t0\ttt03": "4", "2_0.txt\tunsup\t0\ttt03": "5 5"}
+    write_folder(tmp_path, TRAIN | unlabelled)                                  # TRAIN has one more, the third
+    options = labels(tmp_path, nan, nan, 0.4, 0.5, 0.9, drop_duplicates=True)
+    reviews = splits(tmp_path, *options, "--drop-duplicates")["train"]
+    assert rows(reviews) == [[1, 2, 3, 4], [5, 2], [0, 1, 2], [5, 5]]           # [4] is a test review
+    assert reviews.labels.tolist() == [1, 0, 0, 1]
+    assert reviews.films.tolist() == ["tt01", "tt02", "tt03", "tt03"]
+
+
+def test_no_review_with_one_is_validated_on(tmp_path):
+    write_folder(tmp_path, WORDS, words=NAMES)
+    options = labels(tmp_path, *[0.1 if k % 2 else nan for k in range(40)], validation=0.25)
+    reviews = splits(tmp_path, *options, "--validation", "0.25")
+    assert reviews["validation"].labels.tolist() == [1] * 5
+    assert reviews["train"].labels.tolist() == [1] * 15 + [0] * 20
+
+
+def test_no_duplicate_of_a_validation_review_is_trained_on(tmp_path):
+    train = {line: str(int(word) // 2) for line, word in WORDS.items()}         # each labelled review once without
+    write_folder(tmp_path, train, words=NAMES)
+    options = labels(tmp_path, *[0.1 if k % 2 else nan for k in range(40)], validation=0.25)
+    reviews = splits(tmp_path, *options, "--validation", "0.25")
+    trained, validated = ([review[0] for review in rows(reviews[split])] for split in ("train", "validation"))
+    assert len(validated) == 5 and sorted(trained) == sorted(2 * list(set(range(20)) - set(validated)))
+
+
+@pytest.mark.parametrize("teacher, option", [
+    (dict(), "--validation"), (dict(validation=0.2), "--validation"), (dict(validation=0.25, seed=1), "--seed"),
+    (dict(validation=0.25, drop_duplicates=True), "--drop-duplicates")])
+def test_a_teacher_that_has_seen_the_validation_reviews_is_refused(teacher, option, tmp_path):
+    write_folder(tmp_path, WORDS, words=NAMES)
+    options = labels(tmp_path, *[0.1 if k % 2 else nan for k in range(40)], **teacher)
+    with pytest.raises(UserError, match=f"labels.npz: its teacher was trained with {option} "):
+        splits(tmp_path, *options, "--validation", "0.25")
+
+
+def test_a_teacher_that_has_seen_duplicates_of_test_reviews_is_refused_where_they_are_dropped(tmp_path):
+    write_folder(tmp_path)
+    with pytest.raises(UserError, match="its teacher was trained with --drop-duplicates False"):
+        splits(tmp_path, *labels(tmp_path, nan, nan, 0.4), "--drop-duplicates")
+
+
+@pytest.mark.parametrize("probabilities", [(nan, nan), (nan, 0.5, nan), (0.1, 0.2, 0.3)])
+def test_labels_that_do_not_fit_the_reviews_are_refused(probabilities, tmp_path):
+    write_folder(tmp_path)
+    with pytest.raises(UserError, match="labels.npz: holds the labels of other reviews than those in --data"):
+        splits(tmp_path, *labels(tmp_path, *probabilities))
+
+
+def test_labels_of_other_reviews_of_the_same_number_are_refused(tmp_path):
+    options = labels(write_folder(tmp_path), nan, nan, 0.4)
+    write_folder(tmp_path, dict(zip([line.replace("tt0", "tt9") for line in TRAIN], TRAIN.values())))
+    with pytest.raises(UserError, match="labels.npz: holds the labels of other reviews than those in --data"):
+        splits(tmp_path, *options)
+
+
+def test_a_missing_file_is_refused_with_the_way_to_make_it(tmp_path):
+    write_folder(tmp_path)
+    with pytest.raises(UserError, match="none.npz: no such file; make it with a test script and --unlabelled"):
+        splits(tmp_path, "--pseudo-labels", str(tmp_path / "none.npz"))
+
+
+@pytest.mark.parametrize("content", [b"", b"soup", b"PK\x03\x04 cut off"])
+def test_a_file_that_holds_no_labels_is_refused(content, tmp_path):
+    write_folder(tmp_path)
+    (tmp_path / "labels.npz").write_bytes(content)
+    with pytest.raises(UserError, match="labels.npz: holds no labels"):
+        splits(tmp_path, "--pseudo-labels", str(tmp_path / "labels.npz"))
