@@ -7,7 +7,7 @@ PREPROCESSED="imdb_dictionary.npy imdb_train.txt imdb_test.txt imdb_train_review
     glove_dictionary.npy glove_embeddings.npy imdb_train_glove.txt imdb_test_glove.txt"
 trying=         # 1 in a first round, in which sbatch only looks whether it would take the jobs
 again=          # 1 submits what is done as well
-array=()        # sbatch's option for a sweep
+array=()        # sbatch's options for a sweep
 submitted=      # jobs with commas between them
 waiting=        # jobs that the report waits for, each behind a colon
 
@@ -103,7 +103,7 @@ submit_part() {
 # queued NAME NOTE: whether the job that is noted there is in the queue still; sets `id` and `what` it does.
 queued() {
     local noted does
-    { read -r noted && read -r does; } 2>/dev/null <"$2" && [ -n "$(squeue --noheader --jobs="$noted" 2>/dev/null)" ] &&
+    { read -r noted && IFS= read -r does; } 2>/dev/null <"$2" && [ -n "$(squeue --noheader --jobs="$noted" 2>/dev/null)" ] &&
         id=$noted what=$does && told "$1" "job $id, in the queue already"
 }
 
@@ -152,7 +152,9 @@ need() {
 # report OUTPUT FOLDER ...: on what is in the folders, when all that was needed has ended.
 report() {
     finally=$1/report.html
-    if [ -n "$waiting$trying" ] || [ ! -e "$finally" ]; then
+    if [ -z "$submitted" ] && queued report "$1/.report.job"; then
+        :
+    elif [ -n "$waiting$trying" ] || [ ! -e "$finally" ]; then
         submit_command report "${waiting:+afterany$waiting}" "$1/.report.job" \
             -m common.results.report "${@:2}" --output "$1"
     fi

@@ -59,10 +59,14 @@ class Cluster:
     def __init__(self, folder, environment):
         self.folder, self.environment = folder, environment
 
+    def start(self, *command, **settings):
+        """Run a command to its end -> the finished process."""
+        return subprocess.run(command, cwd=ROOT, env=self.environment | settings, capture_output=True, text=True,
+                              timeout=900)
+
     def run(self, *command, **settings):
         """Standard output of a command that must succeed."""
-        done = subprocess.run(command, cwd=ROOT, env=self.environment | settings, capture_output=True, text=True,
-                              timeout=900)
+        done = self.start(*command, **settings)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -81,11 +85,11 @@ class Cluster:
             assert time.monotonic() < deadline, self.run("squeue") + self.logs()
             time.sleep(0.5)
 
-    def wait_for(self, text, job_id, log):
-        """Wait until a job has written a text into its log."""
-        on_its_way = True
-        while not (log.exists() and text in log.read_text()):
-            assert on_its_way, self.logs()
+    def wait_for(self, pattern, job_id, log):
+        """Wait until a job has written what matches the pattern into its log."""
+        on_its_way, deadline = True, time.monotonic() + 180
+        while not (log.exists() and re.search(pattern, log.read_text())):
+            assert on_its_way and time.monotonic() < deadline, self.logs()
             on_its_way = self.job(job_id)["JobState"] in ("PENDING", "RUNNING", "SIGNALING", "COMPLETING")
             time.sleep(0.5)
 
