@@ -40,7 +40,8 @@ PreemptType=preempt/partition_prio
 PreemptMode=CANCEL
 # What a site may have: the end of one process kills the others, unless srun is told otherwise.
 KillOnBadExit=1
-NodeName={host} NodeAddr=127.0.0.1 CPUs=2
+GresTypes=gpu
+NodeName={host} NodeAddr=127.0.0.1 CPUs=2 {node}
 PartitionName=usual Nodes={host} Default=YES
 PartitionName=grace-cancel Nodes={host} PreemptMode=CANCEL GraceTime=60
 PartitionName=grace-requeue Nodes={host} PreemptMode=REQUEUE GraceTime=60
@@ -115,8 +116,8 @@ def stop(process):
 
 
 @contextlib.contextmanager
-def slurm(folder, more="", **settings):
-    """A Cluster at work in a folder, with more lines of configuration and settings of the project."""
+def slurm(folder, more="", node="", **settings):
+    """A Cluster at work in a folder, with more lines of configuration and of its node, and settings of the project."""
     (folder / "key").write_bytes(os.urandom(1024))
     (folder / "key").chmod(0o600)
     for name in "state", "spool", "logs":
@@ -124,7 +125,7 @@ def slurm(folder, more="", **settings):
     slurmctld_port, slurmd_port = free_ports(2)
     (folder / "slurm.conf").write_text(CONFIGURATION.format(
         host=socket.gethostname().split(".")[0], user=getpass.getuser(), folder=folder,
-        slurmctld_port=slurmctld_port, slurmd_port=slurmd_port, more=more))
+        slurmctld_port=slurmctld_port, slurmd_port=slurmd_port, more=more, node=node))
     inherited = {name: value for name, value in os.environ.items()
                  if not name.startswith(("SLURM", "SBATCH", "SQUEUE", "SCONTROL"))}
     cluster = Cluster(folder, inherited | {

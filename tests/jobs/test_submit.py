@@ -77,7 +77,8 @@ def test_parts_of_one_process_ask_for_one_node_and_gpu(submit, gpu, single):
         if "jobs/part.sh" not in job:
             continue
         one = any(f"jobs/part.sh {part}" in job for part in ("1a", "1b", "3b"))
-        assert f"--nodes={1 if one else 2} --ntasks-per-node={1 if one else 4} --cpus-per-task={32 if one else 8}" in job
+        nodes, processes, cpus = (1, 1, 32) if one else (2, 4, 8)
+        assert f"--nodes={nodes} --ntasks-per-node={processes} --cpus-per-task={cpus}" in job
         assert f" {single if one else gpu} " in job
 
 
