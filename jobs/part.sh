@@ -10,6 +10,7 @@ shift 2
 if [ -n "${SLURM_ARRAY_TASK_ID-}" ]; then       # a trial of a sweep
     eval "set -- \"\$@\" $(sed -n "${SLURM_ARRAY_TASK_ID}p" "$output/trials.txt")"
     output=$output/$SLURM_ARRAY_TASK_ID
+    sleep $((SLURM_ARRAY_TASK_ID % 10))         # not all trials load Python from the shared file system at once
 fi
 asked="$DATA $*"
 if [ "$turn" -gt 1 ]; then                      # --restart is for the first turn; the others go on

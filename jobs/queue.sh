@@ -122,7 +122,7 @@ preprocess() {
     if queued preprocess "$DATA/.job"; then
         ready=afterok:$id
     elif [ -n "$missing" ]; then
-        if [ -z "$trying" ] && [[ $SOURCE == *--imdb* ]]; then
+        if [ -z "$trying" ] && [ -n "$IMDB" ] && [[ $SOURCE == *--imdb* ]]; then
             "$PYTHON" -m jobs.fetch "$IMDB"
         fi
         eval "source=($SOURCE)"

@@ -33,7 +33,8 @@ DATA=${DATA-$FOLDER/preprocessed_data}
 RESULTS=${RESULTS-$FOLDER/results}              # a folder for each part in it
 LOGS=${LOGS-$FOLDER/logs}                       # one file a job, NAME-ID.out
 
-# What preprocess_data.py reads. Reviews that are not there are downloaded before the jobs are submitted.
+# What preprocess_data.py reads. Before the jobs are submitted, IMDB and NLTK's Punkt data are downloaded where they
+# are missing; an empty IMDB downloads nothing.
 IMDB=${IMDB-$DATA/aclImdb_v1.tar.gz}
 GLOVE=${GLOVE-train}
 SOURCE=${SOURCE---imdb $IMDB --glove $GLOVE}

@@ -82,6 +82,14 @@ def test_parts_of_one_process_ask_for_one_node_and_gpu(submit, gpu, single):
         assert f" {single if one else gpu} " in job
 
 
+def test_what_is_missing_is_downloaded_unless_imdb_is_empty(submit, tmp_path):
+    # The program `false` in place of Python: it would download.
+    done, jobs = submit("1a", PYTHON="false", SOURCE="--imdb reviews.tar.gz")
+    assert done.returncode == 1 and not jobs
+    done, jobs = submit("1a", PYTHON="false", SOURCE="--imdb reviews.tar.gz", IMDB="")
+    assert done.returncode == 0 and "preprocess_data.py --imdb reviews.tar.gz" in jobs[0]
+
+
 def test_a_sweep_runs_as_many_trials_at_once_as_it_may(submit, tmp_path):
     (tmp_path / "widths.txt").write_text("--hidden-units 8\n--hidden-units 16\n")
     assert any("--array=1-2 " in job for job in submit("sweep", "2a", tmp_path / "widths.txt")[1])
