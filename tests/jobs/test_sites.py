@@ -32,12 +32,14 @@ end
 PYTHON = f"""#!/bin/bash
 exec {sys.executable} "${{@/#cuda/cpu}}"
 """
-SMALL = "--precision float32 --epochs 1 --hidden-units 8 --batch-size 100"
+EXACT = "--device cpu --precision float32"
+SMALL = f"{EXACT} --epochs 2 --batch-size 100"
 CROPS = "--sequence-length 20"
 OPTIONS = {
-    "OPTIONS_1a": SMALL, "OPTIONS_1b": SMALL, "OPTIONS_2a": f"{SMALL} {CROPS}", "OPTIONS_2b": f"{SMALL} {CROPS}",
-    "OPTIONS_3a": f"{SMALL} {CROPS} --lstm-layers 1", "OPTIONS_3b": "--precision float32 --length 20",
-    "OPTIONS_3c": f"--precision float32 --epochs 1 --batch-size 100 {CROPS}"}
+    "OPTIONS_1a": f"{SMALL} --hidden-units 16", "OPTIONS_1b": f"{SMALL} --hidden-units 16",
+    "OPTIONS_2a": f"{SMALL} --hidden-units 16 {CROPS}", "OPTIONS_2b": f"{SMALL} --hidden-units 16 {CROPS}",
+    "OPTIONS_3a": f"{EXACT} --epochs 12 --hidden-units 32 --lstm-layers 1 {CROPS} --batch-size 50",
+    "OPTIONS_3b": f"{EXACT} --length 20 --prime 'the film' 'i'", "OPTIONS_3c": f"{SMALL} {CROPS}"}
 
 
 def settings(site):
@@ -54,8 +56,9 @@ def sites(tmp_path_factory):
     (folder / "python").write_text(PYTHON)
     (folder / "python").chmod(0o755)
     partitions = "".join(f"PartitionName={name} Nodes=ALL\n" for name in ["gh", "gg", "gpuA100x4", "cpu"])
-    with slurm(folder, f"JobSubmitPlugins=lua\nSlurmdParameters=config_overrides\n{partitions}", node="Gres=gpu:1 RealMemory=16384",
-               DEVICE="cuda", PYTHON=str(folder / "python"), **OPTIONS) as cluster:
+    more = f"JobSubmitPlugins=lua\nSlurmdParameters=config_overrides\n{partitions}"
+    with slurm(folder, more, node="Gres=gpu:1 RealMemory=16384", DEVICE="cuda", PYTHON=str(folder / "python"),
+               **OPTIONS) as cluster:
         yield cluster
 
 
@@ -64,15 +67,35 @@ def complete(cluster, jobs):
     assert {cluster.job(job)["JobState"] for job in jobs.values()} == {"COMPLETED"}, cluster.logs()
 
 
-def test_a_site_without_mem_and_gres_completes_the_ladder(sites):
-    vista = dict(RESULTS=str(sites.folder / "vista"), **settings("TACC Vista"))
-    for refused, why in (dict(MEMORY="1G"), "--mem is not"), (dict(GPU="--gres=gpu:1"), "--gres is not"):
-        done = sites.start("jobs/submit", **vista | refused)
-        assert done.returncode == 2 and why in done.stderr and done.stderr.count("\n") == 1 and not done.stdout
-    complete(sites, sites.submit(**vista))
+@pytest.fixture(scope="module")
+def vista(sites):
+    return dict(RESULTS=str(sites.folder / "vista"), **settings("TACC Vista"))
+
+
+@pytest.mark.parametrize("setting, why", [("MEMORY=1G", "--mem is not"), ("GPU=--gres=gpu:1", "--gres is not")])
+def test_what_a_site_refuses_ends_before_anything_is_submitted(sites, vista, setting, why):
+    done = sites.start("jobs/submit", **vista | dict([setting.split("=", 1)]))
+    assert done.returncode == 2 and why in done.stderr and done.stderr.count("\n") == 1 and not done.stdout
+
+
+def test_the_ladder_at_a_site_without_mem_and_gres_gives_the_results_of_a_run_without_slurm(sites, vista, tmp_path):
+    jobs = sites.submit(**vista)
+    assert list(jobs) == ["preprocess", "1a", "1b", "2a", "2b", "3a", "3b", "3c", "report"]
+    log = sites.folder / f"logs/3a-{jobs['3a']}.out"
+    sites.wait_for("epoch  2", jobs["3a"], log)
+    sites.run("scancel", "--batch", "--signal=USR1", jobs["3a"])
+    complete(sites, jobs)
+    assert "stopped by SIGUSR1 in epoch" in log.read_text() and "going on in epoch" in log.read_text()
+    # `timeout` ends the scripts, too, if it comes to that.
+    sites.run("timeout", "600", "make", "ladder", "VENV=", DATA=str(sites.folder / "preprocessed_data"),
+              RESULTS=str(tmp_path), REPORT=str(tmp_path))
+    results = sites.folder / "vista"
     for part, model in MODELS.items():
-        assert (sites.folder / "vista" / part / model).exists()
-    assert (sites.folder / "vista/report.html").exists()
+        assert (results / part / "test_table.csv").exists()
+        for name in model, "data.npy":
+            assert (results / part / name).read_bytes() == (tmp_path / part / name).read_bytes()
+    assert (results / "3b/generated_reviews.txt").read_text() == (tmp_path / "3b/generated_reviews.txt").read_text()
+    assert (results / "report.html").exists()
 
 
 def test_a_site_with_two_accounts_takes_each_where_it_belongs(sites):

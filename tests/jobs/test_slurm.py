@@ -1,41 +1,8 @@
 """The batch jobs with real trainings on a real Slurm."""
 
 import pytest
-from parts import MODELS
 
 pytestmark = pytest.mark.slow
-
-EXACT = "--device cpu --precision float32"
-SMALL = f"{EXACT} --epochs 2 --batch-size 100"
-CROPS = "--sequence-length 20"
-OPTIONS = {
-    "1a": f"{SMALL} --hidden-units 16", "1b": f"{SMALL} --hidden-units 16",
-    "2a": f"{SMALL} --hidden-units 16 {CROPS}", "2b": f"{SMALL} --hidden-units 16 {CROPS}",
-    "3a": f"{EXACT} --epochs 12 --hidden-units 32 --lstm-layers 1 --sequence-length 20 --batch-size 50",
-    "3b": f"{EXACT} --length 20 --prime 'the film' 'i'", "3c": f"{SMALL} {CROPS}"}
-
-
-def test_the_ladder_gives_the_results_of_a_run_without_slurm(cluster, tmp_path):
-    settings = {f"OPTIONS_{part}": options for part, options in OPTIONS.items()}
-    jobs = cluster.submit(**settings)
-    assert list(jobs) == ["preprocess", *OPTIONS, "report"]
-    log = cluster.folder / f"logs/3a-{jobs['3a']}.out"
-    cluster.wait_for("epoch  2", jobs["3a"], log)
-    cluster.run("scancel", "--batch", "--signal=USR1", jobs["3a"])
-    cluster.wait()
-    # `timeout` ends the scripts, too, if it comes to that.
-    cluster.run("timeout", "600", "make", "ladder", "VENV=", **settings, DATA=str(cluster.folder / "preprocessed_data"),
-                RESULTS=str(tmp_path), REPORT=str(tmp_path))
-    assert {part: cluster.job(job)["JobState"] for part, job in jobs.items()} == dict.fromkeys(jobs, "COMPLETED"), (
-        cluster.logs())
-    assert "stopped by SIGUSR1 in epoch" in log.read_text() and "going on in epoch" in log.read_text()
-    results = cluster.folder / "results"
-    for part, model in MODELS.items():
-        assert (results / part / "test_table.csv").exists()
-        for name in model, "data.npy":
-            assert (results / part / name).read_bytes() == (tmp_path / part / name).read_bytes()
-    assert (results / "report.html").exists()
-    assert (results / "3b/generated_reviews.txt").read_text() == (tmp_path / "3b/generated_reviews.txt").read_text()
 
 
 @pytest.fixture
