@@ -1,0 +1,130 @@
+"""What jobs/submit asks of sbatch, with a script in sbatch's place that notes its arguments."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+from parts import ROOT
+
+SBATCH = """#!/bin/sh
+echo "$@" >>"$ASKED"
+[ "$1" = --test-only ] || echo "Welcome.
+41"
+"""
+
+
+@pytest.fixture
+def submit(tmp_path):
+    """Runs jobs/submit -> (finished process, the arguments of each job that it submits)."""
+    asked = tmp_path / "asked"
+    (tmp_path / "bin").mkdir()
+    for name, script in ("sbatch", SBATCH), ("squeue", "#!/bin/sh\n"):
+        (tmp_path / "bin" / name).write_text(script)
+        (tmp_path / "bin" / name).chmod(0o755)
+    environment = os.environ | {
+        "PATH": f"{tmp_path}/bin:{os.environ['PATH']}", "ASKED": str(asked), "PYTHON": sys.executable,
+        "FOLDER": str(tmp_path), "SOURCE": "--sample --glove train"}
+
+    def submit(*arguments, **settings):
+        asked.write_text("")
+        done = subprocess.run([ROOT / "jobs/submit", *arguments], env=environment | settings, capture_output=True,
+                              text=True, timeout=60)
+        return done, [line for line in asked.read_text().splitlines() if not line.startswith("--test-only")]
+    return submit
+
+
+def test_the_shell_scripts_pass_shellcheck():
+    if not shutil.which("shellcheck"):
+        pytest.skip("no shellcheck installed")
+    scripts = [ROOT / ".ci/run", ROOT / "jobs/submit", *(ROOT / "jobs").glob("*.sh")]
+    done = subprocess.run(["shellcheck", "--external-sources", *scripts], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_empty_settings_ask_for_nothing(submit):
+    done, jobs = submit(GPU="", MEMORY="", CPUS="")
+    assert done.returncode == 0 and len(jobs) == 9, done.stderr
+    for option in "gres", "gpus", "mem", "cpus-per-task", "account", "partition", "constraint", "export":
+        assert not any(f"--{option}" in job for job in jobs)
+    assert all("--nodes=1 --ntasks-per-node=1" in job and "--time=4:00:00" in job for job in jobs)
+
+
+def test_cpu_jobs_have_settings_of_their_own(submit):
+    _, jobs = submit(ACCOUNT="lab-gpu", PARTITION="gpu", CONSTRAINT="a100", MEMORY="32G", GPU="--gpus-per-node=1",
+                     CPU_ACCOUNT="lab-cpu", CPU_PARTITION="cpu", CPU_MEMORY="8G")
+    for job in jobs:
+        if "jobs/command.sh" in job:
+            assert "--account=lab-cpu --partition=cpu --mem=8G" in job
+            assert "--constraint" not in job and "--gpus-per-node" not in job
+        else:
+            assert "--account=lab-gpu --partition=gpu --constraint=a100 --mem=32G" in job and "--gpus-per-node=1" in job
+    assert sum("jobs/command.sh" in job for job in jobs) == 2, "preprocessing and the report"
+
+
+def test_parts_without_a_gpu_are_cpu_jobs(submit):
+    _, jobs = submit(DEVICE="cpu", PARTITION="gpu", CPU_PARTITION="cpu")
+    assert all("--partition=cpu" in job and "--gres" not in job for job in jobs)
+
+
+@pytest.mark.parametrize("gpu, single", [
+    ("--gres=gpu:a100:4", "--gres=gpu:a100:1"), ("--gpus-per-node=4", "--gpus-per-node=1"),
+    ("--gres=gpu:v100", "--gres=gpu:v100")])
+def test_parts_of_one_process_ask_for_one_node_and_gpu(submit, gpu, single):
+    _, jobs = submit(GPU=gpu, NODES="2", PROCESSES="4", CPUS="32")
+    for job in jobs:
+        if "jobs/part.sh" not in job:
+            continue
+        one = any(f"jobs/part.sh {part}" in job for part in ("1a", "1b", "3b"))
+        nodes, processes, cpus = (1, 1, 32) if one else (2, 4, 8)
+        assert f"--nodes={nodes} --ntasks-per-node={processes} --cpus-per-task={cpus}" in job
+        assert f" {single if one else gpu} " in job
+
+
+def test_what_is_missing_is_downloaded_unless_imdb_is_empty(submit, tmp_path):
+    # The program `false` in place of Python: it would download.
+    done, jobs = submit("1a", PYTHON="false", SOURCE="--imdb reviews.tar.gz")
+    assert done.returncode == 1 and not jobs
+    done, jobs = submit("1a", PYTHON="false", SOURCE="--imdb reviews.tar.gz", IMDB="")
+    assert done.returncode == 0 and "preprocess_data.py --imdb reviews.tar.gz" in jobs[0]
+
+
+def test_a_sweep_runs_as_many_trials_at_once_as_it_may(submit, tmp_path):
+    (tmp_path / "widths.txt").write_text("--hidden-units 8\n--hidden-units 16\n")
+    assert any("--array=1-2 " in job for job in submit("sweep", "2a", tmp_path / "widths.txt")[1])
+    assert any("--array=1-2%1 " in job for job in submit("sweep", "2a", tmp_path / "widths.txt", TRIALS_AT_ONCE="1")[1])
+
+
+@pytest.mark.parametrize("setting, value", [
+    ("GPU", "gpu:1"), ("DEVICE", "gpu"), ("MEMORY", "16 GB"), ("CPU_MEMORY", "much"), ("NODES", ""), ("PROCESSES", "0"),
+    ("CPUS", "four"), ("WALL_CLOCK", "4h"), ("WALL_CLOCK_3a", "day"), ("NOTICE_S", "5m"), ("MOST_REQUEUES", ""),
+    ("TRIALS_AT_ONCE", "0"), ("PYTHON", "no-such-python"), ("LOGS", "/dev/null/logs")])
+def test_a_wrong_setting_ends_before_anything_is_submitted(submit, setting, value):
+    done, jobs = submit(**{setting: value})
+    assert done.returncode == 2 and not jobs
+    assert done.stderr.startswith(f"error: {setting}={value}: ") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [
+    ["4a"], ["2a", "--data", "here"], ["sweep", "2a"], ["sweep", "2a", "no-such-file"]])
+def test_wrong_arguments_end_before_anything_is_submitted(submit, arguments):
+    done, jobs = submit(*arguments)
+    assert done.returncode == 2 and not jobs
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+
+
+def test_what_sbatch_refuses_ends_before_anything_is_submitted(submit, tmp_path):
+    (tmp_path / "bin/sbatch").write_text('#!/bin/sh\necho "sbatch: error: no\nallocation failure" >&2\nexit 1\n')
+    done, jobs = submit(PARTITION="none")
+    assert done.returncode == 2 and not jobs
+    assert done.stderr == "error: preprocess: sbatch: error: no allocation failure\n"
+
+
+def test_a_full_folder_is_named(submit, tmp_path):
+    (tmp_path / "bin/head").write_text("#!/bin/sh\nexec /usr/bin/head \"$@\" >/dev/full\n")
+    (tmp_path / "bin/head").chmod(0o755)
+    done, jobs = submit()
+    assert done.returncode == 2 and not jobs
+    assert done.stderr == (f"error: DATA={tmp_path}/preprocessed_data: cannot be written (No space left on device); "
+                           "make room there, or give another FOLDER or DATA\n")
