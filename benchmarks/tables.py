@@ -98,6 +98,8 @@ def parts_table():
                 f"{statistics.mean(accuracies(some, length)):.2f}"
             row[title] = figure + NOTES.get((part, title), "")
             row[f"minutes ({title.split()[0]})"] = f"{minutes(some)} {MACHINES[some[0]['cpu']]}"
+        if part == "3b":
+            row["best recipe"] = "[a review](#every-part-on-the-real-reviews)"
         rows.append(row)
     names = ["part", "model", "tokens", "assignment", "same settings", "minutes (same)", "best recipe",
              "minutes (best)"]
@@ -162,13 +164,13 @@ def other_networks_table():
 def precision_table():
     """Test accuracy by what matrix multiplications are computed in, three seeds each."""
     rows = []
-    for title, name, length, computer in (
-            ("1a", "1a/{}-epyc-", "whole", "EPYC"), ("2a, 64 hidden units, 4 epochs", "2a/{}-epyc-4-epochs-", "100", "EPYC"),
-            ("1a", "1a/{}-xeon-", "whole", "Xeon"), ("2a, 64 hidden units, 12 epochs", "2a/{}-xeon-12-epochs-", "100", "Xeon")):
-        kinds = ["float32", "bfloat16"] + ["tf32"] * (computer == "EPYC")
-        rows.append({"part": title, "machine": computer} | {
-            kind: cell(runs(LOGS, name.format(kind)), length) if kind in kinds else ""
-            for kind in ("float32", "bfloat16", "tf32")})
+    for title, machine, name, length, kinds in (
+            ("1a", "EPYC", "1a/{}-epyc-", "whole", ["float32", "bfloat16", "tf32"]),
+            ("2a, 64 hidden units, 4 epochs", "EPYC", "2a/{}-epyc-4-epochs-", "100", ["float32", "bfloat16", "tf32"]),
+            ("1a", "Xeon", "1a/{}-xeon-", "whole", ["float32", "bfloat16"]),
+            ("2a, 64 hidden units, 12 epochs", "Xeon", "2a/{}-xeon-12-epochs-", "100", ["float32", "bfloat16"])):
+        rows.append({"part": title, "machine": machine} | dict.fromkeys(("float32", "bfloat16", "tf32"), "") | {
+            kind: cell(runs(LOGS, name.format(kind)), length) for kind in kinds})
     return markdown_table(rows)
 
 
