@@ -1,0 +1,287 @@
+"""The README and docs/: tables and figure are those of the results, links lead somewhere, commands parse."""
+
+import csv
+import json
+import re
+import runpy
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from parts import ROOT, import_from
+from PIL import Image
+
+import common.options
+from common.arguments import Parser
+from common.parts import PARTS
+
+sys.path.insert(0, str(ROOT / "benchmarks"))
+import tables
+
+PAGES = {str(page.relative_to(ROOT)): page.read_text(encoding="utf-8") for page in tables.PAGES}
+RESULTS = ROOT / "benchmarks" / "results"
+SCRIPTS = sorted({*(script for part in PARTS.values() for script in (part.train, part.test) if script),
+                  "2a/other_networks/train.py", "2a/other_networks/test.py"})
+
+
+FENCED = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+# Figures
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_tables_of_a_page_are_those_of_the_results(page):
+    assert tables.fill(PAGES[page]) == PAGES[page], "run benchmarks/tables.py"
+
+
+def test_every_table_stands_in_a_page():
+    found = [name for text in PAGES.values() for name in re.findall(r"<!-- table: ([a-z ]+) -->", text)]
+    assert sorted(found) == sorted(tables.TABLES)
+
+
+def test_a_page_that_a_figure_was_changed_in_is_not_that_of_the_results():
+    page = tables.fill(PAGES["README.md"])
+    assert "92.04" in page
+    assert tables.fill(page.replace("92.04", "93.04")) == page
+
+
+def test_the_figure_is_that_of_the_results():
+    with Image.open(tables.FIGURE) as image:
+        assert json.loads(image.text["Description"]) == tables.points(), "run benchmarks/tables.py"
+
+
+@pytest.mark.parametrize("file, columns", [
+    ("from_logs_202611/results.csv", re.compile("test accuracy at .*|last test loss")),
+    ("best_cpu_202611/changes.csv", re.compile("before|after"))])
+def test_figures_copied_from_logs_stand_in_the_logs_that_are_named(file, columns):
+    path = RESULTS / file
+    with open(path, encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert rows
+    for row in rows:
+        logs = "".join((path.parent / log).read_text(encoding="utf-8") for log in row["log"].split())
+        for name, figure in row.items():
+            if figure and columns.fullmatch(name):
+                assert re.search(rf"(?<![\d.]){re.escape(figure.rstrip('0'))}0*(?!\d)", logs), (row, name)
+
+
+def test_output_in_the_readme_stands_in_the_logs():
+    generated = (RESULTS / "best_cpu_202611" / "generated_reviews.txt").read_text(encoding="utf-8")
+    explained = (RESULTS / "from_logs_202611" / "explained_1a.txt").read_text(encoding="utf-8")
+    blocks = [" ".join(block.split()) for block in code_blocks(PAGES["README.md"])]
+    [review] = [block for block in blocks if block.startswith("I have seen it")]
+    [words] = [block for block in blocks if "logit" in block]
+    assert review in " ".join(generated.split())
+    assert words in " ".join(explained.split())
+
+
+# Links and names of files
+
+
+def links(text):
+    prose = re.sub(r"^    .*$", "", re.sub(FENCED, "", text), flags=re.MULTILINE)
+    return re.findall(r"\]\(([^)\s]+)\)", prose)
+
+
+def anchors(text):
+    """The anchors of a page's headings, as GitHub makes them."""
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+            for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE)}
+
+
+def test_links_are_found_in_prose_alone():
+    assert links("see\n[a](b.md#c) and\n\n    [d](e)\n\n```\n[f](g)\n```\n[h](i)\n") == ["b.md#c", "i"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_to_files_and_headings(page):
+    for link in links(PAGES[page]):
+        if not re.match("https?:", link):
+            file, _, anchor = link.partition("#")
+            target = (ROOT / page).parent / file if file else ROOT / page
+            assert target.exists(), link
+            assert not anchor or anchor in anchors(target.read_text(encoding="utf-8")), link
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_scripts_and_modules_that_a_page_names_exist(page):
+    names = re.findall(r"(?<![\w./-])((?:[123][abc]|common|tests|jobs|benchmarks)/[\w/]+\.(?:py|sh))", PAGES[page])
+    for name in names:
+        assert (ROOT / name).exists(), name
+
+
+# Commands
+
+
+def code_blocks(text):
+    """Fenced and indented blocks, without their indent."""
+    indented = re.findall(r"(?:^|\n)\n((?:    .*\n|\n(?=    ))+)", FENCED.sub("", text) + "\n")
+    return [*FENCED.findall(text), *(re.sub(r"^    ", "", block, flags=re.MULTILINE) for block in indented)]
+
+
+COMMAND = re.compile(r"(\$ )?(\w+=('[^']*'|\S*) +)*(\.venv/bin/python|python|torchrun|make|jobs/submit)( |$)")
+
+
+def commands(text):
+    """The commands in a page's code blocks, each (variables set for it, list of words)."""
+    for block in code_blocks(text):
+        for line in block.replace("\\\n", " ").splitlines():
+            if COMMAND.match(line):
+                words = shlex.split(line.removeprefix("$ "), comments=True)
+                count = next(k for k, word in enumerate(words) if not re.match(r"\w+=", word))
+                yield dict(word.split("=", 1) for word in words[:count]), words[count:]
+
+
+COMMANDS = [pytest.param(*command, id=f"{page}: {' '.join(command[1])}")
+            for page, text in PAGES.items() for command in commands(text)]
+
+
+class Parsed(BaseException):
+    """Ends a script once its options are parsed."""
+
+
+def parse(script, options, monkeypatch):
+    """Whether a script, a path from the project's folder or a module, takes these options; it ends before its work."""
+    def stop(*_):
+        raise Parsed
+
+    def parse_and_stop(parser, *arguments):
+        parse_args(parser, *arguments)
+        raise Parsed
+
+    parse_args = Parser.parse_args
+    if script[0] in "123":      # a part's, whose options may contradict one another
+        monkeypatch.setattr(common.options, "choose_device", stop)
+    else:
+        monkeypatch.setattr(Parser, "parse_args", parse_and_stop)
+    for option in options:
+        if option.startswith("@"):
+            Path(option[1:]).write_text("# options\n", encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", [script, *options])
+    try:
+        if script.endswith(".py"):
+            assert (ROOT / script).exists(), script
+            import_from((ROOT / script).parent, monkeypatch)
+            monkeypatch.delitem(sys.modules, "train", raising=False)
+            runpy.run_path(str(ROOT / script), run_name="__main__")
+        else:
+            monkeypatch.delitem(sys.modules, script, raising=False)
+            runpy.run_module(script, run_name="__main__")
+    except Parsed:
+        return True
+    except SystemExit as end:
+        return end.code == 0 and "--help" in options
+    return False
+
+
+def check_command(variables, words, monkeypatch):
+    """Assert that a command's script or target exists and takes the options."""
+    program, *rest = words
+    if program == "make":
+        makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+        for word in rest:
+            name, is_variable, _ = word.partition("=")
+            kind = rf"^{name} *[?:]?=" if is_variable else rf"^(\.PHONY:.*\b{name}\b|{re.escape(name)}:)"
+            known = re.search(kind, makefile, re.MULTILINE) or name.startswith("OPTIONS_") or name == ".venv/installed"
+            assert known, word
+    elif program == "jobs/submit":
+        part, *options = rest[1:2] + rest[3:] if rest[:1] == ["sweep"] else rest or [""]
+        if part in PARTS:
+            assert parse(PARTS[part].train, options, monkeypatch)
+    elif program == "torchrun":
+        first = next(k for k, word in enumerate(rest) if word.endswith(".py"))
+        assert parse(rest[first], rest[first + 1:], monkeypatch)
+    elif rest[0] == "-m":
+        assert not rest[1].startswith("common.") or parse(rest[1], rest[2:], monkeypatch)
+    else:
+        assert parse(rest[0], rest[1:], monkeypatch)
+    for name, value in variables.items():
+        if name.startswith("OPTIONS_"):
+            assert parse(PARTS[name.removeprefix("OPTIONS_")].train, shlex.split(value), monkeypatch)
+
+
+@pytest.mark.parametrize("variables, words", COMMANDS)
+def test_a_documented_command_parses(variables, words, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    check_command(variables, words, monkeypatch)
+
+
+@pytest.mark.parametrize("line", [
+    "python 1a/BOW_test.py --no-such-option", "python 1a/no_such_script.py", "make no-such-target",
+    "make NO_SUCH_VARIABLE=1", "torchrun 3a/train_language_model.py --epochs none",
+    "python 2a/RNN_sentiment_analysis.py --patience 3", "OPTIONS_2a=--prime jobs/submit"])
+def test_a_wrong_command_does_not_parse(line, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    [(variables, words)] = commands(f"\n\n    {line}\n")
+    with pytest.raises(AssertionError):
+        check_command(variables, words, monkeypatch)
+
+
+def test_the_commands_of_every_part_are_in_the_readme():
+    words = {word for _, command in commands(PAGES["README.md"]) for word in command}
+    assert {script for part in PARTS.values() for script in (part.train, part.test) if script} <= words
+
+
+# Options
+
+
+def parser_of(script, monkeypatch):
+    """The parser of a part's script."""
+    found = []
+    build_parser = common.options.build_parser
+
+    def build_and_stop(*arguments):
+        found.append(build_parser(*arguments))
+        raise Parsed
+
+    with monkeypatch.context() as patch, pytest.raises(Parsed):
+        patch.setattr(common.options, "build_parser", build_and_stop)
+        patch.setattr(sys, "argv", [script])
+        import_from((ROOT / script).parent, patch)
+        patch.delitem(sys.modules, "train", raising=False)
+        runpy.run_path(str(ROOT / script), run_name="__main__")
+    return found[0]
+
+
+def test_the_page_of_options_has_those_of_the_scripts_and_no_others(monkeypatch):
+    taken = {}
+    for script in SCRIPTS:
+        place = "tests" if "test" in script.lower() else "networks" if "other" in script else script[:2]
+        for option in parser_of(script, monkeypatch)._option_string_actions:
+            taken.setdefault(option, set()).add(place)
+    page = PAGES["docs/options.md"]
+    assert set(re.findall(r"`(--[a-z-]+)", page)) == taken.keys() - {"-h"}
+    rows = re.findall(r"^\| (.*?) \| ((?:[\w]+ ?)+) \| .* \|$", page, re.MULTILINE)
+    assert rows
+    for options, places in rows:
+        for option in re.findall(r"`(--[a-z-]+)", options):
+            listed = set(places.split())
+            others = {"tests"} if option == "--batch-size" else set()           # said in its meaning
+            assert listed == {"all"} or listed == taken[option] - others, option
+
+
+# The notebook
+
+
+def test_the_notebook_has_no_output():
+    cells = json.loads((ROOT / "docs" / "notebook.ipynb").read_text(encoding="utf-8"))["cells"]
+    assert not any(cell.get("outputs") or cell.get("execution_count") for cell in cells)
+
+
+@pytest.mark.slow
+def test_the_notebook_runs_in_a_fresh_kernel(tmp_path):
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    for name in "Makefile", "preprocess_data.py":
+        shutil.copy(ROOT / name, tmp_path)
+    for name in "common", "docs", *PARTS:
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("*.model", "*.state", ".*"))
+    notebook = nbformat.read(tmp_path / "docs" / "notebook.ipynb", as_version=4)
+    nbclient.NotebookClient(notebook, timeout=1200, resources={"metadata": {"path": str(tmp_path / "docs")}}).execute()
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    shown = "".join(str(output.get("data", output.get("text"))) for output in outputs)
+    assert "image/png" in shown                             # curves
+    assert "<iframe" in shown                               # an explained review
+    assert "| 3c |" in shown                                # the table of accuracies
