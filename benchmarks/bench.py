@@ -10,13 +10,15 @@ step. Ours is what the part's script does in a step. Both run in turn, and media
 reviews of random words as long as the real ones, at the assignment's sizes. In 3c the last LSTM
 layer alone learns, in the loops too.
 
-The floor of a step is the same layers as bare nn.LSTM (and decoder), forward and backward. Shares
-are of the device's peak, a large matrix product and a large copy timed in the same run.
+The bare layers of a step are its LSTM layers in one call (and the decoder), forward and backward. Shares
+are of the device's peak, a large matrix multiplication and a large copy timed in the same run.
 """
 
+import ctypes
 import dataclasses
 import importlib
 import json
+import math
 import multiprocessing
 import statistics
 import subprocess
@@ -105,7 +107,7 @@ def build_training(part, argv):
 
 
 def medians(functions, repeats, device):
-    """Call the functions in turn -> median seconds and peak bytes of each, after one call to warm up.
+    """Call the functions in turn -> median seconds of each, and peak bytes in a first call, to warm up.
 
     Short calls are repeated for three seconds or more: the medians of a few are noise.
     """
@@ -114,14 +116,15 @@ def medians(functions, repeats, device):
     started = None
     while started is None or len(seconds[0]) < repeats or time.perf_counter() < started + 3:
         for k, function in enumerate(functions):
-            before = start_peak(device)
+            before = None if started else start_peak(device)
             wait(device)
             start = time.perf_counter()
             function()
             wait(device)
             if started:
                 seconds[k].append(time.perf_counter() - start)
-            peaks[k] = max(peaks[k], peak(device) - before)
+            else:
+                peaks[k] = peak(device) - before
         started = started or time.perf_counter()
     return [statistics.median(some) for some in seconds], peaks
 
@@ -136,6 +139,7 @@ def start_peak(device):
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
         return torch.cuda.memory_allocated()
+    ctypes.CDLL(None).malloc_trim(0)                    # freed memory that the allocator keeps is not in use
     Path("/proc/self/clear_refs").write_text("5")       # see proc(5)
     return peak(device)
 
@@ -153,7 +157,7 @@ def dtype_of(options):
 
 
 def device_peaks(options):
-    """Floating-point operations and bytes a second of a large matrix product and a large copy."""
+    """Floating-point operations and bytes a second of a large matrix multiplication and a large copy."""
     size = 8192 if options.device.type == "cuda" else 2048
     a, b = torch.randn(2, size, size, dtype=dtype_of(options), device=options.device)
     source = torch.empty(1 << 28, dtype=torch.uint8, device=options.device)
@@ -180,8 +184,8 @@ def floor(part, training, batch, time_steps):
     hidden, layers, frozen = arguments["no_of_hidden_units"], arguments["lstm_layers"], frozen_layers(training)
     kind = dict(dtype=dtype_of(options), device=options.device)
     in_size = arguments.get("in_size", hidden)
-    lower = nn.LSTM(in_size, hidden, frozen, batch_first=True, **kind) if frozen else None
-    lstm = nn.LSTM(hidden if frozen else in_size, hidden, layers - frozen, batch_first=True, **kind)
+    lower = BareLSTM(in_size, hidden, frozen, **kind) if frozen else None
+    lstm = BareLSTM(hidden if frozen else in_size, hidden, layers - frozen, **kind)
     decoder = nn.Linear(hidden, arguments["vocab_size"], **kind) if part == "3a" else nn.Identity()
     x = torch.randn(batch, time_steps, in_size, requires_grad=not frozen, **kind)
 
@@ -189,9 +193,30 @@ def floor(part, training, batch, time_steps):
         h = x
         if lower:
             with torch.no_grad():
-                h, _ = lower(x)
-        decoder(lstm(h)[0]).sum().backward()
+                h = lower(x)
+        decoder(lstm(h)).sum().backward()
     return passes
+
+
+class BareLSTM(nn.Module):
+    """LSTM layers in one call, (batch, time, in_size) -> (batch, time, hidden).
+
+    nn.LSTM has weights of its own, which it copies at each call on a GPU in bfloat16; here they lie together.
+    """
+
+    def __init__(self, in_size, hidden, layers, **kind):
+        super().__init__()
+        self.hidden, self.layers = hidden, layers
+        self.shapes = [shape for k in range(layers) for shape in (
+            (4 * hidden, hidden if k else in_size), (4 * hidden, hidden), (4 * hidden,), (4 * hidden,))]
+        self.weights = nn.Parameter(0.1 * torch.randn(sum(math.prod(shape) for shape in self.shapes), **kind))
+
+    def forward(self, x):
+        weights = self.weights.split([math.prod(shape) for shape in self.shapes])
+        state = x.new_zeros(self.layers, len(x), self.hidden)
+        return torch.lstm(x, (state, state), [weight.view(shape) for weight, shape in zip(weights, self.shapes)],
+                          has_biases=True, num_layers=self.layers, dropout=0.0, train=torch.is_grad_enabled(),
+                          bidirectional=False, batch_first=True)[0]
 
 
 def measure_part(part, data, device, precision, repeats, sizes=()):

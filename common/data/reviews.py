@@ -109,12 +109,17 @@ class Reviews:
         words = int(self.token_ids.max()) + 1
         token_ids, _, _ = self.row(torch.arange(len(self)))
         review = torch.arange(len(self), device=self.starts.device).repeat_interleave(self.lengths)
-        keys, counts = (review * words + token_ids).unique(return_counts=True)
+        keys, counts = sort(review * words + token_ids).unique_consecutive(return_counts=True)
         review = keys // words                                                  # distinct words of all reviews
         lengths = review.bincount(minlength=len(self))
         distinct = dataclasses.replace(self, token_ids=(keys % words).int(), starts=lengths.cumsum(0) - lengths,
                                        lengths=lengths)
         return distinct, counts / self.lengths[review]
+
+
+def sort(numbers):
+    """Sorted (n,) int64; on a CPU NumPy sorts several times as fast as torch."""
+    return torch.from_numpy(np.sort(numbers.numpy())) if numbers.device.type == "cpu" else numbers.sort().values
 
 
 def read_reviews(folder, split, words="imdb", vocab_size=None, drop_stop_words=False, device="cpu", texts=False):

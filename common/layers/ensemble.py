@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from common.arguments import number
 from common.data.batches import Batch
+from common.data.reviews import sort
 from common.options import Option
 
 BITS = 22
@@ -99,7 +100,7 @@ class NGrams(nn.Module):
             apart = torch.arange(len(token_ids), device=token_ids.device) + review
             separated = torch.zeros(len(token_ids) + len(indices), dtype=torch.long, device=token_ids.device)
             buckets = self.buckets(separated.index_copy(0, apart, token_ids.long()))[:, apart]     # longest, tokens
-            keys = ((review << BITS) + buckets)[buckets > 0].unique()
+            keys = sort(((review << BITS) + buckets)[buckets > 0]).unique_consecutive()
             found.append((keys % (1 << BITS)).int())
             lengths.append((keys >> BITS).bincount(minlength=len(indices)))
         lengths = torch.cat(lengths)
