@@ -28,11 +28,13 @@ RECIPES ?= assignment overfit underfit
 SEEDS   ?= 0
 TRIALS  ?= results/trials
 
-# The recursive calls below set these for the sample or for the real reviews.
-DATA    ?= preprocessed_data
-RESULTS ?= .
-REPORT  ?= results
-SOURCE  ?= $(if $(IMDB),--imdb $(IMDB),--download) --glove $(GLOVE)
+# The recursive calls below set these for the sample; a variable DATA that a site's environment has is not ours.
+DATA    := preprocessed_data
+RESULTS := .
+REPORT  := results
+SOURCE  := $(if $(IMDB),--imdb '$(IMDB)',--download) --glove '$(GLOVE)'
+$(foreach name,DATA RESULTS REPORT TRIALS VENV,$(if $(word 2,$($(name))),$(error \
+	$(name)=$($(name)): make takes no folder with spaces in its name here; choose another)))
 
 SMALL := --batch-size 50 --learning-rate 0.003
 SAMPLE := DATA=preprocessed_data/sample RESULTS=results/sample REPORT=results/sample TRIALS= SOURCE='--sample --glove train' \
@@ -87,6 +89,15 @@ $(VENV)/installed-for-tests: tests/requirements.txt $(VENV)/installed
 READY := $(DATA)/imdb_test_glove.txt
 $(READY): | $(if $(VENV),$(VENV)/installed)
 	$(PYTHON) preprocess_data.py $(SOURCE) --output $(DATA)
+	@echo "$(SOURCE)" > $(DATA)/.source
+
+# Reviews or vectors that are named, but are not those that the files were made from, are preprocessed anew.
+ifneq ($(IMDB)$(filter-out train,$(GLOVE)),)
+ifneq ($(shell cat $(DATA)/.source 2>/dev/null),$(SOURCE))
+$(READY): FORCE
+FORCE:
+endif
+endif
 
 LANGUAGE_MODEL := --language-model $(RESULTS)/3a/language.model
 # The best recipe learns from the unlabelled reviews as 1a's teacher of the same seed labels them.

@@ -19,7 +19,7 @@ from pathlib import Path
 import nltk
 import numpy as np
 
-from common.arguments import Parser, number, positive_int
+from common.arguments import Parser, number, path, positive_int
 from common.data.token_files import write_array, write_checksums, write_dictionary, write_reviews, write_token_ids
 from common.errors import UserError, run_script
 from common.files import claim_folder, remove_unfinished
@@ -39,7 +39,7 @@ IMDB_FILES = ("imdb_train.txt", "imdb_test.txt", "imdb_train_reviews.tsv", "imdb
 def parse_options():
     parser = Parser(__doc__)
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--imdb", metavar="PATH", type=Path,
+    source.add_argument("--imdb", metavar="PATH", type=path,
                         help="aclImdb_v1.tar.gz, the .tar in it or a .zip (read without unpacking them), an unpacked "
                              "aclImdb folder or the one above it, or the folder of Hugging Face's parquet files")
     source.add_argument("--download", action="store_true",
@@ -52,7 +52,7 @@ def parse_options():
                              "GloVe 840B (2.2 GB) into the output folder first, unless it is there")
     parser.add_argument("--glove-words", metavar="N", type=positive_int, default=100_000,
                         help="word vectors to keep, the first in the file")
-    parser.add_argument("--output", metavar="DIR", type=Path,
+    parser.add_argument("--output", metavar="DIR", type=path,
                         default=Path(__file__).resolve().parent / "preprocessed_data",
                         help="folder that the files are written to")
     parser.add_argument("--workers", metavar="N", type=positive_int, default=usable_cores(),

@@ -30,7 +30,7 @@ from RNN_language_model import RNN_language_model
 
 GENERATION = {
     "prompt": Option("generation", ["a", "i"], nargs="+", metavar="TEXT", help="beginnings, one review each"),
-    "temperature": Option("generation", [0.5, 1.0], nargs="+", type=number(float, 0.01), metavar="T",
+    "temperature": Option("generation", [0.5, 1.0], nargs="+", type=number(float, 0.01, 100), metavar="T",
                           help="what the logits are divided by; each value gives a review of every prompt"),
     "length": Option("generation", 150, type=positive_int, metavar="N", help="words of a review, with the prompt's"),
     "top_k": Option("generation", 0, type=number(int, 0), metavar="K",
@@ -65,6 +65,7 @@ def sampling_probabilities(logits, temperature, top_k=0, top_p=1.0):
     if top_p < 1:
         ordered, words = probabilities.sort(dim=1, descending=True)
         beyond = ordered.cumsum(dim=1) - ordered >= top_p
+        beyond[:, 0] = False                                                    # where top_p is nothing in float32
         probabilities = probabilities.scatter(1, words, ordered.masked_fill(beyond, 0))
         probabilities = probabilities / probabilities.sum(dim=1, keepdim=True)
     return probabilities

@@ -22,7 +22,7 @@ import numpy as np
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from common.arguments import Parser
+from common.arguments import Parser, path
 from common.data.token_files import read_review_table
 from common.errors import run_script
 from common.parts import PARTS
@@ -76,7 +76,7 @@ def fit(data, vectorizer, weigh=False, **regression):
 
 def main():
     parser = Parser(__doc__)
-    parser.add_argument("--data", type=Path, default=ROOT / "preprocessed_data", help="folder of the preprocessed files")
+    parser.add_argument("--data", type=path, default=ROOT / "preprocessed_data", help="folder of the preprocessed files")
     data = parser.parse_args().data
     for name, run in (("TF-IDF of 1 and 2 words, logistic regression", tf_idf),
                       ("n-grams of 1 to 3 words by naive Bayes, logistic regression", naive_bayes),

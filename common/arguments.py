@@ -40,7 +40,6 @@ class Parser(argparse.ArgumentParser):
                 self.error(f"{word}: cannot be read ({error}); name a text file of options")
         return words
 
-
     def error(self, message):
         raise UserError(f"{message.removeprefix('argument ')}; see --help")
 
@@ -55,7 +54,9 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefa
 
 
 def number(kind, low, high=math.inf, open_low=False):
-    """An argparse type: an int or float from `low` (left out if open_low) to `high`."""
+    """An argparse type: an int or float from `low` (left out if open_low) to `high`, by default that of 32 bits."""
+    high = 2 ** 31 - 1 if kind is int and high == math.inf else high
+
     def parse(text):
         try:
             value = kind(text)
@@ -70,3 +71,8 @@ def number(kind, low, high=math.inf, open_low=False):
 
 
 positive_int = number(int, 1)
+
+
+def path(text):
+    """An argparse type: a path, in which ~ is the home folder. A shell leaves that of `--data=~/x` as it is."""
+    return Path(text).expanduser()

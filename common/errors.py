@@ -23,8 +23,12 @@ def run_script(main):
     A reader that closes the pipe early (`| head`) ends the script without a word, with the
     status of a process that SIGPIPE ended: the work is not done.
     """
-    # A terminal or log that knows only ASCII should not end a run at the first accented letter.
-    sys.stdout.reconfigure(errors="backslashreplace")
+    # A service may start a script with closed streams.
+    sys.stdout = sys.stdout or open(os.devnull, "w")
+    sys.stderr = sys.stderr or open(os.devnull, "w")
+    # A terminal or log that knows only ASCII should not end a run at the first accented letter; a notebook's knows all.
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         main()
         sys.stdout.flush()

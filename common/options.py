@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from common.arguments import Parser, number, positive_int
+from common.arguments import Parser, number, path, positive_int
 from common.devices import choose_device, choose_precision, keep_freed_memory
 from common.errors import UserError
 from common.parts import ROOT
@@ -53,17 +53,17 @@ GROUPS = {
         "drop_stop_words": dict(action="store_true", help="leave function words (the, of, was, ...) out"),
         "drop_duplicates": dict(action=argparse.BooleanOptionalAction,
                                 help="leave out training reviews that read the same as a test review"),
-        "pseudo_labels": dict(type=Path, metavar="FILE",
+        "pseudo_labels": dict(type=path, metavar="FILE",
                               help="train on the unlabelled reviews too, with these labels, which a test script "
                                    "writes with --unlabelled"),
         "validation": dict(type=number(float, 0, 0.9), metavar="SHARE",
                            help="share of the training reviews held out for validation, by film"),
-        "language_model": dict(type=Path, metavar="FILE", help="language model that part 3a trained")},
+        "language_model": dict(type=path, metavar="FILE", help="language model that part 3a trained")},
     "evaluation": {
         "test_every": dict(type=positive_int, metavar="N", help="test every N epochs, and after the last"),
         "lengths": dict(nargs="+", type=positive_int, metavar="N", help="tokens of the crops to test"),
         "review": dict(nargs="+", action="extend", metavar="TEXT", help="classify these reviews instead"),
-        "reviews": dict(type=Path, metavar="FILE", help="classify a file of reviews, one a line; - is standard input"),
+        "reviews": dict(type=path, metavar="FILE", help="classify a file of reviews, one a line; - is standard input"),
         "explain": dict(action="store_true", help="show what each word adds to the logit"),
         "unlabelled": dict(action="store_true",
                            help="label the unlabelled training reviews instead, and write pseudo_labels.npz")},
@@ -114,6 +114,7 @@ def parse_options(description, script, argv=None, several_processes=False, prese
     options = parser.parse_args(argv)
     refuse_contradictions(options)
     options.device = choose_device(options.device)
+    options.auto_precision = options.precision == "auto"
     options.precision = choose_precision(options.precision, options.device)
     if expected() > 1:
         if not several_processes:
@@ -137,9 +138,9 @@ def build_parser(description, script, presets, defaults):
             group, arguments = next((group, some[name]) for group, some in GROUPS.items() if name in some)
         choices = {"choices": list(presets[name])} if name in presets else {}
         parser.group(group).add_argument("--" + name.replace("_", "-"), default=default, **arguments | choices)
-    parser.group("data").add_argument("--data", type=Path, metavar="DIR", default=ROOT / "preprocessed_data",
+    parser.group("data").add_argument("--data", type=path, metavar="DIR", default=ROOT / "preprocessed_data",
                                       help="folder of the preprocessed files")
-    parser.group("saving").add_argument("--output", type=Path, metavar="DIR", default=Path(script).resolve().parent,
+    parser.group("saving").add_argument("--output", type=path, metavar="DIR", default=Path(script).resolve().parent,
                                         help="folder that results are written to")
     machine = parser.group("machine")
     machine.add_argument("--seed", type=number(int, 0, 2 ** 32 - 1), metavar="N", default=0, help="random seed")
@@ -173,6 +174,8 @@ def plain_options(options):
     """
     plain = {}
     for name, value in vars(options).items():
+        if name == "auto_precision":    # what it became counts
+            continue
         value = value.name if isinstance(value, Path) else value.type if isinstance(value, torch.device) else value
         plain[name] = value if isinstance(value, (int, float, str)) else str(value)
     return plain

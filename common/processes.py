@@ -111,7 +111,7 @@ class Processes:
 
 def expected():
     """How many processes torchrun says there are."""
-    return int(os.environ.get("WORLD_SIZE", 1))
+    return int(os.environ.get("WORLD_SIZE") or 1)
 
 
 processes = Processes()

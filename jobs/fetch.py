@@ -7,7 +7,7 @@ Fetches the reviews (84 MB), unless that path is there, and NLTK's Punkt data, u
 
 from pathlib import Path
 
-from common.arguments import Parser
+from common.arguments import Parser, path
 from common.errors import run_script
 from common.preprocessing.download import IMDB_SHA256, IMDB_URL, download
 from common.preprocessing.tokenizer import load_punkt
@@ -15,7 +15,7 @@ from common.preprocessing.tokenizer import load_punkt
 
 def main():
     parser = Parser(__doc__)
-    parser.add_argument("imdb", type=Path, help="aclImdb_v1.tar.gz, or an unpacked aclImdb folder")
+    parser.add_argument("imdb", type=path, help="aclImdb_v1.tar.gz, or an unpacked aclImdb folder")
     imdb = parser.parse_args().imdb
     load_punkt()
     if not imdb.exists():

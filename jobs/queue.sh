@@ -1,6 +1,7 @@
 # What jobs/submit is written with: checked settings, and jobs that are submitted unless done or in the queue.
 # shellcheck shell=bash
 source jobs/settings.sh
+unset "${!SLURM_ARRAY_@}"       # of a job that this is called in, which sbatch would pass on
 
 PARTS="1a 1b 2a 2b 3a 3b 3c"
 PREPROCESSED="imdb_dictionary.npy imdb_train.txt imdb_test.txt imdb_train_reviews.tsv imdb_test_reviews.tsv

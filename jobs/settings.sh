@@ -37,7 +37,7 @@ LOGS=${LOGS-$FOLDER/logs}                       # one file a job, NAME-ID.out
 # are missing; an empty IMDB downloads nothing.
 IMDB=${IMDB-$DATA/aclImdb_v1.tar.gz}
 GLOVE=${GLOVE-train}
-SOURCE=${SOURCE---imdb $IMDB --glove $GLOVE}
+SOURCE=${SOURCE-"--imdb ${IMDB@Q} --glove ${GLOVE@Q}"}
 
 # For single parts: WALL_CLOCK_1a to WALL_CLOCK_3c instead of WALL_CLOCK, and OPTIONS_1a to OPTIONS_3c, options of
 # the training script in the ladder and in `jobs/submit best`, with quotes as in a shell.

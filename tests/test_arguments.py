@@ -1,8 +1,11 @@
 """Command lines: bounds of numbers, options from files, refusals of one line."""
 
+import argparse
+from pathlib import Path
+
 import pytest
 
-from common.arguments import Parser, number, positive_int
+from common.arguments import Parser, number, path, positive_int
 from common.errors import UserError
 
 
@@ -115,3 +118,14 @@ def test_a_missing_file_is_refused_with_its_name(tmp_path):
 
 def test_without_files_an_at_sign_is_only_a_character():
     assert parse(*make_parser().expand(["--output", "@home"])).output == "@home"
+
+
+def test_a_tilde_behind_an_equals_sign_is_the_home_folder(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert path("~/reviews") == Path("/home/me/reviews") and path("reviews~") == Path("reviews~")
+
+
+@pytest.mark.parametrize("text", ["2147483648", "99999999999999999999", "-99999999999999999999"])
+def test_whole_numbers_of_more_than_32_bits_are_refused(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="is not a whole number from 1 to 2147483647"):
+        number(int, 1)(text)

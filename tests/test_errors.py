@@ -34,3 +34,9 @@ run_script(main)
     script.stdout.close()
     assert script.stderr.read() == ""
     assert script.wait(timeout=60) == 141
+
+
+def test_streams_of_a_notebook_and_closed_streams_are_taken():
+    for streams in "sys.stdout = io.TextIOBase(); sys.stdout.write = lambda text: None", "sys.stdout = sys.stderr = None":
+        done = run(f"import io\n{streams}\ndef main(): print('é')\nrun_script(main)\nimport os; os._exit(3)")
+        assert (done.returncode, done.stderr) == (3, "")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import markdown
 
-from common.arguments import Parser
+from common.arguments import Parser, path
 from common.errors import UserError, run_script
 from common.files import check_folder, replace_file
 from common.parts import PARTS, ROOT
@@ -222,8 +222,8 @@ def csv_rows(runs):
 
 def main():
     parser = Parser(__doc__)
-    parser.add_argument("results", nargs="+", type=Path, help="folders with runs in them")
-    parser.add_argument("--output", type=Path, default=ROOT / "results", help="folder that the page is written to")
+    parser.add_argument("results", nargs="+", type=path, help="folders with runs in them")
+    parser.add_argument("--output", type=path, default=ROOT / "results", help="folder that the page is written to")
     options = parser.parse_args()
     runs = read_runs(options.results)
     if not runs:

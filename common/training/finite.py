@@ -1,6 +1,7 @@
 """Refuses to go on with a loss or a weight that is NaN or infinite."""
 
 import math
+import sys
 
 import torch
 
@@ -44,6 +45,15 @@ class FiniteCheck:
         self.losses_of(epoch, steps)
         if not all(torch.stack([weight.isfinite().all() for weight in self.model.parameters()]).tolist()):
             self.refuse(f"a weight became infinite by step {steps} of epoch {epoch}")
+
+    def held_out(self, split, loss, epoch):
+        """Look at the loss on held-out reviews.
+
+        Raises:
+            UserError: it, or the perplexity, is not finite.
+        """
+        if not math.isfinite(loss) or loss > math.log(sys.float_info.max):
+            self.refuse(f"the {split} loss became {loss} in epoch {epoch}")
 
     def refuse(self, reason):
         kept = self.kept()

@@ -138,7 +138,9 @@ class Training:
         batches = in_order(len(data.reviews), 4 * options.batch_size)
         with torch.random.fork_rng([options.device] if options.device.type == "cuda" else []):
             torch.manual_seed(options.seed)
-            return evaluate(self.parallel, self.score, map(data.batch, watch(batches)), options)
+            found = evaluate(self.parallel, self.score, map(data.batch, watch(batches)), options)
+        self.finite.held_out(split, found.loss, self.epoch + 1)
+        return found
 
     def report(self, elapsed_s, **metrics):
         """Add an epoch to the curves and print its line."""

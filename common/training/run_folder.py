@@ -7,6 +7,7 @@ import sys
 import numpy as np
 
 from common.checkpoints import load_checkpoint, write_checkpoint
+from common.devices import choose_precision
 from common.errors import UserError
 from common.files import claim_folder, remove_unfinished, replace_file
 from common.options import plain_options
@@ -105,6 +106,10 @@ class RunFolder:
                 print(f"{error}; resuming from {paths[-1]}", file=sys.stderr)
         else:
             return None
+        if self.options.auto_precision:         # goes on in that of the state, whatever this machine would take
+            precision = state["options"].get("precision", self.options.precision)
+            self.options.precision = choose_precision(precision, self.options.device)
+            self.fixed_options["precision"] = precision
         self.refuse_other_options(path, state["options"])
         if any(state[name] != value for name, value in self.made_from.items()):
             raise UserError(f"{path}: a run on other reviews, pseudo-labels, word vectors or language model; "

@@ -1,5 +1,7 @@
 """Optimisers and learning-rate schedules, as the options ask for them."""
 
+import warnings
+
 import torch
 from torch.optim import lr_scheduler
 
@@ -46,7 +48,9 @@ class Schedule:
         if self.kind == "plateau":
             self.scheduler.step(loss)
         elif self.kind == "step":
-            self.scheduler.step()
+            with warnings.catch_warnings():     # of an epoch that was resumed without a step left to make
+                warnings.simplefilter("ignore", UserWarning)
+                self.scheduler.step()
 
     def state_dict(self):
         return self.scheduler.state_dict()

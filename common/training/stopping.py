@@ -1,14 +1,15 @@
 """Stopping a run between two steps, so that it can go on later."""
 
 import signal
+import threading
 
 from common.processes import processes
 
 # EX_TEMPFAIL of sysexits.h: not an error, but not done either. A batch script requeues on it.
 EXIT_STOPPED = 75
 
-# Windows has no SIGUSR1.
-SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGUSR1") if hasattr(signal, name)]
+# Windows has neither SIGUSR1 nor SIGHUP, the end of a terminal or of its connection.
+SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGUSR1", "SIGHUP") if hasattr(signal, name)]
 
 
 class Stopped(Exception):
@@ -16,7 +17,9 @@ class Stopped(Exception):
 
 
 class StopSignals:
-    """While entered, SIGTERM, SIGINT and SIGUSR1 are noted; a second SIGINT stops at once.
+    """While entered, SIGTERM, SIGINT, SIGUSR1 and SIGHUP are noted; a second SIGINT stops at once.
+
+    Outside of the main thread, as in some notebooks and services, no signals can be noted.
 
     received: name of the signal that came to this process, or None.
     """
@@ -25,7 +28,10 @@ class StopSignals:
         self.received = None
 
     def __enter__(self):
-        self.previous = {number: signal.signal(number, self._note) for number in SIGNALS}
+        handled = SIGNALS if threading.current_thread() is threading.main_thread() else []
+        # What is ignored from outside, as nohup does with SIGHUP, stays ignored.
+        self.previous = {number: signal.signal(number, self._note) for number in handled
+                         if signal.getsignal(number) != signal.SIG_IGN}
         return self
 
     def __exit__(self, *_):

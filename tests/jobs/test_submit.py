@@ -128,3 +128,28 @@ def test_a_full_folder_is_named(submit, tmp_path):
     assert done.returncode == 2 and not jobs
     assert done.stderr == (f"error: DATA={tmp_path}/preprocessed_data: cannot be written (No space left on device); "
                            "make room there, or give another FOLDER or DATA\n")
+
+
+def test_paths_may_have_spaces_and_quotes():
+    path = "/data/my 'own' files/vectors 1.txt"
+    script = 'source jobs/settings.sh; eval "source=($SOURCE)"; printf "%s\\n" "${source[@]}"'
+    environment = {name: value for name, value in os.environ.items() if name not in ("SOURCE", "DATA")}
+    done = subprocess.run(["bash", "-c", script], cwd=ROOT, env=environment | {"IMDB": path, "GLOVE": path},
+                          capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["--imdb", path, "--glove", path], done.stderr
+
+
+def test_a_file_of_trials_may_have_windows_line_ends(submit, tmp_path):
+    (tmp_path / "widths.txt").write_bytes(b"--hidden-units 100\r\n# none\r\n--hidden-units 200\r\n")
+    done, jobs = submit("sweep", "2a", str(tmp_path / "widths.txt"))
+    assert done.returncode == 0, done.stderr
+    assert any("--array=1-2" in job for job in jobs)
+    trials = tmp_path / "results" / "2a-widths" / "trials.txt"
+    assert trials.read_bytes() == b"--hidden-units 100\n--hidden-units 200\n"
+
+
+def test_jobs_do_not_inherit_the_array_index_of_the_job_that_submits_them(submit, tmp_path):
+    (tmp_path / "bin" / "sbatch").write_text(SBATCH + 'env | grep SLURM_ARRAY >>"$ASKED" || true\n')
+    done, jobs = submit("1a", SLURM_ARRAY_TASK_ID="3", SLURM_ARRAY_JOB_ID="40")
+    assert done.returncode == 0, done.stderr
+    assert jobs and not any("SLURM_ARRAY" in job for job in jobs)

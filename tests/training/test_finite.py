@@ -92,3 +92,10 @@ def test_weights_that_are_not_finite_are_not_saved_where_the_last_loss_was(tmp_p
     with pytest.raises(UserError, match="a weight became infinite by step 21 of epoch 1"):
         run(training)
     assert not (tmp_path / "BOW.model").exists()
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf"), 1e3])
+def test_a_held_out_loss_without_a_finite_perplexity_is_refused(loss):
+    make_check(GOOD).held_out("test", 9.0, epoch=2)
+    with pytest.raises(UserError, match=f"--learning-rate 0.1: the test loss became {loss} in epoch 2"):
+        make_check(GOOD).held_out("test", loss, epoch=2)

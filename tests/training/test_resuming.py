@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from common.checkpoints import load_checkpoint, write_checkpoint
 from common.errors import UserError
 from common.results.records import read_runs
 from common.training.run import run
-from common.training.stopping import EXIT_STOPPED
+from common.training.stopping import EXIT_STOPPED, StopSignals
 
 
 def stop(folder, after, *argv):
@@ -219,7 +220,7 @@ def test_a_full_disk_leaves_the_last_good_state(uninterrupted, tmp_path, monkeyp
     assert outcome(tmp_path) == uninterrupted
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP])
 def test_signals_end_a_script_with_the_status_of_a_stopped_run(number):
     code = f"""
 import os, sys
@@ -250,3 +251,19 @@ run_script(main)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+
+
+def test_a_signal_that_is_ignored_from_outside_stays_ignored():
+    previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopSignals() as signals:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert signals.received is None
+    finally:
+        signal.signal(signal.SIGHUP, previous)
+
+
+def test_a_run_outside_of_the_main_thread_trains_without_signals(tmp_path):
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(run, crops_training(tmp_path)).result()
+    assert (tmp_path / "rnn.model").exists()

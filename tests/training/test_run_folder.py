@@ -199,3 +199,16 @@ def test_the_lock_of_a_dead_run_does_not_block(other_run, uninterrupted, tmp_pat
     other_run.wait()
     run(crops_training(tmp_path))
     assert outcome(tmp_path) == uninterrupted
+
+
+def test_a_run_is_resumed_in_its_precision_where_auto_would_take_another(tmp_path, monkeypatch):
+    stopped = points_training(tmp_path, "--precision", "bfloat16")
+    stopped.train_epoch()
+    stopped.save_state()
+    for instructions in "_is_amx_tile_supported", "_is_avx512_bf16_supported":
+        monkeypatch.setattr(torch.cpu, instructions, lambda: False)
+    resumed = points_training(tmp_path, "--precision", "auto")
+    assert resumed.options.precision == "float32"
+    run(resumed)
+    assert resumed.options.precision == "bfloat16"
+    assert load_checkpoint(tmp_path / "BOW.model", "1a")["options"]["precision"] == "bfloat16"
