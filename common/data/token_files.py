@@ -189,13 +189,9 @@ def parse_lines(block):
     return token_ids.astype(np.int32), counts
 
 
-def read_review_table(path):
-    """Read imdb_train_reviews.tsv or imdb_test_reviews.tsv.
-
-    Returns:
-        (labels, films): lists of 1.0, 0.0 or NaN, and of film ids.
-    """
-    labels, films = [], []
+def read_review_rows(path):
+    """Read imdb_train_reviews.tsv or imdb_test_reviews.tsv: a list of (file name, label, rating, film), text."""
+    rows = []
     try:
         with open(path, encoding="utf-8") as file:
             for number, line in enumerate(file, 1):
@@ -203,14 +199,19 @@ def read_review_table(path):
                 if len(fields) != 4 or fields[1] not in LABELS:
                     raise UserError(f"{path}:{number}: not 'file name, label, rating, film' between tabs; "
                                     "run preprocess_data.py again")
-                labels.append(LABELS[fields[1]])
-                films.append(fields[3])
+                rows.append(tuple(fields))
     except FileNotFoundError:
         raise UserError(missing(path)) from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from error
     check_belongs(path, file_checksum(path))
-    return labels, films
+    return rows
+
+
+def read_review_table(path):
+    """(labels, films) of read_review_rows: lists of 1.0, 0.0 or NaN, and of film ids."""
+    rows = read_review_rows(path)
+    return [LABELS[label] for _, label, _, _ in rows], [film for *_, film in rows]
 
 
 def read_dictionary(folder, words):

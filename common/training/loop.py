@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from common.checksums import checksum
 from common.data.batches import batches_of, in_order, nearly_equal
+from common.data.corpus import describe_data
 from common.devices import autocast, random_states, set_random_states
 from common.layers.ensemble import Ensemble
 from common.processes import processes
@@ -48,7 +49,8 @@ class Training:
         # What the options do not say: other reviews, word vectors or starting weights make another run.
         inputs = {"reviews": data["train"].reviews.checksum(), "glove": checksum(glove),
                   "weights": checksum(*model.state_dict().values())}
-        self.folder = RunFolder(part, options, {"vocabulary": vocabulary, "inputs": inputs})
+        self.folder = RunFolder(part, options, {"vocabulary": vocabulary, "inputs": inputs},
+                                describe_data(options, data["train"].reviews, data["test"].reviews, glove))
         self.schedule = Schedule(optimizer, options, options.epochs * batches_of(self.reviews, options.batch_size))
         self.early_stopping = EarlyStopping(options.patience)
         self.finite = FiniteCheck(model, options, lambda: [

@@ -29,10 +29,11 @@ class RunFolder:
         part: "1a" to "3c".
         options: of parse_options.
         made_from: dict of what else decides a run: "vocabulary", a list of words, and "inputs", a dict of checksums.
+        data: of describe_data, for the record.
     """
 
-    def __init__(self, part, options, made_from):
-        self.part, self.options, self.made_from = part, options, made_from
+    def __init__(self, part, options, made_from, data):
+        self.part, self.options, self.made_from, self.data = part, options, made_from, data
         self.fixed_options = {name: value for name, value in plain_options(options).items() if name not in PLACES}
         folder = options.output
         self.model_path = folder / PARTS[part].model
@@ -41,7 +42,7 @@ class RunFolder:
         self.state_path, self.previous_path = folder / "training.state", folder / "training.previous.state"
         self.results = [self.model_path, self.data_path, self.curves_path, self.record_path]
         # What the test script makes of a model.
-        self.tables = [folder / "test_table.csv", folder / "test_table.png"]
+        self.tables = [folder / name for name in ("test_table.csv", "test_table.png", "predictions.csv")]
 
     def claim(self):
         """A context in which no other run writes to the folder."""
@@ -144,7 +145,8 @@ class RunFolder:
         """Write the results of a run that came to its end; from then on there is nothing to resume."""
         if processes.rank == 0:
             self.remove(*self.tables)           # of a model on its way here
-            write_record(self.record_path, self.part, self.fixed_options, self.options.device, elapsed_s, curves)
+            write_record(self.record_path, self.part, self.fixed_options, self.options.device, elapsed_s, curves,
+                         self.data)
             self.save_model(model, curves, finished=True)
             save_curves(self.curves_path, f"Part {self.part}", curves)
             self.remove(*self.states())

@@ -1,22 +1,26 @@
 """A run's record is found again as it was written."""
 
 import json
+import os
+import shutil
 
 import pytest
 import torch
 
-from common.errors import UserError
-from common.results.records import read_runs, read_table, save_table, write_record
+from common.results.records import printable, read_runs, read_table, save_table, write_record
 
 NAN = float("nan")
 ROWS = [{"sequence length": length, "test accuracy": accuracy, "test loss": "0.5000"}
         for length, accuracy in ((50, "76.00"), ("whole", "81.00"))]
 
 
-def leave_run(folder, part="2a", **options):
+DATA = {"name": "sample", "test_reviews": 600, "reviews": 1, "token_ids": 2}
+
+
+def leave_run(folder, part="2a", data=DATA, loss=0.6, **options):
     folder.mkdir(parents=True)
     write_record(folder / "record.json", part, {"seed": 0, "epochs": 2} | options, torch.device("cpu"), 12.5,
-                 {"train_loss": [0.7, 0.6], "test_loss": [NAN, 0.65]})
+                 {"train_loss": [0.7, loss], "test_loss": [NAN, 0.65]}, data)
 
 
 def test_a_run_is_read_as_it_was_written(tmp_path):
@@ -28,7 +32,7 @@ def test_a_run_is_read_as_it_was_written(tmp_path):
     assert run.curves["train_loss"] == [0.7, 0.6]
     assert str(run.curves["test_loss"]) == "[nan, 0.65]"
     assert run.machine["torch"] == torch.__version__ and run.machine["gpu"] is None
-    assert run.accuracy() == {"50": 76.0, "whole": 81.0}
+    assert run.accuracy() == {"50": 76.0, "whole": 81.0} and run.data == DATA
 
 
 def test_a_record_is_plain_json(tmp_path):
@@ -45,8 +49,8 @@ def test_a_run_that_was_not_tested_has_no_accuracy(tmp_path):
 
 
 def test_runs_are_found_however_deep_the_shortest_path_first(tmp_path):
-    for folder in ("trials/1a/x", "2a", "1a"):
-        leave_run(tmp_path / folder)
+    for seed, folder in enumerate(["trials/1a/x", "2a", "1a"]):
+        leave_run(tmp_path / folder, seed=seed)
     assert [str(run.folder.relative_to(tmp_path)) for run in read_runs([tmp_path])] == ["1a", "2a", "trials/1a/x"]
 
 
@@ -64,11 +68,65 @@ def test_settings_are_the_options_without_the_seed(tmp_path):
     assert first.settings() == second.settings() != third.settings()
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", "{\"curves\": 1}", "{\"curves\": {}, \"color\": 1}", "\x00"])
-def test_a_broken_record_is_refused(text, tmp_path):
-    (tmp_path / "record.json").write_text(text)
-    with pytest.raises(UserError, match=f"{tmp_path}/record.json: not the record of a run; train"):
-        read_runs([tmp_path])
+def test_runs_on_other_reviews_word_vectors_or_language_models_are_other_trials(tmp_path):
+    for k, data in enumerate([DATA, DATA | {"token_ids": 3}, DATA | {"glove": 4}, DATA | {"language_model": 5}]):
+        leave_run(tmp_path / str(k), data=data, seed=k)
+    leave_run(tmp_path / "another seed", seed=9)
+    found = [run.trial() for run in read_runs([tmp_path])]
+    assert len(set(found)) == 4 and found[-1] == found[0]
+
+
+def test_a_copied_run_counts_once_and_is_named(tmp_path, capsys):
+    leave_run(tmp_path / "a")
+    shutil.copytree(tmp_path / "a", tmp_path / "copy of a")
+    save_table(tmp_path / "copy of a" / "test_table.csv", ROWS)
+    leave_run(tmp_path / "b", loss=0.5)
+    assert [run.folder.name for run in read_runs([tmp_path])] == ["copy of a", "b"]       # the one with a table
+    assert capsys.readouterr().err == f"{tmp_path}/copy of a: the same run as {tmp_path}/a; counted once\n"
+
+
+def test_a_linked_run_is_found_even_where_links_go_in_circles(tmp_path):
+    leave_run(tmp_path / "elsewhere" / "2a")
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "round").symlink_to(tmp_path / "results")
+    assert [run.part for run in read_runs([tmp_path / "results"])] == ["2a"]
+
+
+def test_a_run_in_a_folder_whose_name_is_not_utf8_is_found(tmp_path):
+    leave_run(tmp_path / os.fsdecode(b"r\xe9sultats"), pseudo_labels=os.fsdecode(b"\xe9.npy"))
+    [run] = read_runs([tmp_path])
+    assert run.options["pseudo_labels"] == "?.npy" and printable(str(run.folder)) == f"{tmp_path}/r?sultats"
+
+
+@pytest.mark.parametrize("text", [
+    "", "{}", "[]", "{\"curves\": 1}", "{\"curves\": {}, \"color\": 1}", "\x00", "\xff", "3"])
+def test_a_foreign_record_is_named_and_left_out(text, tmp_path, capsys):
+    leave_run(tmp_path / "2a")
+    (tmp_path / "record.json").write_text(text, encoding="latin-1")
+    assert [run.part for run in read_runs([tmp_path])] == ["2a"]
+    assert capsys.readouterr().err.startswith(f"{tmp_path}/record.json: not the record of a run; move it away, or")
+
+
+@pytest.mark.parametrize("change", [
+    {"part": "4x"}, {"part": ["2a"]}, {"options": 3}, {"seconds": "long"}, {"more": 1},
+    {"curves": {"train_loss": []}}, {"curves": {"train_loss": [1], "test_loss": [1, 2]}},
+    {"curves": {"train_loss": ["low"]}}, {"machine": None}])
+def test_a_record_of_another_make_is_left_out(change, tmp_path, capsys):
+    leave_run(tmp_path / "a")
+    path = tmp_path / "a" / "record.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    assert read_runs([tmp_path]) == []
+    assert "not the record of a run" in capsys.readouterr().err
+
+
+def test_a_record_from_before_records_told_their_data_is_read(tmp_path):
+    leave_run(tmp_path / "a")
+    path = tmp_path / "a" / "record.json"
+    record = json.loads(path.read_text())
+    del record["data"]
+    path.write_text(json.dumps(record))
+    assert [run.data for run in read_runs([tmp_path])] == [{}]
 
 
 def test_a_table_is_read_as_it_was_written(tmp_path):
@@ -76,3 +134,30 @@ def test_a_table_is_read_as_it_was_written(tmp_path):
     assert read_table(tmp_path / "table.csv") == [{name: str(value) for name, value in row.items()} for row in ROWS]
     content = (tmp_path / "table.csv").read_bytes()
     assert content.startswith(b"sequence length,test accuracy,test loss\n50,76.00,0.5000\n")
+
+
+TABLE = "sequence length,test accuracy,test loss\n50,76.00,0.5000\nwhole,81.00,0.5000\n"
+
+
+@pytest.mark.parametrize("content", [
+    ("\ufeff" + TABLE).encode(), TABLE.replace("\n", "\r\n").encode(), TABLE.replace(",", "\t").encode("utf-16"),
+    TABLE.replace(",", ";").replace(".", ",").replace("\n", "\r\n").encode("utf-8-sig"),
+    (TABLE + ",,\n,,\n").encode(), TABLE.replace("76.00", '"76,00"').encode()],
+    ids=["mark", "line ends", "UTF-16", "semicolons", "empty lines", "quotes"])
+def test_a_table_that_a_spreadsheet_saved_is_read(content, tmp_path):
+    leave_run(tmp_path / "a")
+    (tmp_path / "a" / "test_table.csv").write_bytes(content)
+    [run] = read_runs([tmp_path])
+    assert run.accuracy() == {"50": 76.0, "whole": 81.0}
+
+
+@pytest.mark.parametrize("content", [
+    b"", b"test accuracy\n", TABLE.replace("76.00", "12. Mai").encode(), TABLE.replace("76.00", "7600").encode(),
+    TABLE.replace("50", "fifty").encode(), TABLE.replace("76.00", "nan").encode(), TABLE.encode("utf-16")[3:],
+    b"perplexity\n-1\n", (TABLE + "1,2,3,4,5\n").encode(), b"PK\x03\x04\x00\xff"])
+def test_a_run_whose_table_has_something_else_than_numbers_counts_as_not_tested(content, tmp_path, capsys):
+    leave_run(tmp_path / "a")
+    (tmp_path / "a" / "test_table.csv").write_bytes(content)
+    [run] = read_runs([tmp_path])
+    assert run.table == []
+    assert capsys.readouterr().err.startswith(f"{tmp_path}/a/test_table.csv: ")

@@ -29,7 +29,8 @@ def curves(train, test, accuracy=0.9):
 def leave_run(folder, part, table=None, **options):
     folder.mkdir(parents=True)
     options = {"recipe": "assignment", "hidden_units": 500, "precision": "float32", "seed": 0} | options
-    write_record(folder / "record.json", part, options, torch.device("cpu"), 60, curves([0.5, 0.4], [0.5, 0.45]))
+    write_record(folder / "record.json", part, options, torch.device("cpu"), 60, curves([0.5, 0.4], [0.5, 0.45]),
+                 {})
     save_table(folder / "test_table.csv", table or TABLES[part])
 
 

@@ -32,6 +32,7 @@ class Points:
     def __init__(self, x, labels):
         self.x, self.labels = x, labels
         self.reviews = self
+        self.token_ids, self.films = x, np.array([""] * len(x))     # what their record says of them
 
     def __len__(self):
         return len(self.x)

@@ -1,0 +1,73 @@
+"""A record tells which data a run is of."""
+
+import argparse
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from common.data.corpus import describe_data
+from common.data.reviews import read_reviews
+from common.data.splits import split_by_film
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Preprocessed files of four reviews a split."""
+    return write_data(tmp_path / "data", "1 2\n2 1\n3 1 1\n2\n")
+
+
+def write_data(folder, lines, films="abcd", labels=("pos", "pos", "neg", "neg")):
+    folder.mkdir()
+    np.save(folder / "imdb_dictionary.npy", np.array(["the", "film", "was"]))
+    for split in "train", "test":
+        (folder / f"imdb_{split}.txt").write_text(lines)
+        (folder / f"imdb_{split}_reviews.tsv").write_text("".join(
+            f"{k}.txt\t{label}\t\t{film}\n" for k, (label, film) in enumerate(zip(labels, films))))
+    return folder
+
+
+def describe(folder, seed=0, vocab_size=None, **more):
+    train, test = (read_reviews(folder, split, vocab_size=vocab_size)[0] for split in ("train", "test"))
+    train, _ = split_by_film(train, 0.3, seed)
+    return describe_data(argparse.Namespace(data=folder, **more), train, test)
+
+
+def test_the_seed_of_a_validation_split_makes_no_other_data(folder):
+    assert describe(folder, 0) == describe(folder, 1)
+
+
+@pytest.mark.parametrize("other", [dict(lines="1 2\n2 1\n3 1 1\n1\n"), dict(lines="1 2\n2 1\n3 1 1\n2\n", films="abce"),
+                                   dict(lines="1 2\n2 1\n3 1 1\n2\n", labels=["pos", "neg"] * 2)])
+def test_other_words_films_or_labels_are_other_data(other, folder, tmp_path):
+    assert describe(folder) != describe(write_data(tmp_path / "other", **other))
+
+
+def test_other_word_vectors_are_other_data(folder):
+    train, test = (read_reviews(folder, split)[0] for split in ("train", "test"))
+    options = argparse.Namespace(data=folder)
+    found = [describe_data(options, train, test, glove) for glove in (None, torch.zeros(4, 2), torch.ones(4, 2))]
+    assert len({str(some) for some in found}) == 3
+
+
+def test_another_language_model_is_other_data(folder, tmp_path):
+    for content in b"one", b"two":
+        (tmp_path / content.decode()).write_bytes(content)
+    assert describe(folder, language_model=tmp_path / "one") != describe(folder, language_model=tmp_path / "two")
+
+
+def test_the_sample_is_known_by_its_statistics(folder):
+    assert describe(folder)["name"] == "other"
+    (folder / "statistics.json").write_text(json.dumps({"tokenizer": {"sample_seed": 0}}))
+    assert (describe(folder)["name"], describe(folder)["test_reviews"]) == ("sample", 4)
+
+
+def test_the_assignments_dataset_is_known_by_its_labels(tmp_path):
+    labels = ["pos", "neg"] * 12_500
+    folder = write_data(tmp_path / "data", "1\n" * len(labels), ["x", "y"] * 12_500, labels)
+    assert describe(folder)["name"] == "imdb"
+    other = write_data(tmp_path / "other", "1\n" * len(labels), ["x", "y"] * 12_500, labels[::-1])
+    assert describe(other)["name"] == "imdb"                    # half of them positive too, in whatever order
+    other = write_data(tmp_path / "more", "1\n" * len(labels), ["x", "y"] * 12_500, ["pos"] + labels[1:-1] + ["pos"])
+    assert describe(other)["name"] == "other"
