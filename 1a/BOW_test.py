@@ -2,11 +2,13 @@
 
     python 1a/BOW_test.py
     python 1a/BOW_test.py --review "A great film." --explain
+    python 1a/BOW_test.py --mistakes 10
 
-Reads BOW.model from --output and the preprocessed reviews from --data; writes test_table.csv to
---output. Reviews given with --review or --reviews are classified instead; with --explain each word
-comes with what it adds to the logit, in explanation.html too. --unlabelled labels the unlabelled
-training reviews and writes pseudo_labels.npz.
+Reads BOW.model from --output and the preprocessed reviews from --data; writes test_table.csv and
+predictions.csv, a line a test review, to --output. --mistakes 10 explains the ten worst mistakes instead. Reviews
+given with --review or --reviews are classified instead; with --explain each word comes with what it adds to the
+logit. Explanations are in explanation.html too. --unlabelled labels the unlabelled training reviews and writes
+pseudo_labels.npz.
 """
 
 import sys
@@ -20,9 +22,14 @@ from common.options import TEST_DEFAULTS, parse_options
 from common.testing.tables import BagTest
 
 
+def build_test(argv=None):
+    """The test that the options ask for; argv as in parse_options."""
+    options = parse_options(__doc__, __file__, argv, **TEST_DEFAULTS, batch_size=1000)
+    return BagTest("1a", BOW_model, options)
+
+
 def main():
-    options = parse_options(__doc__, __file__, **TEST_DEFAULTS, batch_size=1000)
-    BagTest("1a", BOW_model, options).run()
+    build_test().run()
 
 
 if __name__ == "__main__":

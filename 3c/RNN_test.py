@@ -2,12 +2,14 @@
 
     python 3c/RNN_test.py
     python 3c/RNN_test.py --review "A great film." --explain
+    python 3c/RNN_test.py --mistakes 10
 
 Reads rnn.model from --output and the preprocessed reviews from --data; writes test_table.csv and
-test_table.png to --output: crops of 50 to 500 tokens, and whole reviews. Reviews given with --review
-or --reviews are classified instead, whole; with --explain each word comes with what its timestep adds
-to the logit, in explanation.html too. --unlabelled labels the unlabelled training reviews and
-writes pseudo_labels.npz.
+test_table.png, of crops of 50 to 500 tokens and of whole reviews, and predictions.csv, a line a test review read
+whole, to --output. --mistakes 10 explains the ten worst mistakes instead. Reviews given with --review or --reviews
+are classified instead, whole; with --explain each word comes with what its timestep adds to the logit.
+Explanations are in explanation.html too. --unlabelled labels the unlabelled training reviews and writes
+pseudo_labels.npz.
 """
 
 import sys
@@ -21,9 +23,14 @@ from common.testing.tables import SequenceTest
 from RNN_model import RNN_model
 
 
+def build_test(argv=None):
+    """The test that the options ask for; argv as in parse_options."""
+    options = parse_options(__doc__, __file__, argv, **LSTM_TEST_DEFAULTS)
+    return SequenceTest("3c", RNN_model, options)
+
+
 def main():
-    options = parse_options(__doc__, __file__, **LSTM_TEST_DEFAULTS)
-    SequenceTest("3c", RNN_model, options).run()
+    build_test().run()
 
 
 if __name__ == "__main__":

@@ -65,6 +65,9 @@ GROUPS = {
         "review": dict(nargs="+", action="extend", metavar="TEXT", help="classify these reviews instead"),
         "reviews": dict(type=path, metavar="FILE", help="classify a file of reviews, one a line; - is standard input"),
         "explain": dict(action="store_true", help="show what each word adds to the logit"),
+        "mistakes": dict(type=number(int, 0), metavar="N",
+                         help="show the N test reviews that the model is most wrong about instead of the table, "
+                              "explained"),
         "unlabelled": dict(action="store_true",
                            help="label the unlabelled training reviews instead, and write pseudo_labels.npz")},
     "saving": {
@@ -82,7 +85,7 @@ TRAINING_DEFAULTS = dict(
 CLASSIFIER_DEFAULTS = TRAINING_DEFAULTS | dict(dropout=0.5, pseudo_labels=None)
 
 # What the test scripts have in common.
-TEST_DEFAULTS = dict(review=[], reviews=None, explain=False, unlabelled=False)
+TEST_DEFAULTS = dict(review=[], reviews=None, explain=False, mistakes=0, unlabelled=False)
 LSTM_TEST_DEFAULTS = TEST_DEFAULTS | dict(batch_size=400, lengths=list(range(50, 501, 50)))
 
 
@@ -165,6 +168,8 @@ def refuse_contradictions(options):
             raise UserError("--explain: needs reviews; give some with --review or --reviews")
         if options.unlabelled and own:
             raise UserError("--unlabelled: takes the training reviews; leave --review and --reviews out")
+        if options.mistakes and (own or options.unlabelled):
+            raise UserError("--mistakes: is about the test reviews; leave --review, --reviews and --unlabelled out")
 
 
 def plain_options(options):

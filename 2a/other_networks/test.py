@@ -3,9 +3,9 @@
     python 2a/other_networks/test.py
     python 2a/other_networks/test.py --review "A great film." --explain
 
-Reads rnn.model from --output and the preprocessed reviews from --data; writes test_table.csv and
-test_table.png to --output. Crops are taken as in training, random or the last tokens. The other options
-are those of 2a/RNN_test.py.
+Reads rnn.model from --output and the preprocessed reviews from --data; writes test_table.csv,
+test_table.png and predictions.csv to --output. Crops are taken as in training, random or the last
+tokens. The other options are those of 2a/RNN_test.py.
 """
 
 import sys
@@ -49,8 +49,14 @@ def changes_of_logit(network, batch):
     return added * (torch.arange(added.shape[1], device=added.device) < batch.lengths[:, None])
 
 
+def build_test(argv=None):
+    """The test that the options ask for; argv as in parse_options."""
+    options = parse_options(__doc__, __file__, argv, **LSTM_TEST_DEFAULTS)
+    return NetworkTest("2a", build_network, options)
+
+
 def main():
-    NetworkTest("2a", build_network, parse_options(__doc__, __file__, **LSTM_TEST_DEFAULTS)).run()
+    build_test().run()
 
 
 if __name__ == "__main__":

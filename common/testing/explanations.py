@@ -2,6 +2,7 @@
 
 import contextlib
 import html
+import sys
 
 import torch
 from torch import nn
@@ -28,9 +29,11 @@ span {{ padding: 0.1em 0.2em; border-radius: 0.2em }}
 </head>
 <body>
 <h1>{title}</h1>
-<p>Words on <span class="positive3">blue</span> made the review more positive, words on
-<span class="negative3">orange</span> more negative, the stronger the darker; resting the pointer on a word shows
-what it adds to the logit.</p>
+<p><span class="positive3">Blue</span> words made the review more positive,
+<span class="negative3">orange</span> words more negative; the darker, the more. Words without a colour made hardly a
+difference. Resting the pointer on a word shows what it adds to the logit. The logit is what the words add and the
+rest, which is the same for every review or belongs to no single word; above 0 the review is called positive. &lt;unk&gt;
+is a word that the model does not know.</p>
 {reviews}
 </body>
 </html>
@@ -138,3 +141,11 @@ def write_page(path, title, reviews):
         paragraphs.append(f"<h2>{html.escape(heading)}</h2>\n<p>{' '.join(spans)}</p>")
     with replace_file(path) as file:
         file.write(PAGE.format(title=html.escape(title), shades="\n".join(shades), reviews="\n".join(paragraphs)))
+
+
+def show(path, title, reviews):
+    """Print reviews with what each word adds to the logit, and write them as a page; arguments as in write_page."""
+    for heading, words, contributions in reviews:
+        print(f"{heading}\n{as_text(words, contributions, sys.stdout.isatty())}\n")
+    write_page(path, title, reviews)
+    print(f"wrote {path}")

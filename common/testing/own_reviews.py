@@ -1,20 +1,23 @@
 """Reviews that the user gives: read, tokenised as preprocessing did, and classified."""
 
 import json
+import runpy
 import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from common.data.reviews import build_reviews
 from common.data.stop_words import STOP_WORDS
-from common.devices import autocast
 from common.errors import UserError
 from common.files import check_folder
+from common.parts import PARTS, ROOT
 from common.preprocessing.text_encoding import decode_text
 from common.preprocessing.vocabulary import token_ids
-from common.testing.explanations import as_text, write_page
+from common.results.records import read_run
+from common.testing.explanations import show
 
 
 def load_tokenizer(folder, fetch=True):
@@ -119,26 +122,69 @@ def classify_own_reviews(run):
         check_folder(options.output)
     words, reviews = encode_reviews(texts, load_tokenizer(options.data), run.vocabulary, run.drop_stop_words,
                                     options.device)
-    batches = run.whole_batches(reviews)
-    logits = run.classify(run.whole(reviews), batches)["model"].tolist()
-    contributions = [None] * len(texts)
+    logits = run.classify_whole(reviews)["model"].tolist()
     if options.explain:
-        with torch.no_grad(), autocast(options):
-            for indices in batches:
-                for index, added in zip(indices.tolist(), run.contributions(reviews, indices)):
-                    contributions[index] = added
+        contributions = run.contributions(reviews)
+        show(options.output / "explanation.html", f"Part {run.part}: what made the difference",
+             [(explained_verdict(*some), tokens, some[1]) for tokens, some in zip(words, zip(logits, contributions))])
+    else:
+        for (_, text), logit in zip(texts, logits):
+            print(f"{verdict(logit)}  {textwrap.shorten(text, 80, placeholder=' ...')}")
 
-    explained = []
-    for (_, text), tokens, logit, added in zip(texts, words, logits, contributions):
-        probability = torch.tensor(logit).sigmoid().item()
-        verdict = f"{probability:.4f}  {'positive' if logit >= 0 else 'negative'}"
-        if options.explain:
-            total = sum(added)
-            verdict += f"  logit {logit:+.2f} = words {total:+.2f}, rest {logit - total:+.2f}"
-            print(f"{verdict}\n{as_text(tokens, added, sys.stdout.isatty())}\n")
-            explained.append((verdict, tokens, added))
-        else:
-            print(f"{verdict}  {textwrap.shorten(text, 80, placeholder=' ...')}")
-    if options.explain:
-        write_page(options.output / "explanation.html", f"Part {run.part}: what made the difference", explained)
-        print(f"wrote {options.output / 'explanation.html'}")
+
+def classify_texts(folder, texts, data=ROOT / "preprocessed_data", device="auto"):
+    """Classify texts with a trained model, for Python.
+
+        >>> from common.testing.own_reviews import classify_texts
+        >>> classify_texts("2a", ["A great film.", "I want my money back."])
+        [0.9712, 0.0348]
+
+    Args:
+        folder: where a part's training script has written its results, such as "2a".
+        texts: list of str, as people write reviews.
+        data: the preprocessed files that the model was trained on.
+        device: "auto", "cpu" or "cuda".
+
+    Returns:
+        list of float, the probability that each text is positive.
+
+    Raises:
+        UserError: no trained model in the folder, other data than it was trained on, or a text without a word.
+    """
+    texts = [(f"text {number}", text) for number, text in enumerate(texts, 1)]
+    if not texts:
+        return []
+    with torch.random.fork_rng():                       # a script seeds it
+        run = load_test(Path(folder), f"--data={data}", f"--device={device}")
+    _, reviews = encode_reviews(texts, load_tokenizer(run.options.data), run.vocabulary, run.drop_stop_words,
+                                run.options.device)
+    return run.classify_whole(reviews)["model"].sigmoid().tolist()
+
+
+def load_test(folder, *options):
+    """The PartTest of the trained model in a folder, as its part's test script builds it."""
+    record = read_run(folder / "record.json")
+    script = ROOT / ("2a/other_networks/test.py" if "model" in record.options else PARTS[record.part].test)
+    # The parts name their model files alike, so that a module of that name may be another part's.
+    names = [path.stem for path in script.parent.glob("*.py")]
+    hidden = {name: sys.modules.pop(name) for name in names if name in sys.modules}
+    path = list(sys.path)
+    sys.path.insert(0, str(script.parent))
+    try:
+        return runpy.run_path(str(script))["build_test"]([f"--output={folder}", *options])
+    finally:
+        sys.path[:] = path
+        for name in names:
+            sys.modules.pop(name, None)
+        sys.modules.update(hidden)
+
+
+def verdict(logit):
+    """The probability of being positive, and the sentiment, as text."""
+    return f"{torch.tensor(logit).sigmoid().item():.4f}  {'positive' if logit >= 0 else 'negative'}"
+
+
+def explained_verdict(logit, contributions):
+    """verdict() with what all words add to the logit, and the rest."""
+    total = sum(contributions)
+    return f"{verdict(logit)}  logit {logit:+.2f} = words {total:+.2f}, rest {logit - total:+.2f}"

@@ -21,6 +21,7 @@ from common.results.figures import save_lengths_figure
 from common.results.records import save_table
 from common.testing.explanations import mean_contributions, timestep_contributions
 from common.testing.own_reviews import classify_own_reviews
+from common.testing.predictions import show_mistakes, write_predictions
 
 TOKENS_OF_A_REVIEW = 500     # in a batch of whole reviews, as many as in the longest crops of the assignment
 
@@ -61,7 +62,12 @@ class PartTest:
             else:
                 reviews = self.read_reviews("test").labelled()
                 check_count(reviews, "test", self.options.data)
-                self.test(reviews)
+                if self.options.mistakes:
+                    found = self.classify_whole(reviews)
+                    write_predictions(self.options, reviews, found)
+                    show_mistakes(self, reviews, found["model"].cpu())
+                else:
+                    self.test(reviews)
 
     def read_reviews(self, split):
         reviews, vocabulary = read_reviews(self.options.data, split, self.words, len(self.vocabulary),
@@ -75,7 +81,7 @@ class PartTest:
         without_label = train.labels.isnan().cpu().numpy()
         reviews = train.select(without_label)
         check_count(reviews, "unlabelled training", self.options.data)
-        found = self.classify(self.whole(reviews), self.whole_batches(reviews))["model"].sigmoid()
+        found = self.classify_whole(reviews)["model"].sigmoid()
         probabilities = np.full(len(train), np.nan, dtype=np.float32)
         probabilities[without_label] = found.cpu().numpy()
         path = self.options.output / "pseudo_labels.npz"
@@ -99,8 +105,16 @@ class PartTest:
                     logits[indices.to(logits.device)] = logit
         return found
 
+    def classify_whole(self, reviews):
+        """Logits of whole reviews, as from classify()."""
+        return self.classify(self.whole(reviews), self.whole_batches(reviews))
+
     def row(self, data, batches, **first):
-        """A row of the table, printed: accuracy in percent of the model and of its members, mean loss in nats."""
+        """A row of the table, printed: accuracy in percent of the model and of its members, mean loss in nats.
+
+        Returns:
+            (row, found): a dict of text, and the logits as from classify().
+        """
         started = time.perf_counter()
         found, labels = self.classify(data, batches), data.reviews.labels
         row = first | {"test accuracy" if name == "model" else f"{name} alone":
@@ -109,6 +123,12 @@ class PartTest:
         row["test loss"] = f"{F.binary_cross_entropy_with_logits(found['model'], labels).item():.4f}"
         row["elapsed_s"] = f"{time.perf_counter() - started:.1f}"
         print("  ".join(f"{name} {value}" for name, value in row.items()), flush=True)
+        return row, found
+
+    def whole_row(self, reviews, **first):
+        """The row of whole reviews; their logits go to predictions.csv."""
+        row, found = self.row(self.whole(reviews), self.whole_batches(reviews), **first)
+        write_predictions(self.options, reviews, found)
         return row
 
     def report(self, rows):
@@ -119,11 +139,16 @@ class PartTest:
         """Indices of reviews of similar length, a batch as many tokens as batch_size long crops."""
         return by_length(reviews.host_lengths, self.options.batch_size * TOKENS_OF_A_REVIEW)
 
-    def contributions(self, reviews, indices):
-        """What each token adds to the logit: for each of the reviews at indices a list of floats."""
-        batch = self.whole(reviews).batch(indices)
-        added = member_contributions(self.model, self.network_contributions(batch), batch)      # batch, time
-        return [row[:length].tolist() for row, length in zip(added, reviews.host_lengths[indices].tolist())]
+    def contributions(self, reviews):
+        """What each token adds to the logit: for each review a list of floats."""
+        data, found = self.whole(reviews), {}
+        with torch.no_grad(), autocast(self.options):
+            for indices in self.whole_batches(reviews):
+                batch = data.batch(indices)
+                added = member_contributions(self.model, self.network_contributions(batch), batch)  # batch, time
+                for index, row, length in zip(indices.tolist(), added, reviews.host_lengths[indices].tolist()):
+                    found[index] = row[:length].tolist()
+        return [found[index] for index in range(len(reviews))]
 
     def word_vectors(self, token_ids):
         """token_ids (...) -> (..., features) float, the vector of each token alone."""
@@ -134,7 +159,7 @@ class BagTest(PartTest):
     """Bags of words: all reviews are tested whole, once."""
 
     def test(self, reviews):
-        self.report([self.row(self.whole(reviews), self.whole_batches(reviews))])
+        self.report([self.whole_row(reviews)])
 
     def whole(self, reviews):
         return BagsOfWords(reviews) if self.glove is None else MeanVectors(reviews, self.glove)
@@ -161,8 +186,9 @@ class SequenceTest(PartTest):
         rows = []
         for length in self.options.lengths:
             torch.manual_seed(self.options.seed)        # the same crops whatever other lengths are tested
-            rows.append(self.row(self.crops(reviews, length), batches, **{"sequence length": length}))
-        rows.append(self.row(self.whole(reviews), self.whole_batches(reviews), **{"sequence length": "whole"}))
+            row, _ = self.row(self.crops(reviews, length), batches, **{"sequence length": length})
+            rows.append(row)
+        rows.append(self.whole_row(reviews, **{"sequence length": "whole"}))
         self.report(rows)
         accuracy = {row["sequence length"]: float(row["test accuracy"]) for row in rows}
         save_lengths_figure(self.options.output / "test_table.png", f"Part {self.part}", {"random crops": accuracy})

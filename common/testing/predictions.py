@@ -1,0 +1,59 @@
+"""What a model says of every test review, in predictions.csv; and the reviews that it is most wrong about."""
+
+import torch
+
+from common.data.token_files import read_review_rows
+from common.results.records import save_table
+from common.testing.explanations import show
+from common.testing.own_reviews import explained_verdict
+
+LABELS = {"pos": "positive", "neg": "negative"}
+
+
+def write_predictions(options, reviews, found):
+    """Write predictions.csv, a line a test review.
+
+    Its columns: file name, film, label (pos or neg), rating, tokens, logit, and those of an ensemble's members.
+
+    Args:
+        options: of parse_options; reviews: all test Reviews; found: their logits by name, as from PartTest.classify.
+    """
+    lengths = reviews.host_lengths.tolist()
+    logits = {"logit" if name == "model" else f"{name} logit": logit.tolist() for name, logit in found.items()}
+    rows = []
+    for k, (name, label, rating, film) in enumerate(labelled_rows(options.data)):
+        row = {"file name": name, "film": film, "label": label, "rating": rating, "tokens": lengths[k]}
+        rows.append(row | {column: f"{some[k]:.6g}" for column, some in logits.items()})
+    save_table(options.output / "predictions.csv", rows)
+    print(f"wrote {options.output / 'predictions.csv'}")
+
+
+def labelled_rows(folder):
+    """The rows of read_review_rows of the test reviews that have a label."""
+    return [row for row in read_review_rows(folder / "imdb_test_reviews.tsv") if row[1] in LABELS]
+
+
+def show_mistakes(run, reviews, logits):
+    """Print the --mistakes N reviews that a model is most wrong about, and write them to explanation.html.
+
+    Args:
+        run: a PartTest; reviews: all test Reviews; logits: (reviews,) float, the model's, on the CPU.
+    """
+    positive = reviews.labels.cpu() > 0.5
+    wrong = logits.abs() * ((logits >= 0) != positive)                          # 0 for a correct review
+    worst = wrong.argsort(descending=True, stable=True)[:min(run.options.mistakes, wrong.count_nonzero().item())]
+    print(f"{wrong.count_nonzero()} mistakes on {len(reviews):,} test reviews")
+    if not len(worst):
+        return
+    chosen = reviews.select(torch.zeros(len(reviews), dtype=torch.bool).index_fill(0, worst, True).numpy())
+    contributions = run.contributions(chosen)
+    place = {index: k for k, index in enumerate(sorted(worst.tolist()))}
+    rows, token_ids, entries = labelled_rows(run.options.data), chosen.rows(), []
+    for index in worst.tolist():
+        name, label, rating, film = rows[index]
+        words = [run.vocabulary[k - 1] if k else "<unk>" for k in token_ids[place[index]].tolist()]
+        added = contributions[place[index]]
+        about = f"{name}, rating {rating or 'unknown'}, film {film or 'unknown'}"
+        entries.append((f"{LABELS[label]} in truth | {explained_verdict(logits[index].item(), added)} | {about}",
+                        words, added))
+    show(run.options.output / "explanation.html", f"Part {run.part}: the worst mistakes", entries)

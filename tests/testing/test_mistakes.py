@@ -1,0 +1,67 @@
+"""--mistakes N explains the reviews that a model is most wrong about."""
+
+import csv
+import re
+
+import pytest
+from parts import TEST_SCRIPTS, TRAINING_SCRIPTS
+
+
+@pytest.fixture
+def test(data, tmp_path, run_here):
+    """Runs 1b's test script on a model of one epoch."""
+    outcome = run_here(TRAINING_SCRIPTS["1b"], "--data", data, "--output", tmp_path, "--epochs", "1",
+                       "--hidden-units", "8", "--device", "cpu")
+    assert outcome[0] == 0, outcome
+    return lambda *options: run_here(TEST_SCRIPTS["1b"], "--data", data, "--output", tmp_path, *options)
+
+
+def wrong_logits(folder):
+    """File names and logits of the wrongly classified reviews, the worst first."""
+    with open(folder / "predictions.csv", newline="") as file:
+        found = [(row["file name"], float(row["logit"]), row["label"]) for row in csv.DictReader(file)]
+    return sorted(((name, logit) for name, logit, label in found if (logit >= 0) != (label == "pos")),
+                  key=lambda some: -abs(some[1]))
+
+
+def test_the_most_wrong_reviews_are_shown_the_worst_first(test, tmp_path):
+    status, printed, stderr = test("--mistakes", "3")
+    assert (status, stderr) == (0, "")
+    expected = wrong_logits(tmp_path)
+    assert f"{len(expected)} mistakes on 100 test reviews" in printed
+    headings = re.findall(r"^(positive|negative) in truth \| \S+  (\S+)  logit (\S+) = words .* \| (\S+),", printed, re.M)
+    assert [name for *_, name in headings] == [name for name, _ in expected[:3]]
+    for (truth, said, logit, _), (_, found) in zip(headings, expected):
+        assert truth != said and float(logit) == pytest.approx(found, abs=0.006)
+
+
+def test_each_comes_with_its_words_and_what_they_add(test, data):
+    _, printed, _ = test("--mistakes", "1")
+    [name] = re.findall(r"\| (\S+), rating", printed)
+    names = [line.split("\t")[0] for line in (data / "imdb_test_reviews.tsv").read_text().splitlines()]
+    tokens = (data / "imdb_test_glove.txt").read_text().splitlines()[names.index(name)].split()
+    [words] = [line for line in printed.splitlines() if re.search(r"\([+-]\d\.\d\d\)", line)]
+    assert len(words.split()) == len(tokens)
+
+
+def test_they_stand_on_the_explanation_page_with_label_and_legend(test, tmp_path):
+    test("--mistakes", "2")
+    page = (tmp_path / "explanation.html").read_text()
+    assert len(re.findall("<h2>(positive|negative) in truth", page)) == 2
+    assert "words made the review more positive" in page and "a word that the model does not know" in page
+
+
+def test_more_than_there_are_shows_all(test, tmp_path):
+    _, printed, _ = test("--mistakes", "1000")
+    assert printed.count(" in truth | ") == len(wrong_logits(tmp_path))
+
+
+def test_the_table_is_left_out_and_predictions_are_written(test, tmp_path):
+    test("--mistakes", "1")
+    assert (tmp_path / "predictions.csv").exists() and not (tmp_path / "test_table.csv").exists()
+
+
+@pytest.mark.parametrize("others", [["--review", "good"], ["--reviews", "mine.txt"], ["--unlabelled"]])
+def test_other_reviews_are_refused(others, test):
+    status, _, stderr = test("--mistakes", "3", *others)
+    assert status == 2 and stderr.startswith("error: --mistakes: is about the test reviews; leave")
