@@ -9,7 +9,8 @@
 #                                         without IMDB it is downloaded, without GLOVE vectors are learned
 #   make trials PARTS="1a 2a" RECIPES="overfit underfit" SEEDS="0 1 2"
 #                                         parts at other settings, by recipe and seed; best trains 1a's teacher first
-#   make report                           one page about all that was trained: results/report.html
+#   make report                           one page about all that was trained, results/report.html, and a sheet to hand
+#                                         in, results/hand_in.csv
 #   make ... VENV= PYTHON=python          with a Python of your own instead of a virtual environment
 #
 # A part counts as trained when its stamp .trained is there, so that a killed run is trained again.
@@ -64,7 +65,6 @@ bench: $(if $(VENV),$(VENV)/installed)
 	$(PYTHON) benchmarks/bench.py
 
 ladder: $(foreach part,$(CLASSIFIERS) 3a,$(RESULTS)/$(part)/test_table.csv) $(RESULTS)/3b/generated_reviews.txt
-	@cat $(RESULTS)/3b/generated_reviews.txt
 	@echo
 	@$(MAKE) --no-print-directory report
 

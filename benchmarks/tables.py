@@ -21,7 +21,8 @@ from common.errors import UserError, run_script
 from common.files import replace_file
 from common.parts import PARTS, ROOT
 from common.plots import plain_style, subplots
-from common.results.report import markdown_table, mean
+from common.results.sheets import markdown_table
+from common.results.trials import mean
 
 RESULTS = ROOT / "benchmarks" / "results"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "2a" / "other_networks" / "README.md"]

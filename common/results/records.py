@@ -3,6 +3,7 @@
 import codecs
 import csv
 import dataclasses
+import io
 import json
 import math
 import os
@@ -170,12 +171,7 @@ def read_table(path):
         UserError: the file has no rows, or something else than a number where one belongs.
     """
     try:
-        content = path.read_bytes()
-        text = content.decode("utf-16" if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig")
-        delimiter = max(",;\t", key=text.partition("\n")[0].count)
-        rows = [{name: value.replace(",", ".") for name, value in row.items()}
-                for row in csv.DictReader(text.splitlines(), delimiter=delimiter)]
-        rows = [row for row in rows if any(row.values())]
+        rows = [{name: value.replace(",", ".") for name, value in row.items()} for row in read_csv(path)]
         for row in rows:
             accuracy, length = float(row.get("test accuracy", 0)), row.get("sequence length", "whole")
             perplexity = float(row.get("perplexity", 1))
@@ -186,3 +182,12 @@ def read_table(path):
     if not rows:
         raise UserError(f"{path}: an empty table; run the part's test script again")
     return rows
+
+
+def read_csv(path):
+    """Rows of a CSV file as dicts of text, also where a spreadsheet has saved it with semicolons or tabs."""
+    content = path.read_bytes()
+    text = content.decode("utf-16" if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig")
+    delimiter = max(",;\t", key=text.partition("\n")[0].count)
+    rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
+    return [row for row in rows if any(row.values())]

@@ -1,223 +1,213 @@
-"""One page about all runs: tables, curves, and the assignment's figures beside ours.
+"""One page about all runs: what the parts reached, which differences are more than chance, and where they are wrong.
 
     python -m common.results.report 1a 2a results/trials
 
-gathers the runs that lie in these folders, however deep, prints a table of the parts, and writes report.md,
-report.html (one file, figures included), results.csv (a line a run) and the figures to --output. Runs that differ
-by nothing but their seed are one trial.
+gathers the runs that lie in these folders, however deep, prints a table of the parts, and writes to --output:
+report.html (one file, figures included) and report.md; results.csv, a line a run; hand_in.csv, the course's sheet,
+a line a trial. Runs that differ by nothing but their seed are one trial.
 """
 
-import base64
-import re
+import datetime
+import itertools
 import statistics
+import sys
 import textwrap
-from pathlib import Path
-
-import markdown
 
 from common.arguments import Parser, path
 from common.errors import UserError, run_script
-from common.files import check_folder, replace_file
+from common.files import check_folder
 from common.parts import PARTS, ROOT
-from common.results.figures import save_lengths_figure, save_perplexity_figure, save_trials_figure
-from common.results.records import read_runs, save_table
+from common.results.comparisons import (accuracy_by_length, accuracy_by_rating, calibration, calibration_error,
+                                        confusion, corrected, mcnemar, read_predictions)
+from common.results.figures import (save_bars_figure, save_calibration_figure, save_lengths_figure,
+                                    save_perplexity_figure, save_trial_figure)
+from common.results.page import Page
+from common.results.records import find_files, read_runs, save_table
+from common.results.sheets import (aligned, escaped, hand_in_rows, results_rows, settings, text_table,
+                                   without_empty_columns)
+from common.results.trials import (LENGTHS, accuracies, assignment, corpora, is_imdb, mean, measure, read_curves,
+                                   representative, result, shown_length, title, trial_name, trials_of)
 
-# Figures of the table of parts, 128 for SentimentClassifier; the page's figure shows all lengths.
-LENGTHS = ["50", "128", "200", "400", "500", "whole"]
-MAIN = ["hidden_units", "lstm_layers", "sequence_length", "learning_rate", "fine_tune"]
+# Of a sweep, the trials whose curves are drawn and that are compared with each other.
+MOST_DRAWN = 12
+MOST_COMPARED = 6
 
-
-def trials_of(runs):
-    """Runs grouped by part, then by their options but the seed, the assignment's first -> {part: [[Run, ...], ...]}."""
-    parts = {part: {} for part in PARTS}
-    for run in runs:
-        parts[run.part].setdefault(str(sorted(run.settings().items())), []).append(run)
-    return {part: sorted(trials.values(), key=lambda trial: title(trial) != "assignment")
-            for part, trials in parts.items() if trials}
-
-
-def title(trial):
-    """The network and the recipe of a trial."""
-    settings = trial[0].settings()
-    model, recipe = settings.get("model", "RNN_model"), settings.get("recipe", "assignment")
-    return recipe if model == "RNN_model" else model if recipe == "assignment" else f"{model}, {recipe}"
-
-
-def differences(trial, trials):
-    """The options in which a part's trials differ, as this one has them.
-
-    In a record from before there was an option of numbers, it was off.
-    """
-    settings = [other[0].settings() for other in trials]
-    own = trial[0].settings()
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in own.items()
-                     if name not in ("recipe", "model") and any(
-                         other.get(name, value if isinstance(value, str) else 0) != value for other in settings))
-
-
-def main_settings(trial):
-    """The options that say how large a model is, for a part without another trial to differ from."""
-    options = trial[0].options
-    return ", ".join(f"{name.replace('_', ' ')} {options[name]}" for name in MAIN if name in options)
-
-
-def trial_name(trial, trials):
-    """A trial's title; where others have the same, with its options."""
-    alike = [other for other in trials if title(other) == title(trial)]
-    return title(trial) if len(alike) == 1 else f"{title(trial)}, {differences(trial, alike)}"
-
-
-def mean(values, digits=2):
-    """Mean and, of several, standard deviation as text."""
-    text = f"{statistics.mean(values):.{digits}f}"
-    return text + (f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else "")
-
-
-def result(trial):
-    """A trial's test accuracy in percent at each of LENGTHS, or the perplexity of a language model."""
-    tested = [run for run in trial if run.table]
-    if not tested:
-        return "not tested"
-    if "perplexity" in tested[0].table[0]:
-        return "perplexity " + mean([float(run.table[0]["perplexity"]) for run in tested], 1)
-    tables = [run.accuracy() for run in tested]
-    if list(tables[0]) == ["whole"]:
-        return mean([table["whole"] for table in tables])
-    return ", ".join(mean([table[length] for table in tables]) + (" whole" if length == "whole" else f" at {length}")
-                     for length in LENGTHS if all(length in table for table in tables))
-
-
-def assignment(part):
-    """What the assignment's text gives for a part, as text."""
-    figures = PARTS[part].accuracy
-    return figures if isinstance(figures, str) else ", ".join(
-        f"{accuracy:.2f} at {length}" for length, accuracy in figures.items() if str(length) in LENGTHS)
-
-
-def read_curves(part, curves):
-    """One line that says what a run's curves show; held-out loss is the validation's where there is one."""
-    held_out = curves["validation_loss"] if any(value == value for value in curves["validation_loss"]) else \
-        curves["test_loss"]
-    points = [(loss, epoch) for epoch, loss in enumerate(held_out, 1) if loss == loss]
-    train = curves["train_loss"]
-    if len(points) < 2:
-        return "too few epochs to tell"
-    best, best_epoch = min(points)
-    (before, epoch_before), (last, last_epoch) = points[-2:]
-    if last > 1.02 * best and train[last_epoch - 1] < train[best_epoch - 1]:
-        return (f"overfits from epoch {best_epoch + 1}: held-out loss {best:.3f} to {last:.3f} while the training loss "
-                f"falls from {train[best_epoch - 1]:.3f} to {train[last_epoch - 1]:.3f}")
-    still = f"still improving: held-out loss {before:.3f} to {last:.3f} from epoch {epoch_before} to {last_epoch}"
-    improving = last == best and last < 0.99 * before
-    accuracy = curves["train_accuracy"][-1]
-    if part != "3a" and accuracy < 0.8:
-        return f"underfits: {100 * accuracy:.0f} % even on the training reviews" + (f"; {still}" if improving else "")
-    return still if improving else f"levelled off at epoch {best_epoch}, held-out loss {best:.3f}"
+LESSONS = {
+    "1a": "counts the words and cannot see their order",
+    "1b": "counts too, with word vectors that it does not change",
+    "2a": "reads the words in order, so that it can tell what a 'not' is about",
+    "2b": "reads in order, with word vectors that it does not change",
+    "3a": "is as unsure of the next word as if it chose among so many",
+    "3c": "reads in order, and starts from what the language model has learned"}
+SAMPLE_LESSON = ("Half of the sample's reviews are pairs of the same words in another order, one positive and one "
+                 "negative: whatever a bag of words learns, it gets one of the two wrong.")
+MCNEMAR = (
+    "McNemar's test on whole reviews, of the first seed: if two models erred equally often, the reviews that only one "
+    "of them classifies correctly would be shared evenly. p is corrected for the number of tests in a table (Holm); "
+    "below 0.05 counts as more than chance. It compares these trained models, not what other seeds would give.")
 
 
 def table_of_parts(trials):
-    """Rows of the table of parts: its first trial and the best recipe's beside the assignment's figures."""
-    return [{"part": part, "model": PARTS[part].title, "assignment": assignment(part), "here": result(some[0]),
-             "recipe best": next((result(trial) for trial in some if title(trial) == "best"), "")}
-            for part, some in trials.items()]
+    """Rows of the table of parts: its first trial and the best recipe's, beside the assignment where the data is its.
 
-
-def aligned(rows):
-    """Rows, a list of dicts of text, as a table for a terminal."""
-    widths = [max(len(name), *(len(row[name]) for row in rows)) for name in rows[0]]
-    lines = [list(rows[0]), ["-" * width for width in widths], *(row.values() for row in rows)]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines)
-
-
-def markdown_table(rows):
-    lines = [rows[0], ["---"] * len(rows[0]), *(row.values() for row in rows)]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-
-
-def trial_row(trial, trials):
-    run = trial[0]
-    return {"trial": title(trial), "settings": differences(trial, trials) if len(trials) > 1 else main_settings(trial),
-            "seeds": str(len(trial)), "epochs": str(len(run.curves["train_loss"])),
-            "training accuracy (%)": mean([100 * some.curves["train_accuracy"][-1] for some in trial]),
-            "test": result(trial), "seconds": mean([some.seconds for some in trial], 0),
-            "reading": read_curves(run.part, run.curves)}
+    Args:
+        trials: of trials_of.
+    """
+    rows = []
+    for part, everything in trials.items():
+        for reviews, data in corpora(run for trial in everything for run in trial).items():
+            some = [trial for trial in everything if trial[0].data.get("reviews") == reviews]
+            best = next((trial for trial in some[1:] if title(trial) == "best"), None)
+            length = shown_length(part, [some[0], best] if best else some[:1])
+            rows.append({"part": part, "model": PARTS[part].title, "data": data, "test": measure(part, length),
+                         "assignment": assignment(part, length) if is_imdb(some[0]) else "",
+                         "here": result(some[0], length) or "not tested",
+                         "recipe best": (result(best, length) or "not tested") if best else ""})
+    one_data = len({row["data"] for row in rows}) == 1
+    return without_empty_columns([row | {"data": "" if one_data else row["data"]} for row in rows])
 
 
 def write_report(runs, generated_reviews, output):
-    """Write report.md, report.html, results.csv and the figures to the folder output."""
+    """Write the page, its figures and the CSV files to the folder output.
+
+    Args:
+        runs: list of Run; generated_reviews: path of 3b's, or None.
+    """
     trials = trials_of(runs)
-    sections = ["# Sentiment of film reviews: all runs", markdown_table(table_of_parts(trials)),
-                "Test accuracy in percent; of several seeds, mean and standard deviation."]
-
-    def figure(name, draw, *arguments):
-        draw(output / f"{name}.png", *arguments)
-        sections.append(f"![{name.replace('_', ' ')}]({name}.png)")
-
-    recurrent = {part: some for part, some in trials.items() if part in ("2a", "2b", "3c")}
-    tables = {f"{part}, {trial_name(trial, some)}": trial[0].accuracy() for part, some in recurrent.items()
-              for trial in some if trial[0].table and (trial is some[0] or title(trial) == "best")}
-    if tables:
-        sections.append("## Accuracy by sequence length")
-        figure("accuracy_by_length", save_lengths_figure, "Random crops of the test reviews", tables,
-               {f"{part}, the assignment's table": PARTS[part].accuracy for part in recurrent})
+    page = Page(output, "Sentiment of film reviews")
+    page.add(introduction(runs, trials), "## Results", text_table(table_of_parts(trials)), caption(runs))
+    add_lengths(page, {part: some for part, some in trials.items() if part in ("2a", "2b", "3c")})
+    predictions = {part: read_predictions(representative(some)[0].folder / "predictions.csv")
+                   for part, some in trials.items()}
+    add_comparisons(page, "## Which parts differ by more than chance", {
+        f"{part}, {title(representative(trials[part]))}": some for part, some in predictions.items() if some})
     for part, some in trials.items():
-        sections += [f"## {part}: {PARTS[part].title}", markdown_table([trial_row(trial, some) for trial in some])]
-        names = [trial_name(trial, some) for trial in some]
-        figure(f"curves_{part}", save_trials_figure, f"Part {part}",
-               {name: trial[0].curves for name, trial in zip(names, some)})
-        if part == "3a":
-            figure("perplexity", save_perplexity_figure, {name: trial[0].curves for name, trial in zip(names, some)})
+        add_part(page, part, some, predictions[part])
     if generated_reviews:
-        text = generated_reviews.read_text(encoding="utf-8")
-        sections += ["## 3b: generated reviews", textwrap.indent(text, "    ")]
-    sections += ["## Machines", "\n".join(f"- {machine}" for machine in sorted({describe(run) for run in runs}))]
+        text = generated_reviews.read_text(encoding="utf-8", errors="replace")
+        page.add(f"## 3b: {PARTS['3b'].title}", textwrap.indent(text, "    "))
+    page.add("## Machines", "\n".join(f"- {escaped(machine)}" for machine in sorted({describe(run) for run in runs})))
+    page.write()
+    save_table(output / "results.csv", results_rows(runs))
+    save_table(output / "hand_in.csv", hand_in_rows(trials))
 
-    text = "\n\n".join(sections) + "\n"
-    with replace_file(output / "report.md") as file:
-        file.write(text)
-    with replace_file(output / "report.html") as file:
-        file.write(page(text, output))
-    save_table(output / "results.csv", csv_rows(runs))
+
+def introduction(runs, trials):
+    today = datetime.date.today()
+    count = sum(map(len, trials.values()))
+    return (f"Tested on **{data_of(runs)}**: {plural(len(runs), 'run')} of "
+            f"{plural(count, 'trial')}, reported on {today.day} {today:%B %Y}.")
+
+
+def data_of(runs):
+    return " and ".join(corpora(runs).values())
+
+
+def plural(count, noun):
+    return f"{count:,} {noun}" + "s" * (count != 1)
+
+
+def caption(runs):
+    imdb = ("The assignment's figures are those of its text. " if any(run.data.get("name") == "imdb" for run in runs)
+            else "")
+    sample = SAMPLE_LESSON if any(run.data.get("name") == "sample" for run in runs) else ""
+    return (f"{imdb}*here* is the first trial of a part, the assignment's settings where they were trained; of several "
+            f"seeds, mean and standard deviation. {sample}").strip()
+
+
+def add_lengths(page, trials):
+    """A table and a figure of the LSTMs' accuracy by sequence length; trials: of trials_of."""
+    rows, tables, expected = [], {}, {}
+    for part, some in trials.items():
+        best = representative(some)
+        for trial in [some[0], best] if best is not some[0] else [best]:
+            found = accuracies(trial)
+            if found:
+                name = f"{part}, {trial_name(trial, some)}"
+                rows.append({"trial": name} | {
+                    length: f"{statistics.mean(found[length]):.2f}" if length in found else "" for length in LENGTHS})
+                tables[name] = {length: statistics.mean(values) for length, values in found.items()}
+        if is_imdb(some[0]):
+            name = f"{part}, reported"
+            rows.append({"trial": name} | {length: assignment(part, length) for length in LENGTHS})
+            expected[name] = PARTS[part].accuracy
+    if tables:
+        page.add("## Accuracy by sequence length", text_table(without_empty_columns(rows)),
+                 "Test accuracy in percent of random crops of so many tokens, and of whole reviews; of several seeds, "
+                 "the mean." + " *reported* is the assignment's." * bool(expected))
+        page.add_figures(("accuracy_by_length", save_lengths_figure, "Random crops of the test reviews", tables,
+                          expected))
+
+
+def add_comparisons(page, heading, predictions):
+    """McNemar's tests of each two of several models; of many, of the first with each other.
+
+    Args:
+        predictions: dict of Predictions by name.
+    """
+    names = list(predictions)
+    pairs = list(itertools.combinations(names, 2)) if len(names) <= MOST_COMPARED else [
+        (names[0], other) for other in names[1:]]
+    pairs = [(first, second) for first, second in pairs if predictions[first].reviews == predictions[second].reviews]
+    if not pairs:
+        return
+    tests = [mcnemar(predictions[first], predictions[second]) for first, second in pairs]
+    rows = []
+    for (first, second), (only_first, only_second, _), p in zip(pairs, tests, corrected([p for *_, p in tests])):
+        better = first if only_first > only_second else second
+        rows.append({"first": first, "second": second, "only first correct": f"{only_first:,}",
+                     "only second correct": f"{only_second:,}", "p": f"{p:.3f}" if p >= 0.001 else "< 0.001",
+                     "more than chance": f"{better} is better" if p < 0.05 else "no"})
+    page.add(heading, text_table(rows), *[MCNEMAR] * (MCNEMAR not in page.sections))
+
+
+def add_part(page, part, trials, predictions):
+    """A part's trials: their table, curves, comparisons, and where the representative one is wrong."""
+    length = shown_length(part, trials)
+    names = [trial_name(trial, trials) for trial in trials]
+    page.add(f"## {part}: {PARTS[part].title}", text_table(without_empty_columns([
+        {"trial": title(trial), "seeds": str(len(trial)), "epochs": str(len(trial[0].curves["train_loss"])),
+         "training accuracy (%)": mean([100 * run.curves["train_accuracy"][-1] for run in trial]),
+         f"test {measure(part, length)}": result(trial, length) or "not tested",
+         "seconds": mean([run.seconds for run in trial], 0), "settings": settings(trial, trials)}
+        for trial in trials])))
+    drawn = list(zip(names, trials))[:MOST_DRAWN]
+    page.add("### Learning curves", "\n".join(
+        f"- **{escaped(name)}** {read_curves(part, trial[0].curves)}" for name, trial in drawn))
+    if len(trials) > len(drawn):
+        page.add(f"The first {len(drawn)} of {len(trials)} trials; results.csv has all.")
+    page.add_figures(*((f"curves_{part}_{k}", save_trial_figure, name, trial[0].curves,
+                        [other[0].curves for _, other in drawn]) for k, (name, trial) in enumerate(drawn, 1)))
+    if part == "3a":
+        page.add_figures(("perplexity", save_perplexity_figure, {name: trial[0].curves for name, trial in drawn}))
+    found = {name: read_predictions(trial[0].folder / "predictions.csv") for name, trial in drawn}
+    add_comparisons(page, "### Which trials differ by more than chance", {
+        name: some for name, some in found.items() if some})
+    if predictions:
+        add_errors(page, part, trial_name(representative(trials), trials), predictions)
+
+
+def add_errors(page, part, name, predictions):
+    """Where a model is wrong: confusion matrix, calibration, accuracy by rating and by length."""
+    counts, points = confusion(predictions), calibration(predictions)
+    page.add(f"### Where {escaped(name)} is wrong", text_table([
+        {"label": label, "called positive": f"{counts[label, 'positive']:,}",
+         "called negative": f"{counts[label, 'negative']:,}"} for label in ("positive", "negative")]),
+        f"{(~predictions.correct).sum():,} mistakes on {len(predictions.reviews):,} whole reviews; `--mistakes 10` of "
+        f"the test script explains the worst. Predicted probabilities are {100 * calibration_error(points):.1f} points "
+        "off on average.")
+    figures = [(f"calibration_{part}", save_calibration_figure, points)]
+    by_rating = accuracy_by_rating(predictions)
+    if by_rating:
+        figures.append((f"by_rating_{part}", save_bars_figure, "Accuracy by rating", "stars", by_rating))
+    page.add_figures(*figures, (f"by_length_{part}", save_bars_figure, "Accuracy by length", "tokens",
+                                accuracy_by_length(predictions)))
 
 
 def describe(run):
     machine = run.machine
-    place = machine["gpu"] or f"{machine['cpu']}, {machine['threads']} threads"
-    return f"{place}, {run.options['precision']}, torch {machine['torch']}"
-
-
-def page(text, folder):
-    """Markdown as one HTML file, with the figures of the folder inside it."""
-    body = markdown.markdown(text, extensions=["tables"])
-    body = re.sub(r'src="([^"]+\.png)"', lambda found: 'src="data:image/png;base64,{}"'.format(
-        base64.b64encode((folder / found[1]).read_bytes()).decode()), body)
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<meta charset="utf-8">
-<title>Sentiment of film reviews</title>
-<style>
-body {{ font-family: sans-serif; max-width: 72em; margin: 2em auto; padding: 0 1em; line-height: 1.4 }}
-table {{ border-collapse: collapse }}
-th, td {{ border-bottom: 1px solid #ccc; padding: .3em .7em; text-align: left; vertical-align: top }}
-img {{ max-width: 100% }}
-pre {{ white-space: pre-wrap; background: #f4f4f4; padding: 1em }}
-</style>
-{body}
-</html>
-"""
-
-
-def csv_rows(runs):
-    """A row a run: where, its options, seconds, last figures of its curves, and its test table."""
-    rows = []
-    for run in runs:
-        row = {"part": run.part, "folder": str(run.folder), "seconds": f"{run.seconds:.1f}",
-               "epochs": len(run.curves["train_loss"])}
-        row |= {f"last {name.replace('_', ' ')}": values[-1] for name, values in run.curves.items()}
-        row |= {f"test accuracy at {length}": accuracy for length, accuracy in run.accuracy().items()}
-        rows.append(row | run.options | run.machine)
-    names = dict.fromkeys(name for row in rows for name in row)
-    return [{name: row.get(name, "") for name in names} for row in rows]
+    place = machine.get("gpu") or f"{machine.get('cpu')}, {machine.get('threads')} threads"
+    return f"{place}, {run.options.get('precision')}, torch {machine.get('torch')}"
 
 
 def main():
@@ -225,14 +215,22 @@ def main():
     parser.add_argument("results", nargs="+", type=path, help="folders with runs in them")
     parser.add_argument("--output", type=path, default=ROOT / "results", help="folder that the page is written to")
     options = parser.parse_args()
-    runs = read_runs(options.results)
+    folders = [folder for folder in options.results if folder.is_dir()]
+    for folder in options.results:
+        if folder not in folders:       # a part's job may have failed
+            print(f"{folder}: no such folder; left out", file=sys.stderr)
+    runs = read_runs(folders)
     if not runs:
         raise UserError(f"{options.results[0]}: no record.json of any run in it; train a part first")
-    print(aligned(table_of_parts(trials_of(runs))))
     check_folder(options.output)
-    reviews = [path for folder in options.results for path in sorted(folder.rglob("generated_reviews.txt"))]
+    rows = table_of_parts(trials_of(runs))
+    print(f"Tested on {data_of(runs)}:\n")
+    print(aligned([row | {"what it shows": LESSONS[row["part"]]} for row in rows]))
+    if any(run.data.get("name") == "sample" for run in runs):
+        print("\n" + textwrap.fill(SAMPLE_LESSON, 100))
+    reviews = [found for folder in folders for found in find_files(folder, "generated_reviews.txt")]
     write_report(runs, reviews[0] if reviews else None, options.output)
-    print(f"\nwrote {options.output / 'report.html'}, report.md and results.csv")
+    print(f"\nwrote {options.output / 'report.html'}, report.md, results.csv and hand_in.csv")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>
 body {{ max-width: 50em; margin: 2em auto; padding: 0 1em; font: 1em/1.7 sans-serif; color: black; background: white }}
@@ -32,8 +33,8 @@ span {{ padding: 0.1em 0.2em; border-radius: 0.2em }}
 <p><span class="positive3">Blue</span> words made the review more positive,
 <span class="negative3">orange</span> words more negative; the darker, the more. Words without a colour made hardly a
 difference. Resting the pointer on a word shows what it adds to the logit. The logit is what the words add and the
-rest, which is the same for every review or belongs to no single word; above 0 the review is called positive. &lt;unk&gt;
-is a word that the model does not know.</p>
+rest, which is the same for every review or belongs to no single word; above 0 the review is called positive.
+&lt;unk&gt; is a word that the model does not know.</p>
 {reviews}
 </body>
 </html>

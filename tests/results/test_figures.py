@@ -1,11 +1,14 @@
 """Figures show what is in the tables, with axes that say what they are."""
 
+import itertools
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 from common.results import figures
-from common.results.figures import save_curves, save_lengths_figure, save_perplexity_figure, save_trials_figure
+from common.results.figures import (COLOURS, looks, save_bars_figure, save_calibration_figure, save_curves,
+                                    save_lengths_figure, save_perplexity_figure, save_trial_figure)
 
 NAN = float("nan")
 CURVES = {"train_loss": [0.7, 0.5, 0.4], "train_accuracy": [0.5, 0.7, 0.8],
@@ -31,9 +34,12 @@ def lines(axis):
 
 @pytest.mark.parametrize("draw", [
     lambda path: save_curves(path, "Part 1a", CURVES),
-    lambda path: save_trials_figure(path, "Part 1a", {"assignment": CURVES, "overfit": CURVES}),
+    lambda path: save_trial_figure(path, "assignment", CURVES, [CURVES, CURVES]),
     lambda path: save_lengths_figure(path, "Part 2a", {"random crops": TABLE}),
-    lambda path: save_perplexity_figure(path, {"": CURVES})], ids=["curves", "trials", "lengths", "perplexity"])
+    lambda path: save_perplexity_figure(path, {"": CURVES}),
+    lambda path: save_calibration_figure(path, [(0.1, 0.2, 30), (0.9, 0.8, 20)]),
+    lambda path: save_bars_figure(path, "Accuracy by rating", "stars", {"1": 90.0, "10": 95.0})],
+    ids=["curves", "trial", "lengths", "perplexity", "calibration", "bars"])
 def test_a_figure_is_a_png_file_and_is_closed(draw, tmp_path):
     draw(tmp_path / "figure.png")
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
@@ -50,14 +56,48 @@ def test_curves_show_the_epochs_that_have_a_value(drawn):
     assert drawn[0].get_suptitle() == "Part 1a"
 
 
-def test_trials_stand_side_by_side_on_the_same_scale(drawn):
-    save_trials_figure("curves.png", "Part 1a", {"assignment": CURVES, "overfit": CURVES | {"train_loss": [9, 8, 7]}})
-    loss, other_loss, accuracy, _ = drawn[0].axes
-    assert [axis.get_title() for axis in (loss, other_loss)] == ["assignment", "overfit"]
+def test_a_trial_has_the_scales_of_those_beside_it(drawn):
+    other = CURVES | {"train_loss": [9, 8, 7]}
+    save_trial_figure("curves.png", "assignment", CURVES, [CURVES, other])
+    save_trial_figure("curves.png", "overfit", other, [CURVES, other])
+    (loss, accuracy), (other_loss, other_accuracy) = (figure.axes for figure in drawn)
     assert lines(loss)["train"] == [(1, 0.7), (2, 0.5), (3, 0.4)]
     assert lines(other_loss)["train"] == [(1, 9), (2, 8), (3, 7)]
-    assert loss.get_ylim() == other_loss.get_ylim()
+    assert loss.get_ylim() == other_loss.get_ylim() and accuracy.get_ylim() == other_accuracy.get_ylim()
+    assert loss.get_ylim()[0] < 0.4 and loss.get_ylim()[1] > 9
+    assert [figure.axes[0].get_title() for figure in drawn] == ["assignment", "overfit"]
     assert (loss.get_ylabel(), accuracy.get_ylabel()) == ("cross entropy (nats)", "accuracy (%)")
+
+
+def test_an_infinite_loss_is_left_out_of_the_curve_and_its_scale(drawn):
+    curves = CURVES | {"test_loss": [NAN, float("inf"), 0.6]}
+    save_trial_figure("curves.png", "assignment", curves, [curves])
+    assert lines(drawn[0].axes[0])["test"] == [(3, 0.6)]
+
+
+def test_colours_differ_in_grey_and_no_two_lines_look_alike():
+    def luminance(colour):
+        channels = [int(colour[k:k + 2], 16) / 255 for k in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear))
+
+    lightness = [116 * luminance(colour) ** (1 / 3) - 16 for colour in COLOURS]         # CIE L*, 0 to 100
+    assert all(later - before > 10 for before, later in zip(lightness, lightness[1:]))
+    assert len(set(itertools.islice(looks(), 32))) == 32
+
+
+def test_bars_start_at_nothing_and_carry_their_accuracy(drawn):
+    save_bars_figure("bars.png", "Accuracy by rating", "stars", {"1": 90.4, "10": 95.0})
+    [axis] = drawn[0].axes
+    assert axis.get_ylim()[0] == 0 and axis.get_xlabel() == "stars"
+    assert [bar.get_height() for bar in axis.patches] == [90.4, 95.0]
+    assert [text.get_text() for text in axis.texts] == ["90", "95"]
+
+
+def test_the_calibration_curve_stands_beside_the_diagonal(drawn):
+    save_calibration_figure("calibration.png", [(0.1, 0.2, 30), (0.9, 0.8, 20)])
+    found = lines(drawn[0].axes[0])
+    assert found == {"calibrated": [(0, 0), (1, 1)], "model": [(0.1, 0.2), (0.9, 0.8)]}
 
 
 def test_the_length_figure_shows_crops_and_whole_reviews(drawn):
@@ -85,10 +125,3 @@ def test_perplexity_is_the_exponential_of_the_loss(drawn):
 def test_epochs_are_whole_numbers(drawn):
     save_curves("curves.png", "Part 1a", {name: values[:2] for name, values in CURVES.items()})
     assert all(tick == int(tick) for tick in drawn[0].axes[0].get_xticks())
-
-
-def test_the_legend_of_trials_names_the_curves_of_all(drawn):
-    validated = CURVES | {"validation_loss": [0.7, 0.6, 0.5], "validation_accuracy": [0.6, 0.7, 0.8]}
-    save_trials_figure("trials.png", "Part 2a", {"assignment": CURVES, "SentimentRNN": validated})
-    legend = drawn[0].axes[0].get_legend()
-    assert {text.get_text() for text in legend.get_texts()} == {"train", "validation", "test"}

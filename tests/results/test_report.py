@@ -1,189 +1,187 @@
 """The report says what the runs' records say."""
 
 import csv
-import re
+import os
+import shutil
 import sys
 
 import pytest
-import torch
+from leave_runs import SAMPLE, leave_results, leave_run
 
 from common.errors import run_script
 from common.results import report as reports
-from common.results.records import read_runs, save_table, write_record
-from common.results.report import aligned, differences, read_curves, table_of_parts, trial_name, trials_of
-
-NAN = float("nan")
-TABLES = {
-    "1a": [{"test accuracy": "87.12", "test loss": "0.3000"}],
-    "2a": [{"sequence length": length, "test accuracy": accuracy, "test loss": "0.5000"}
-           for length, accuracy in (("50", "76.00"), ("100", "80.00"), ("200", "86.00"), ("whole", "88.00"))],
-    "3a": [{"test loss": "4.0000", "perplexity": "54.60", "next-word accuracy": "25.00"}],
-}
-
-
-def curves(train, test, accuracy=0.9):
-    return {"train_loss": train, "train_accuracy": [accuracy] * len(train), "validation_loss": [NAN] * len(train),
-            "validation_accuracy": [NAN] * len(train), "test_loss": test, "test_accuracy": [0.8] * len(train)}
-
-
-def leave_run(folder, part, table=None, **options):
-    folder.mkdir(parents=True)
-    options = {"recipe": "assignment", "hidden_units": 500, "precision": "float32", "seed": 0} | options
-    write_record(folder / "record.json", part, options, torch.device("cpu"), 60, curves([0.5, 0.4], [0.5, 0.45]),
-                 {})
-    save_table(folder / "test_table.csv", table or TABLES[part])
+from common.results.records import read_runs
+from common.results.report import table_of_parts
+from common.results.sheets import aligned, hand_in_rows, text_table
+from common.results.trials import trials_of
 
 
 @pytest.fixture
 def results(tmp_path):
-    """Runs of three parts; 1a with two trials, the first with two seeds."""
-    for part in TABLES:
-        leave_run(tmp_path / part, part)
-    leave_run(tmp_path / "trials" / "1a" / "seed1", "1a", [{"test accuracy": "87.22", "test loss": "0.3"}], seed=1)
-    leave_run(tmp_path / "trials" / "1a" / "overfit", "1a", [{"test accuracy": "85.00", "test loss": "0.9"}],
-              recipe="overfit")
-    (tmp_path / "3b").mkdir()
-    (tmp_path / "3b" / "generated_reviews.txt").write_text("temperature 1, prime 'a'\nA *great* film <3\n")
-    return tmp_path
+    return leave_results(tmp_path)
 
 
 @pytest.fixture
-def report(results, monkeypatch, capsys):
-    """The folder of a report on the results, and what was printed."""
-    monkeypatch.setattr(sys, "argv", ["reports", str(results), "--output", str(results / "report")])
-    run_script(reports.main)
-    return results / "report", capsys.readouterr().out
+def report(monkeypatch, capsys):
+    """Runs the report on folders -> (the folder that it wrote, standard output, standard error)."""
+    def report(*folders):
+        output = folders[0] / "report"
+        monkeypatch.setattr(sys, "argv", ["reports", *map(str, folders), "--output", str(output)])
+        run_script(reports.main)
+        return output, *capsys.readouterr()
+    return report
 
 
-def test_only_lengths_that_all_seeds_were_tested_at_are_shown(tmp_path):
-    rows = [{"sequence length": length, "test accuracy": "80.00", "test loss": "0.4"} for length in (50, 200, "whole")]
-    leave_run(tmp_path / "a", "2a", rows)
-    leave_run(tmp_path / "b", "2a", rows[1:], seed=1)
-    [row] = table_of_parts(trials_of(read_runs([tmp_path])))
-    assert row["here"] == "80.00 ± 0.00 at 200, 80.00 ± 0.00 whole"
+def table(folder):
+    return {row["part"]: row for row in table_of_parts(trials_of(read_runs([folder])))}
 
 
-def test_runs_that_differ_in_when_they_looked_at_the_test_reviews_are_one_trial(tmp_path):
-    leave_run(tmp_path / "a", "1a", test_every=1)
-    leave_run(tmp_path / "b", "1a", test_every=6, seed=1)
-    [trial] = trials_of(read_runs([tmp_path]))["1a"]
-    assert len(trial) == 2
+def test_each_part_has_a_row_with_a_number_a_cell(results):
+    rows = table(results)
+    assert rows["1a"] == {"part": "1a", "model": "bag of words", "test": "accuracy (%)", "assignment": "86-88",
+                          "here": "87.17 ± 0.07"}
+    assert rows["2a"] | {"model": ""} == {"part": "2a", "model": "", "test": "accuracy at 400 tokens (%)",
+                                          "assignment": "87.25", "here": "86.00"}
+    assert (rows["3a"]["test"], rows["3a"]["here"], rows["3a"]["assignment"]) == ("perplexity", "54.6", "")
 
 
-def test_an_option_that_an_older_record_lacks_was_off(tmp_path):
-    leave_run(tmp_path / "old", "1a")
-    leave_run(tmp_path / "new", "1a", recipe="best", ngrams=3, drop_duplicates=True, clip_norm=0.0)
-    trials = trials_of(read_runs([tmp_path]))["1a"]
-    assert [differences(trial, trials) for trial in trials] == ["", "ngrams 3, drop duplicates True"]
-
-
-def test_a_lone_trial_shows_its_size(tmp_path):
-    leave_run(tmp_path / "a", "2a", hidden_units=64)
-    [trial] = trials_of(read_runs([tmp_path]))["2a"]
-    assert reports.trial_row(trial, [trial])["settings"] == "hidden units 64"
-
-
-def test_the_length_of_the_courses_classifier_is_shown(tmp_path):
-    leave_run(tmp_path / "a", "2a", [{"sequence length": 128, "test accuracy": "86.04", "test loss": "0.3"},
-                                     {"sequence length": "whole", "test accuracy": "89.30", "test loss": "0.3"}])
-    [row] = table_of_parts(trials_of(read_runs([tmp_path])))
-    assert row["here"] == "86.04 at 128, 89.30 whole"
-
-
-def test_the_assignments_trial_and_the_best_recipe_stand_for_a_part(tmp_path):
+def test_the_best_recipe_stands_beside_the_assignments_trial(tmp_path):
     leave_run(tmp_path / "Best", "1a", [{"test accuracy": "91.90", "test loss": "0.2"}], recipe="best")
     leave_run(tmp_path / "assignment", "1a")
     leave_run(tmp_path / "overfit", "1a", [{"test accuracy": "85.00", "test loss": "0.9"}], recipe="overfit")
-    [row] = table_of_parts(trials_of(read_runs([tmp_path])))
-    assert (row["here"], row["recipe best"]) == ("87.12", "91.90")
+    assert (table(tmp_path)["1a"]["here"], table(tmp_path)["1a"]["recipe best"]) == ("87.12", "91.90")
 
 
-def test_each_part_stands_beside_the_assignments_figures(results):
-    rows = {row["part"]: row for row in table_of_parts(trials_of(read_runs([results])))}
-    assert rows["1a"]["here"] == "87.17 ± 0.07" and rows["1a"]["assignment"] == "86-88"
-    assert rows["2a"]["here"] == "76.00 at 50, 86.00 at 200, 88.00 whole"
-    assert rows["2a"]["assignment"] == "76.14 at 50, 86.10 at 200, 87.25 at 400"
-    assert rows["3a"]["here"] == "perplexity 54.6"
+@pytest.mark.parametrize("data", [SAMPLE, {}, {"name": "other", "test_reviews": 900, "reviews": 5}])
+def test_the_assignments_figures_stand_beside_the_real_reviews_alone(data, tmp_path, report):
+    for part in "1a", "2a":
+        leave_run(tmp_path / part, part, data=data)
+    assert "assignment" not in table(tmp_path)["1a"] and table(tmp_path)["2a"]["here"] == "88.00"
+    folder, printed, _ = report(tmp_path)
+    text = printed + (folder / "report.md").read_text()
+    assert "87.25" not in text and "86-88" not in text and "reported by" not in text
 
 
-def test_runs_that_differ_in_the_seed_alone_are_one_trial(results):
-    trials = trials_of(read_runs([results]))["1a"]
-    assert [len(trial) for trial in trials] == [2, 1]
-    assert [trial_name(trial, trials) for trial in trials] == ["assignment", "overfit"]
+def test_runs_on_two_data_sets_have_a_row_each(tmp_path):
+    leave_run(tmp_path / "a", "1a")
+    leave_run(tmp_path / "b", "1a", [{"test accuracy": "98.00"}], data=SAMPLE)
+    rows = table_of_parts(trials_of(read_runs([tmp_path])))
+    assert [(row["data"], row["assignment"], row["here"]) for row in rows] == [
+        ("the 25,000 test reviews of the IMDB dataset", "86-88", "87.12"),
+        ("the 600 test reviews of the sample", "", "98.00")]
 
 
-def test_a_trial_is_named_by_its_recipe_its_network_and_what_tells_it_from_others_of_that_name(tmp_path):
-    leave_run(tmp_path / "a", "2a", hidden_units=300)
-    leave_run(tmp_path / "b", "2a", hidden_units=100, recipe="underfit")
-    leave_run(tmp_path / "c", "2a")
-    leave_run(tmp_path / "d", "2a", model="SentimentRNN")
-    trials = trials_of(read_runs([tmp_path]))["2a"]
-    assert [trial_name(trial, trials) for trial in trials] == [
-        "assignment, hidden units 300", "assignment, hidden units 500", "underfit", "SentimentRNN"]
-    assert differences(trials[2], trials) == "hidden units 100"
+def test_the_command_prints_the_table_once_with_what_each_part_shows(tmp_path, report):
+    for part in "1a", "2a":
+        leave_run(tmp_path / part, part, data=SAMPLE)
+    _, printed, stderr = report(tmp_path)
+    assert printed.startswith("Tested on the 600 test reviews of the sample:\n") and stderr == ""
+    assert "87.12  counts the words and cannot see their order\n" in printed
+    assert "same words in another order" in printed
+    lines = [line for line in printed.splitlines() if line.strip()]
+    assert len(set(lines)) == len(lines)
 
 
-@pytest.mark.parametrize("train, test, accuracy, expected", [
-    ([0.6, 0.3, 0.1], [0.5, 0.4, 0.6], 0.99,
-     "overfits from epoch 3: held-out loss 0.400 to 0.600 while the training loss falls from 0.300 to 0.100"),
-    ([0.6, 0.5, 0.4], [0.6, 0.5, 0.4], 0.85, "still improving: held-out loss 0.500 to 0.400 from epoch 2 to 3"),
-    ([0.6, 0.5, 0.4, 0.3], [NAN, 0.5, NAN, 0.4], 0.85,
-     "still improving: held-out loss 0.500 to 0.400 from epoch 2 to 4"),
-    ([0.69, 0.68, 0.68], [0.69, 0.68, 0.68], 0.56, "underfits: 56 % even on the training reviews"),
-    ([0.69, 0.66, 0.6], [0.69, 0.65, 0.6], 0.7,
-     "underfits: 70 % even on the training reviews; still improving: held-out loss 0.650 to 0.600 from epoch 2 to 3"),
-    ([0.5, 0.4, 0.4], [0.5, 0.4, 0.401], 0.9, "levelled off at epoch 2, held-out loss 0.400"),
-    ([0.5, 0.4], [NAN, 0.4], 0.9, "too few epochs to tell")])
-def test_curves_are_read_in_one_line(train, test, accuracy, expected):
-    assert read_curves("2a", curves(train, test, accuracy)) == expected
-
-
-def test_the_validation_loss_counts_more_than_the_test_loss():
-    found = curves([0.5, 0.3, 0.2], [0.5, 0.4, 0.3]) | {"validation_loss": [0.5, 0.3, 0.6]}
-    assert read_curves("2a", found).startswith("overfits from epoch 3: held-out loss 0.300 to 0.600")
-
-
-def test_a_language_models_next_word_accuracy_is_no_underfitting():
-    found = read_curves("3a", curves([5, 4.5, 4.4], [5, 4.5, 4.49], 0.2))
-    assert found == "levelled off at epoch 3, held-out loss 4.490"
-
-
-def test_the_command_prints_the_table_of_parts(results, report):
-    _, printed = report
-    assert printed.startswith(aligned(table_of_parts(trials_of(read_runs([results])))) + "\n\nwrote ")
-
-
-def test_the_page_has_every_trial_the_figures_and_the_generated_reviews(report):
-    folder, _ = report
+def test_trials_are_compared_on_the_same_reviews(tmp_path, report):
+    correct = [-1, 1] * 20                                  # the reviews are negative and positive by turns
+    leave_run(tmp_path / "a", "1a", logits=[1] * 12 + correct[12:])     # six mistakes on negative reviews
+    leave_run(tmp_path / "b", "1a", logits=correct, recipe="best")
+    leave_run(tmp_path / "c", "2a", logits=correct[:-1] + [-1])
+    leave_run(tmp_path / "d", "2a", logits=correct[:20], recipe="overfit")              # of other reviews
+    folder, _, _ = report(tmp_path)
     text = (folder / "report.md").read_text()
-    assert "| overfit |  | 1 | 2 | 90.00 | 85.00 | 60 | still improving" in text
-    assert "    A *great* film <3" in text
-    for name in re.findall(r"\]\((.+?\.png)\)", text):
-        assert (folder / name).read_bytes().startswith(b"\x89PNG")
-    assert {"accuracy_by_length.png", "perplexity.png", "curves_1a.png"} <= set(re.findall(r"\]\((.+?\.png)\)", text))
+    assert "| assignment | best | 0 | 6 | 0.031 | best is better |" in text
+    assert "| 1a, best | 2a, assignment | 1 | 0 | 1.000 | no |" in text
+    assert "| overfit |" in text and "| assignment | overfit |" not in text
 
 
-def test_the_html_page_needs_no_other_file(report):
-    folder, _ = report
-    page = (folder / "report.html").read_text()
-    sources = re.findall(r'src="([^"]*)', page)
-    assert sources and all(source.startswith("data:image/png;base64,") for source in sources)
-    assert "href" not in page and "<table>" in page
-    assert "A *great* film &lt;3" in page
+def test_the_page_shows_where_a_part_is_wrong(tmp_path, report):
+    leave_run(tmp_path / "a", "1a", logits=[-1, 1] * 20 + [2, -3])
+    folder, _, _ = report(tmp_path)
+    text = (folder / "report.md").read_text()
+    assert "| positive | 20 | 1 |" in text and "| negative | 1 | 20 |" in text and "2 mistakes on 42 whole" in text
+    assert {"calibration_1a.png", "by_rating_1a.png", "by_length_1a.png"} <= {path.name for path in folder.iterdir()}
 
 
-def test_the_spreadsheet_has_a_line_a_run(report):
-    folder, _ = report
+def test_a_sweep_draws_some_trials_and_lists_all(tmp_path, report, monkeypatch):
+    monkeypatch.setattr(reports, "MOST_DRAWN", 3)
+    for k in range(8):
+        leave_run(tmp_path / f"{k}", "1a", hidden_units=10 + k, logits=[-1, 1] * 4)
+    folder, _, _ = report(tmp_path)
+    text = (folder / "report.md").read_text()
+    assert len(list(folder.glob("curves_1a_*.png"))) == 3 and "The first 3 of 8 trials" in text
+    assert all(f"hidden units {10 + k} |" in text for k in range(8))
+    with open(folder / "results.csv", newline="") as file:
+        assert len(list(csv.DictReader(file))) == 8
+
+
+def test_of_many_trials_the_first_is_compared_with_each_other(tmp_path, report):
+    for k in range(7):
+        leave_run(tmp_path / f"{k}", "1a", hidden_units=10 + k, logits=[-1, 1] * 4)
+    folder, _, _ = report(tmp_path)
+    assert (folder / "report.md").read_text().count("| 0 | 0 | 1.000 | no |") == 6
+
+
+def test_the_spreadsheet_has_a_line_a_run(results, report):
+    folder, _, _ = report(results)
     with open(folder / "results.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["part"], row["recipe"], row["seed"]) for row in rows] == [
         ("1a", "assignment", "0"), ("2a", "assignment", "0"), ("3a", "assignment", "0"),
         ("1a", "overfit", "0"), ("1a", "assignment", "1")]
-    assert rows[1]["test accuracy at 200"] == "86.0" and rows[0]["test accuracy at whole"] == "87.12"
+    assert rows[1]["test accuracy at 400"] == "86.0" and rows[0]["test accuracy at whole"] == "87.12"
+    assert rows[0]["data name"] == "imdb"
 
 
-def test_a_folder_without_runs_is_refused(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["reports", str(tmp_path)])
+def test_the_sheet_to_hand_in_has_a_line_a_trial(results, report):
+    folder, _, _ = report(results)
+    with open(folder / "hand_in.csv", newline="") as file:
+        given, custom, lstm, language_model = csv.DictReader(file)
+    assert given == {
+        "Description": "1a bag of words, given model", "Hyperparameters": "hidden units 500", "Epochs": "2",
+        "Training loss": "0.4000 ± 0.0000", "Training accuracy": "90.00 ± 0.00", "Test accuracy": "87.17 ± 0.07",
+        "Comments": "still improving: held-out loss 0.500 to 0.450 from epoch 1 to 2; "
+                    "mean and standard deviation of 2 seeds"}
+    assert (custom["Description"], custom["Test accuracy"]) == ("1a bag of words, custom trial: overfit", "85.00")
+    assert lstm["Test accuracy"] == "86.00" and lstm["Comments"].endswith("tested on crops of 400 tokens")
+    assert language_model["Test accuracy"] == "25.00" and language_model["Comments"].startswith("test perplexity 54.6")
+
+
+def test_custom_trials_name_what_they_change(tmp_path):
+    leave_run(tmp_path / "a", "1a")
+    leave_run(tmp_path / "b", "1a", recipe="best", ngrams=3, learning_rate=0.002)
+    _, best = hand_in_rows(trials_of(read_runs([tmp_path])))
+    assert best["Hyperparameters"] == "hidden units 500, learning rate 0.002, ngrams 3"
+
+
+def test_tables_show_their_cells_as_they_are():
+    assert text_table([{"a|b": "*x* <b>", "n": "12.5"}]) == (
+        "| a\\|b | n |\n| --- | ---: |\n| \\*x\\* &lt;b&gt; | 12.5 |")
+    assert aligned([{"part": "1a", "here": "87"}]) == "part  here\n----  ----\n1a    87"
+
+
+def test_a_folder_without_runs_is_refused(tmp_path, report, capsys):
     with pytest.raises(SystemExit):
-        run_script(reports.main)
+        report(tmp_path)
     assert capsys.readouterr().err == f"error: {tmp_path}: no record.json of any run in it; train a part first\n"
+
+
+def test_a_folder_that_is_not_there_costs_a_line_and_no_report(results, report):
+    folder, _, stderr = report(results, results / "failed")
+    assert stderr == f"{results}/failed: no such folder; left out\n" and (folder / "report.html").exists()
+
+
+def test_one_foreign_record_costs_a_line_and_no_report(results, report):
+    (results / "other").mkdir()
+    (results / "other" / "record.json").write_text('{"artist": "Nina Simone"}')
+    folder, _, stderr = report(results)
+    [line] = stderr.splitlines()
+    assert line.startswith(f"{results}/other/record.json: not the record of a run")
+    assert (folder / "report.html").exists()
+
+
+def test_runs_in_folders_whose_names_are_not_utf8_are_reported(results, tmp_path_factory, report):
+    folder = tmp_path_factory.mktemp("odd") / os.fsdecode(b"r\xe9sultats")
+    shutil.copytree(results, folder)
+    written, _, stderr = report(folder)
+    assert stderr == "" and "r?sultats" in (written / "results.csv").read_text(encoding="utf-8")

@@ -29,7 +29,8 @@ def test_the_most_wrong_reviews_are_shown_the_worst_first(test, tmp_path):
     assert (status, stderr) == (0, "")
     expected = wrong_logits(tmp_path)
     assert f"{len(expected)} mistakes on 100 test reviews" in printed
-    headings = re.findall(r"^(positive|negative) in truth \| \S+  (\S+)  logit (\S+) = words .* \| (\S+),", printed, re.M)
+    headings = re.findall(r"^labelled (positive|negative) \| \S+  (\S+)  logit (\S+) = words .* \| (\S+),", printed,
+                          re.M)
     assert [name for *_, name in headings] == [name for name, _ in expected[:3]]
     for (truth, said, logit, _), (_, found) in zip(headings, expected):
         assert truth != said and float(logit) == pytest.approx(found, abs=0.006)
@@ -47,13 +48,13 @@ def test_each_comes_with_its_words_and_what_they_add(test, data):
 def test_they_stand_on_the_explanation_page_with_label_and_legend(test, tmp_path):
     test("--mistakes", "2")
     page = (tmp_path / "explanation.html").read_text()
-    assert len(re.findall("<h2>(positive|negative) in truth", page)) == 2
+    assert len(re.findall("<h2>labelled (positive|negative)", page)) == 2
     assert "words made the review more positive" in page and "a word that the model does not know" in page
 
 
 def test_more_than_there_are_shows_all(test, tmp_path):
     _, printed, _ = test("--mistakes", "1000")
-    assert printed.count(" in truth | ") == len(wrong_logits(tmp_path))
+    assert printed.count("labelled ") == len(wrong_logits(tmp_path))
 
 
 def test_the_table_is_left_out_and_predictions_are_written(test, tmp_path):

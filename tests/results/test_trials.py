@@ -1,0 +1,141 @@
+"""Runs are grouped into trials, and a trial says what it reached."""
+
+import pytest
+from leave_runs import IMDB, NAN, SAMPLE, curves, leave_results, leave_run
+
+from common.results.records import read_runs
+from common.results.trials import (assignment, corpora, differences, main_settings, read_curves, representative, result,
+                                   shown_length, title, trial_name, trials_of)
+
+
+@pytest.fixture
+def results(tmp_path):
+    return leave_results(tmp_path)
+
+
+def test_runs_that_differ_in_when_they_looked_at_the_test_reviews_are_one_trial(tmp_path):
+    leave_run(tmp_path / "a", "1a", test_every=1)
+    leave_run(tmp_path / "b", "1a", test_every=6, seed=1)
+    [trial] = trials_of(read_runs([tmp_path]))["1a"]
+    assert len(trial) == 2
+
+
+def test_an_option_that_an_older_record_lacks_was_off(tmp_path):
+    leave_run(tmp_path / "old", "1a")
+    leave_run(tmp_path / "new", "1a", recipe="best", ngrams=3, drop_duplicates=True, clip_norm=0.0)
+    trials = trials_of(read_runs([tmp_path]))["1a"]
+    assert [differences(trial, trials) for trial in trials] == ["", "ngrams 3, drop duplicates True"]
+
+
+def test_runs_that_differ_in_the_seed_alone_are_one_trial(results):
+    trials = trials_of(read_runs([results]))["1a"]
+    assert [len(trial) for trial in trials] == [2, 1]
+    assert [trial_name(trial, trials) for trial in trials] == ["assignment", "overfit"]
+
+
+def test_a_trial_is_named_by_its_recipe_its_network_and_what_tells_it_from_others_of_that_name(tmp_path):
+    leave_run(tmp_path / "a", "2a", hidden_units=300)
+    leave_run(tmp_path / "b", "2a", hidden_units=100, recipe="underfit")
+    leave_run(tmp_path / "c", "2a")
+    leave_run(tmp_path / "d", "2a", model="SentimentRNN")
+    trials = trials_of(read_runs([tmp_path]))["2a"]
+    assert [trial_name(trial, trials) for trial in trials] == [
+        "assignment, hidden units 300", "assignment, hidden units 500", "underfit", "SentimentRNN"]
+    assert differences(trials[2], trials) == "hidden units 100"
+
+
+@pytest.mark.parametrize("train, test, accuracy, expected", [
+    ([0.6, 0.3, 0.1], [0.5, 0.4, 0.6], 0.99,
+     "overfits from epoch 3: held-out loss 0.400 to 0.600 while the training loss falls from 0.300 to 0.100"),
+    ([0.6, 0.5, 0.4], [0.6, 0.5, 0.4], 0.85, "still improving: held-out loss 0.500 to 0.400 from epoch 2 to 3"),
+    ([0.6, 0.5, 0.4, 0.3], [NAN, 0.5, NAN, 0.4], 0.85,
+     "still improving: held-out loss 0.500 to 0.400 from epoch 2 to 4"),
+    ([0.69, 0.68, 0.68], [0.69, 0.68, 0.68], 0.56, "underfits: 56 % even on the training reviews"),
+    ([0.69, 0.66, 0.6], [0.69, 0.65, 0.6], 0.7,
+     "underfits: 70 % even on the training reviews; still improving: held-out loss 0.650 to 0.600 from epoch 2 to 3"),
+    ([0.5, 0.4, 0.4], [0.5, 0.4, 0.401], 0.9, "levelled off at epoch 2, held-out loss 0.400"),
+    ([0.5, 0.4], [NAN, 0.4], 0.9, "too few epochs to tell")])
+def test_curves_are_read_in_one_line(train, test, accuracy, expected):
+    assert read_curves("2a", curves(train, test, accuracy)) == expected
+
+
+def test_the_validation_loss_counts_more_than_the_test_loss():
+    found = curves([0.5, 0.3, 0.2], [0.5, 0.4, 0.3]) | {"validation_loss": [0.5, 0.3, 0.6]}
+    assert read_curves("2a", found).startswith("overfits from epoch 3: held-out loss 0.300 to 0.600")
+
+
+def test_a_language_models_next_word_accuracy_is_no_underfitting():
+    found = read_curves("3a", curves([5, 4.5, 4.4], [5, 4.5, 4.49], 0.2))
+    assert found == "levelled off at epoch 3, held-out loss 4.490"
+
+
+@pytest.mark.parametrize("other, name", [
+    (IMDB | {"reviews": 0xABC}, "reviews 00000abc"), (IMDB | {"glove": 0xBEE}, "word vectors 00000bee"),
+    (IMDB | {"language_model": 7}, "language model 00000007")])
+def test_runs_on_other_data_are_no_seeds_of_a_trial_and_are_told_apart(other, name, tmp_path):
+    leave_run(tmp_path / "a", "2a", data=IMDB | {"glove": 1, "language_model": 1})
+    leave_run(tmp_path / "b", "2a", data={"glove": 1, "language_model": 1} | other, seed=1)
+    trials = trials_of(read_runs([tmp_path]))["2a"]
+    assert [len(trial) for trial in trials] == [1, 1]
+    assert trial_name(trials[1], trials) == f"assignment, {name}"
+
+
+def test_a_lone_trial_shows_its_size(tmp_path):
+    leave_run(tmp_path / "a", "2a", hidden_units=64)
+    [trial] = trials_of(read_runs([tmp_path]))["2a"]
+    assert main_settings(trial) == "hidden units 64"
+
+
+def test_the_best_recipe_stands_for_a_part_not_the_best_test_accuracy(tmp_path):
+    leave_run(tmp_path / "a", "1a", [{"test accuracy": "99.00"}])
+    [trial] = trials_of(read_runs([tmp_path]))["1a"]
+    assert title(representative([trial])) == "assignment"
+    leave_run(tmp_path / "b", "1a", [{"test accuracy": "90.00"}], recipe="best")
+    trials = trials_of(read_runs([tmp_path]))["1a"]
+    assert title(representative(trials)) == "best" and [title(some) for some in trials] == ["assignment", "best"]
+
+
+def test_an_lstm_stands_for_the_length_of_the_assignments_best_accuracy(tmp_path):
+    leave_run(tmp_path / "a", "2a")
+    [trial] = trials_of(read_runs([tmp_path]))["2a"]
+    assert shown_length("2a", [trial]) == "400" and result(trial, "400") == "86.00"
+    assert assignment("2a", "400") == "87.25"
+
+
+@pytest.mark.parametrize("change", [{"data": SAMPLE}, {"data": {}}, {"table": [
+    {"sequence length": length, "test accuracy": "80.00"} for length in ("50", "whole")]}])
+def test_it_stands_for_whole_reviews_where_data_or_lengths_are_others(change, tmp_path):
+    leave_run(tmp_path / "a", "2a", **change)
+    assert shown_length("2a", trials_of(read_runs([tmp_path]))["2a"]) == "whole"
+    assert assignment("2a", "whole") == ""
+
+
+def test_only_lengths_that_all_seeds_were_tested_at_are_averaged(tmp_path):
+    rows = [{"sequence length": length, "test accuracy": "80.00", "test loss": "0.4"} for length in (50, 400, "whole")]
+    leave_run(tmp_path / "a", "2a", rows)
+    leave_run(tmp_path / "b", "2a", rows[1:], seed=1)
+    [trial] = trials_of(read_runs([tmp_path]))["2a"]
+    assert result(trial, "50") == "" and result(trial, "400") == "80.00 ± 0.00"
+
+
+def test_a_run_that_was_not_tested_has_no_result(tmp_path):
+    for part in "1a", "3a":
+        leave_run(tmp_path / part, part)
+        (tmp_path / part / "test_table.csv").unlink()
+        [trial] = trials_of(read_runs([tmp_path]))[part]
+        assert result(trial, shown_length(part, [trial])) == ""
+
+
+def test_two_data_sets_of_one_name_are_told_apart(tmp_path):
+    for reviews in 10, 11:
+        leave_run(tmp_path / str(reviews), "1a", data=SAMPLE | {"reviews": reviews})
+    assert list(corpora(read_runs([tmp_path])).values()) == [
+        "the 600 test reviews of the sample (0000000a)", "the 600 test reviews of the sample (0000000b)"]
+
+
+def test_data_sets_are_called_by_their_names(tmp_path):
+    for k, data in enumerate([IMDB, SAMPLE, {"name": "other", "test_reviews": 1234, "reviews": 9}, {}]):
+        leave_run(tmp_path / str(k), "1a", data=data)
+    assert list(corpora(read_runs([tmp_path])).values()) == [
+        "the 25,000 test reviews of the IMDB dataset", "the 600 test reviews of the sample", "1,234 other test reviews",
+        "test reviews that the records do not name"]
