@@ -6,9 +6,9 @@
 Prints a table and writes it as JSON to --output, with the machine, the versions and the commit. The
 loops are those of tests/reference.py in float32, fed as the assignment feeds them: a crop cut with
 NumPy and copied for each review, one embedding call a review in 1a, a number asked for after each
-step. Ours is what the part's script does in a step. Both run in turn, and medians are compared, on
-reviews of random words as long as the real ones, at the assignment's sizes. In 3c the last LSTM
-layer alone learns, in the loops too.
+step. Ours is what the part's script does in a step. Medians are compared, on reviews of random words as
+long as the real ones, at the assignment's sizes; the loops come first, with the allocator as it is. In 3c the
+last LSTM layer alone learns, in the loops too.
 
 The bare layers of a step are its LSTM layers in one call (and the decoder), forward and backward. Shares
 are of the device's peak, a large matrix multiplication and a large copy timed in the same run.
@@ -35,10 +35,11 @@ import torch
 from loops import Loop
 from torch import nn
 
+import common.options
 from common.arguments import Parser, positive_int
 from common.data.batches import in_order
 from common.data.token_files import cache_path, read_token_ids, write_array, write_token_ids
-from common.devices import autocast, choose_device, choose_precision
+from common.devices import autocast, choose_device, choose_precision, keep_freed_memory
 from common.errors import run_script
 from common.files import replace_file
 from common.layers.word_vectors import WordVectors
@@ -98,7 +99,8 @@ def draw_reviews(random, count):
 
 
 def build_training(part, argv):
-    """The part's run, as its script builds it."""
+    """The part's training, as its script builds it, but for the allocator, which is the loops' too at first."""
+    common.options.keep_freed_memory = lambda: None
     sys.path.insert(0, str(ROOT / part))
     return importlib.import_module(Path(PARTS[part].train).stem).build_training(argv)
 
@@ -232,33 +234,35 @@ def measure_part(part, data, device, precision, repeats, sizes=()):
     batch, time_steps = options.batch_size, getattr(options, "sequence_length", None)
     indices = torch.arange(batch)
     recurrent = part not in ("1a", "1b")
-    rows = []
+    length = 2 * time_steps if recurrent else None
+    batches = in_order(4 * batch, batch)
+
+    # First the loops, with the allocator as it is, which cannot be gone back to.
+    other = (lambda: [loop.generate(LENGTH_OF_GENERATED) for _ in range(2)]) if part == "3a" else (
+        lambda: loop.evaluate(batches, length))
+    (loop_s, other_s), (loop_bytes, other_bytes) = medians(
+        [lambda: loop.step(indices, time_steps), other], repeats, options.device)
+    keep_freed_memory()
 
     training.model.train()
-    functions = [lambda: loop.step(indices, time_steps), lambda: training.step(indices)]
-    if recurrent:
-        functions.append(floor(part, training, batch, time_steps))
-    (loop_s, ours_s, *floor_s), (loop_bytes, ours_bytes, *_) = medians(functions, repeats, options.device)
+    functions = [lambda: training.step(indices)] + ([floor(part, training, batch, time_steps)] if recurrent else [])
+    (ours_s, *floor_s), (ours_bytes, *_) = medians(functions, repeats, options.device)
     tokens = batch * time_steps if recurrent else loop.tokens("train", batch)
     flops = training_flops(part, training, batch, time_steps) if recurrent else 0
-    rows.append(Comparison(part, "training step", loop_s, ours_s, tokens, loop_bytes, ours_bytes, flops, *floor_s))
-
+    rows = [Comparison(part, "training step", loop_s, ours_s, tokens, loop_bytes, ours_bytes, flops, *floor_s)]
     if part == "3a":
-        rows.append(compare_generation(loop, training, repeats))
-        return rows
-    batches = in_order(4 * batch, batch)
-    length = 2 * time_steps if recurrent else None
-    functions = [lambda: loop.evaluate(batches, length), lambda: evaluate(
-        training.model, training.score, [training.data["test"].batch(torch.cat(batches))], options)]
-    (loop_s, ours_s), (loop_bytes, ours_bytes) = medians(functions, repeats, options.device)
+        return rows + [compare_generation(other_s, training, repeats)]
+
+    data = training.data["test"]
+    (ours_s,), (ours_bytes,) = medians([lambda: evaluate(
+        training.model, training.score, [data.batch(torch.cat(batches))], options)], repeats, options.device)
     tokens = 4 * batch * length if recurrent else loop.tokens("test", 4 * batch)
     what = f"evaluation at {length} tokens" if recurrent else "evaluation"
     flops = 0
     if recurrent:
         with torch.inference_mode(), autocast(options):
-            flops = evaluation_flops(part, training, training.data["test"].batch(torch.cat(batches)).tokens)
-    rows.append(Comparison(part, what, loop_s, ours_s, tokens, loop_bytes, ours_bytes, flops))
-    return rows
+            flops = evaluation_flops(part, training, data.batch(torch.cat(batches)).tokens)
+    return rows + [Comparison(part, what, other_s, ours_s, tokens, other_bytes, ours_bytes, flops)]
 
 
 def forward_flops(part, arguments, batch, time_steps):
@@ -285,8 +289,8 @@ def training_flops(part, training, batch, time_steps):
     return forward_flops(part, training.arguments, batch, time_steps) + 2 * backward
 
 
-def compare_generation(loop, training, repeats):
-    """A hundred reviews at once beside one after the other, of which two are timed."""
+def compare_generation(loop_s, training, repeats):
+    """A hundred reviews at once beside one after the other; loop_s: seconds of two of these."""
     sys.path.insert(0, str(ROOT / "3b"))
     from generate_review import generate
     primes = [[1]] * 100
@@ -295,8 +299,7 @@ def compare_generation(loop, training, repeats):
     def ours():
         with autocast(training.options):
             generate(training.model, primes, LENGTH_OF_GENERATED, 1.0)
-    (loop_s, ours_s), _ = medians([lambda: [loop.generate(LENGTH_OF_GENERATED) for _ in range(2)], ours],
-                                  max(1, repeats // 3), training.options.device)
+    (ours_s,), _ = medians([ours], max(1, repeats // 3), training.options.device)
     return Comparison("3b", "100 reviews of 150 tokens", loop_s * 50, ours_s, 100 * LENGTH_OF_GENERATED)
 
 

@@ -1,6 +1,5 @@
 """The assignment's training and testing, to be timed: the loops of tests/reference.py, fed as it feeds them."""
 
-import ctypes
 import functools
 
 import numpy as np
@@ -8,31 +7,22 @@ import reference
 import torch
 
 from common.data.reviews import read_reviews
-from common.devices import choose_precision, keep_freed_memory
+from common.devices import choose_precision
 
 REFERENCES = {"1a": reference.EmbeddingBOW, "1b": reference.GloveBOW, "2a": reference.EmbeddingRNN,
               "2b": reference.GloveRNN, "3a": reference.LanguageModel, "3c": reference.EmbeddingRNN}
 
 
-def as_they_are(method):
-    """A method of the loops, which compute in float32 and give large buffers back, whatever ours do."""
+def in_float32(method):
+    """A method of the loops, which compute in float32 whatever the precision of ours."""
     @functools.wraps(method)
     def call(loop, *arguments):
         options = loop.training.options
         choose_precision("float32", options.device)
-        give_freed_memory_back()
         result = method(loop, *arguments)
         choose_precision(options.precision, options.device)
-        keep_freed_memory()
         return result
     return call
-
-
-def give_freed_memory_back():
-    """Undo keep_freed_memory(): buffers of 32 MiB, glibc's limit, and more have mappings of their own."""
-    libc = ctypes.CDLL(None)
-    for parameter, value in (-4, 65536), (-3, 32 << 20), (-1, 64 << 20):
-        libc.mallopt(parameter, value)
 
 
 class Loop:
@@ -76,7 +66,7 @@ class Loop:
         x = torch.from_numpy(x).to(self.device)
         return (x,) if self.part == "3a" else (x, labels)
 
-    @as_they_are
+    @in_float32
     def step(self, indices, sequence_length):
         self.model.train()
         self.optimizer.zero_grad()
@@ -85,7 +75,7 @@ class Loop:
         self.optimizer.step()
         loss.item()
 
-    @as_they_are
+    @in_float32
     @torch.no_grad()
     def evaluate(self, batches, sequence_length):
         self.model.eval()
@@ -94,7 +84,7 @@ class Loop:
             _, logit = self.model(*self.inputs("test", indices, sequence_length), **train)
             (logit >= 0).sum().item()
 
-    @as_they_are
+    @in_float32
     @torch.no_grad()
     def generate(self, length):
         """One review, a word at a time -> its token ids."""
