@@ -29,8 +29,8 @@ RECIPES = {
     "underfit": dict(vocab_size=100, hidden_units=10),
     # Labels the unlabelled reviews for the best recipes of all parts.
     "teacher": dict(ngrams=3, drop_duplicates=True, vocab_size=30_000, hidden_units=100, epochs=2, learning_rate=0.002),
-    "best": dict(ngrams=3, drop_duplicates=True, vocab_size=30_000, hidden_units=100, epochs=2, learning_rate=0.002,
-                 pseudo_labels=PSEUDO_LABELS),
+    "best": dict(ngrams=3, ngram_weight=0.9, drop_duplicates=True, vocab_size=30_000, hidden_units=100, epochs=2,
+                 learning_rate=0.002, pseudo_labels=PSEUDO_LABELS),
 }
 
 

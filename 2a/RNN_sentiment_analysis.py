@@ -28,8 +28,8 @@ RECIPES = {
     "assignment": {},
     "overfit": dict(dropout=0.0, epochs=40),
     "underfit": dict(sequence_length=10, hidden_units=10, epochs=6),
-    "best": dict(ngrams=3, drop_duplicates=True, pseudo_labels=PSEUDO_LABELS, vocab_size=20_000, hidden_units=100,
-                 epochs=4),
+    "best": dict(ngrams=3, ngram_weight=0.75, drop_duplicates=True, pseudo_labels=PSEUDO_LABELS, vocab_size=20_000,
+                 hidden_units=100, epochs=4),
 }
 
 

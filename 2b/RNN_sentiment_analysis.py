@@ -30,8 +30,8 @@ RECIPES = {
     "assignment": {},
     "overfit": dict(dropout=0.0, epochs=40),
     "underfit": dict(sequence_length=10, hidden_units=10, epochs=6),
-    "best": dict(ngrams=3, drop_duplicates=True, pseudo_labels=PSEUDO_LABELS, epochs=4, schedule="one-cycle",
-                 learning_rate=0.003),
+    "best": dict(ngrams=3, ngram_weight=0.5, drop_duplicates=True, pseudo_labels=PSEUDO_LABELS, epochs=4,
+                 schedule="one-cycle", learning_rate=0.003),
 }
 
 

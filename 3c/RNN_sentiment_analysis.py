@@ -32,9 +32,9 @@ RECIPES = {
     "assignment": {},
     "overfit": dict(dropout=0.0, epochs=40, fine_tune="all"),
     "underfit": dict(sequence_length=10, epochs=6),
-    "best": dict(ngrams=3, drop_duplicates=True, pseudo_labels=PSEUDO_LABELS, vocab_size=20_000, sequence_length=200,
-                 batch_size=100, learning_rate=0.002, epochs=2, fine_tune="all", dropout=0.3, schedule="one-cycle",
-                 layer_decay=0.6),
+    "best": dict(ngrams=3, ngram_weight=0.75, drop_duplicates=True, pseudo_labels=PSEUDO_LABELS, vocab_size=20_000,
+                 sequence_length=200, batch_size=100, learning_rate=0.002, epochs=2, fine_tune="all", dropout=0.3,
+                 schedule="one-cycle", layer_decay=0.6),
 }
 FINE_TUNE = Option("training", "last", choices=["last", "lstm", "all"],
                    help="what learns beside the output: the last LSTM layer, all, or all and the embedding")
