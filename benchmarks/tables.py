@@ -32,9 +32,10 @@ TABLE = re.compile(r"(?<=<!-- table: )([a-z ]+)( -->\n).*?(?=<!-- end of table -
 # Of each part the runs at the assignment's settings and those of its best recipe: folder of a results.csv, and how
 # the names of their own folders begin.
 LOGS, BEST, TRIALS = "from_logs_202611", "best_cpu_202611", "trials_cpu_202611"
+BAGS = "best_bags_cpu_202611"
 SHOWN = {
-    "1a": ((TRIALS, "results/trials/1a/assignment-"), (BEST, "1a/best-")),
-    "1b": ((TRIALS, "results/trials/1b/assignment-"), (BEST, "1b/best-")),
+    "1a": ((TRIALS, "results/trials/1a/assignment-"), (BAGS, "1a/best-")),
+    "1b": ((TRIALS, "results/trials/1b/assignment-"), (BAGS, "1b/best-")),
     "2a": ((LOGS, "2a/assignment-"), (BEST, "2a/best-")),
     "2b": ((LOGS, "2b/assignment-"), (BEST, "bfloat16/2b/best-")),
     "3a": ((LOGS, "3a/two-epochs-"), (BEST, "bfloat16/3a/short-")),
@@ -47,7 +48,7 @@ LENGTHS = ["50", "100", "150", "200", "400", "500", "whole"]
 NOTES = {("1b", "same settings"): "¹", ("2b", "same settings"): "¹", ("1b", "best recipe"): "¹",
          ("2b", "best recipe"): "¹", ("3a", "same settings"): "²", ("3a", "best recipe"): "²",
          ("3c", "same settings"): "³", ("3c", "best recipe"): "³"}
-MACHINES = {"Intel(R) Xeon(R) Processor @ 2.50GHz": "Xeon", "AMD EPYC": "EPYC"}
+MACHINES = {"Intel(R) Xeon(R) Processor @ 2.50GHz": "Xeon", "Intel(R) Xeon(R) Processor": "Xeon", "AMD EPYC": "EPYC"}
 
 
 def read(path):
