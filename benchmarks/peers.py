@@ -19,8 +19,6 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import numpy as np
-from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
 
 from common.arguments import Parser, path
 from common.data.token_files import read_review_table
@@ -54,17 +52,20 @@ def read_split(data, split):
 
 def tf_idf(data):
     """Test accuracy in percent of logistic regression on TF-IDF of one and two words."""
+    from sklearn.feature_extraction.text import TfidfVectorizer  # not a requirement of the project
     return fit(data, TfidfVectorizer(token_pattern=r"\S+", ngram_range=(1, 2), min_df=2, sublinear_tf=True), C=10)
 
 
 def naive_bayes(data):
     """Test accuracy in percent of logistic regression on n-grams of up to three words, weighted by naive Bayes."""
+    from sklearn.feature_extraction.text import CountVectorizer
     return fit(data, CountVectorizer(token_pattern=r"\S+", ngram_range=(1, 3), binary=True, dtype=np.float32),
                weigh=True, C=1, solver="liblinear", dual=True)
 
 
 def fit(data, vectorizer, weigh=False, **regression):
     """Test accuracy in percent of logistic regression on the features of a vectorizer."""
+    from sklearn.linear_model import LogisticRegression
     (train, t), (test, labels) = read_split(data, "train"), read_split(data, "test")
     x, x_test = vectorizer.fit_transform(train), vectorizer.transform(test)
     if weigh:

@@ -54,8 +54,8 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefa
 
 
 def number(kind, low, high=math.inf, open_low=False):
-    """An argparse type: an int or float from `low` (left out if open_low) to `high`, by default that of 32 bits."""
-    high = 2 ** 31 - 1 if kind is int and high == math.inf else high
+    """An argparse type: an int or float from `low` (left out if open_low) to `high`, by default what 64 bits hold."""
+    high = 2 ** 63 - 1 if kind is int and high == math.inf else high
 
     def parse(text):
         try:

@@ -125,7 +125,7 @@ def test_a_tilde_behind_an_equals_sign_is_the_home_folder(monkeypatch):
     assert path("~/reviews") == Path("/home/me/reviews") and path("reviews~") == Path("reviews~")
 
 
-@pytest.mark.parametrize("text", ["2147483648", "99999999999999999999", "-99999999999999999999"])
-def test_whole_numbers_of_more_than_32_bits_are_refused(text):
-    with pytest.raises(argparse.ArgumentTypeError, match="is not a whole number from 1 to 2147483647"):
+@pytest.mark.parametrize("text", ["9223372036854775808", "99999999999999999999", "-99999999999999999999"])
+def test_whole_numbers_of_more_than_64_bits_are_refused(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="is not a whole number from 1 to 9223372036854775807"):
         number(int, 1)(text)
