@@ -3,11 +3,11 @@
     python 3c/RNN_sentiment_analysis.py
     python 3c/RNN_sentiment_analysis.py --fine-tune all --learning-rate 0.0003
 
-Reads the language model and the preprocessed reviews from --data; writes rnn.model, data.npy,
-record.json and curves.png to --output. Words of --vocab-size that the language model does not know
-start as its unknown token, and leave it only with --fine-tune all; it never knows fewer. Crops of twice
-the training length are tested while training; RNN_test.py makes the whole table. The assignment's test
-accuracy is 80.98 % at 50 tokens and 93.01 % at 500.
+Reads the language model from --language-model and the preprocessed reviews from --data; writes rnn.model,
+data.npy, record.json and curves.png to --output. The vocabulary is at least the language model's; words beyond it
+start with the vector of the unknown token, which only --fine-tune all changes. Crops of twice the training length
+are tested while training; RNN_test.py makes the whole table. The assignment's test accuracy is 80.98 % at 50
+tokens and 93.01 % at 500.
 """
 
 import sys
@@ -37,7 +37,7 @@ RECIPES = {
                  schedule="one-cycle", layer_decay=0.6),
 }
 FINE_TUNE = Option("training", "last", choices=["last", "lstm", "all"],
-                   help="what learns beside the output: the last LSTM layer, all, or all and the embedding")
+                   help="layers trained besides the output: the last LSTM layer, all, or these and the embedding")
 LAYER_DECAY = Option("training", 1.0, type=number(float, 0, 1, open_low=True), metavar="RATIO",
                      help="learning rate of each layer divided by that of the layer above it")
 
@@ -49,9 +49,7 @@ def build_training(argv=None, logger=None):
         test_every=3, step_epochs=10, sequence_length=100, pooling="max", vocab_size=8000, fine_tune=FINE_TUNE,
         layer_decay=LAYER_DECAY, language_model=ROOT / "3a" / "language.model", several_processes=True)
     language_model = load_checkpoint(options.language_model, "3a", options.device)
-    if options.drop_duplicates and not language_model["options"].get("drop_duplicates"):
-        raise UserError(f"--drop-duplicates: {options.language_model} was trained on the duplicates; train 3a with "
-                        "--drop-duplicates too")
+    refuse_other_holdout(language_model["options"], options)
     known = len(language_model["vocabulary"])
     options.vocab_size = max(options.vocab_size, known)
     reviews, vocabulary = read_splits(options)
@@ -75,11 +73,20 @@ def build_training(argv=None, logger=None):
                     logger=logger)
 
 
+def refuse_other_holdout(trained_with, options):
+    """Raise UserError for a language model that was trained on reviews that are held out or left out here."""
+    for name in ("validation", "seed", "drop_duplicates") if options.validation else ("drop_duplicates",):
+        if trained_with[name] != getattr(options, name) and not (name == "drop_duplicates" and trained_with[name]):
+            option = "--" + name.replace("_", "-")
+            raise UserError(f"{option}: {options.language_model} was trained with another, on reviews that are left out "
+                            f"here; train 3a with the same {option}")
+
+
 def parameter_groups(model, layers, options):
     """Parameters with learning rates that fall from layer to layer downwards (Howard and Ruder 2018).
 
     Args:
-        layers: modules of the model, from the first to the last, at whose rate all else learns that is not frozen.
+        layers: modules of the model, first to last; all other trainable parameters learn at the rate of the last.
     """
     groups = [{"params": list(layer.parameters()), "lr": options.learning_rate * options.layer_decay ** depth}
               for depth, layer in enumerate(reversed(layers))][::-1]

@@ -75,4 +75,6 @@ positive_int = number(int, 1)
 
 def path(text):
     """An argparse type: a path, in which ~ is the home folder. A shell leaves that of `--data=~/x` as it is."""
+    if not text:        # such as "$UNSET", which would be the current folder
+        raise argparse.ArgumentTypeError("an empty name; give a path")
     return Path(text).expanduser()

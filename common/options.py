@@ -164,6 +164,8 @@ def refuse_contradictions(options):
                             "leave one of them out")
     if hasattr(options, "reviews"):
         own = options.review or options.reviews
+        if options.mistakes and options.explain:
+            raise UserError("--explain: --mistakes explains already; leave it out")
         if options.explain and not own:
             raise UserError("--explain: needs reviews; give some with --review or --reviews")
         if options.unlabelled and own:

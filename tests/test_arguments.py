@@ -129,3 +129,8 @@ def test_a_tilde_behind_an_equals_sign_is_the_home_folder(monkeypatch):
 def test_whole_numbers_of_more_than_64_bits_are_refused(text):
     with pytest.raises(argparse.ArgumentTypeError, match="is not a whole number from 1 to 9223372036854775807"):
         number(int, 1)(text)
+
+
+def test_an_empty_path_is_refused():
+    with pytest.raises(argparse.ArgumentTypeError, match="an empty name; give a path"):
+        path("")

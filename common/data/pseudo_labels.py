@@ -11,7 +11,8 @@ from common.data.token_files import missing
 from common.errors import UserError
 from common.files import replace_file
 
-MAKER = "a test script and --unlabelled, such as that of 1a's recipe teacher"
+MAKER = ("`1a/BOW_sentiment_analysis.py --recipe teacher --output DIR` and then `1a/BOW_test.py --unlabelled --output "
+         "DIR`, DIR being results/teacher")
 # What decides which reviews the teacher was trained on.
 TEACHER = ["validation", "seed", "drop_duplicates"]
 
@@ -61,8 +62,8 @@ def refuse_other_teacher(path, found, options):
     for name in names:
         if found[name] != getattr(options, name):
             option = "--" + name.replace("_", "-")
-            raise UserError(f"{path}: its teacher was trained with {option} {found[name]}, so it has seen reviews that "
-                            f"are left out with {option} {getattr(options, name)}; train the teacher with that too")
+            raise UserError(f"{path}: its teacher was trained with another {option}, on reviews that are left out here; "
+                            f"train the teacher with the same {option}")
 
 
 def review_checksum(folder):

@@ -10,22 +10,24 @@ from common.errors import UserError
 
 
 def split_by_film(reviews, fraction, seed):
-    """Hold out about `fraction` of the reviews for validation -> (train, validation).
+    """Hold out about `fraction` of the labelled reviews for validation -> (train, validation).
 
     Reviews of one film resemble each other, and the test films are others than the training
-    films; so no film has reviews on both sides. Reviews of no known film count as one film each.
+    films; so no film has reviews on both sides. Reviews of no known film count as one film each. The films are
+    drawn from those of the labelled reviews, so that a language model holds out what a classifier does.
     """
     names = np.where(reviews.films == "", [f"review {k}" for k in range(len(reviews))], reviews.films)
     unknown = np.count_nonzero(reviews.films == "")
     if unknown:
         print(f"--validation: splits by review, not by film, where the film is not known: {unknown:,} of "
               f"{len(reviews):,} reviews", file=sys.stderr)
-    films, film_of_review, counts = np.unique(names, return_inverse=True, return_counts=True)
+    labelled = ~reviews.labels.isnan().cpu().numpy()
+    films, counts = np.unique(names[labelled], return_counts=True)
     order = np.random.default_rng(seed).permutation(len(films))
     reviews_before = counts[order].cumsum() - counts[order]
     held_out = np.zeros(len(films), bool)
-    held_out[order[reviews_before < fraction * len(reviews)]] = True
-    mask = held_out[film_of_review]
+    held_out[order[reviews_before < fraction * labelled.sum()]] = True
+    mask = np.isin(names, films[held_out])
     if mask.all():
         raise UserError(f"--validation {fraction}: leaves no training reviews, since they are of "
                         f"{len(films)} films; hold out less")

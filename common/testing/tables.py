@@ -136,7 +136,7 @@ class PartTest:
         print(f"wrote {self.options.output / 'test_table.csv'}")
 
     def whole_batches(self, reviews):
-        """Indices of reviews of similar length, a batch as many tokens as batch_size long crops."""
+        """Indices in batches of reviews of similar length, each at most batch_size * TOKENS_OF_A_REVIEW tokens."""
         return by_length(reviews.host_lengths, self.options.batch_size * TOKENS_OF_A_REVIEW)
 
     def contributions(self, reviews):

@@ -33,8 +33,8 @@ class Training:
         model: module on options.device; arguments: of its network's constructor, kept in the checkpoint.
         optimizer: of the parameters that learn.
         score: (model, batch) -> (summed loss, number correct, number of predictions), scalar tensors.
-        data: dict of "train", "test" and perhaps "validation" data: what has `reviews`, and `batch(indices)`, which
-            score takes.
+        data: dict of "train", "test" and perhaps "validation" data: objects with `reviews` and `batch(indices)`;
+            score takes the batch.
         vocabulary: words whose token ids are 1, 2, ...
         options: of parse_options.
         glove: the word vectors that the model reads, (words + 1, dimensions), if it does.
@@ -46,7 +46,7 @@ class Training:
         self.parallel = processes.wrap(model)
         self.optimizer, self.score, self.data = optimizer, score, data
         self.reviews = len(data["train"].reviews)
-        # What the options do not say: other reviews, word vectors or starting weights make another run.
+        # What the options do not say: other reviews, word vectors or initial weights make another run.
         inputs = {"reviews": data["train"].reviews.checksum(), "glove": checksum(glove),
                   "weights": checksum(*model.state_dict().values())}
         self.folder = RunFolder(part, options, {"vocabulary": vocabulary, "inputs": inputs},

@@ -14,7 +14,7 @@ from common.options import plain_options
 from common.parts import PARTS
 from common.processes import processes
 from common.results.figures import save_curves
-from common.results.records import write_record
+from common.results.records import read_run, write_record
 
 # Options that may differ between a stopped run and the one that resumes it.
 PLACES = {"data", "output", "language_model", "restart", "debug", "save_minutes"}
@@ -50,6 +50,7 @@ class RunFolder:
 
     def prepare(self):
         """Remove what a killed run had half written, and with --restart all results."""
+        self.refuse_other_part()
         if processes.rank == 0:
             for path in self.state_path, *self.results:
                 remove_unfinished(path)
@@ -57,6 +58,12 @@ class RunFolder:
             if self.options.restart and os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0":
                 self.remove(*self.states(), *self.results, *self.tables)
         processes.wait_for_all()
+
+    def refuse_other_part(self):
+        """Raise UserError where the results of another part are, whose files have the same names."""
+        if self.record_path.exists() and (other := read_run(self.record_path).part) != self.part:
+            raise UserError(f"{self.options.output}: holds the results of part {other}; choose another folder with "
+                            "--output")
 
     def start_new(self):
         """Remove results that would be taken for the new run's, where there is no run to resume."""
@@ -119,7 +126,7 @@ class RunFolder:
 
     def refuse_other_options(self, path, before):
         for name, value in self.fixed_options.items():
-            option = "--" + name.replace("_", "-")
+            option, wanted = "--" + name.replace("_", "-"), before.get(name)
             if name not in before:
                 raise UserError(f"{path}: a run from before there was {option}; start again with --restart, "
                                 "or elsewhere with --output")

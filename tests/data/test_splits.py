@@ -91,3 +91,13 @@ def test_no_training_review_reads_the_same_as_a_validation_review(tmp_path):
     reviews = splits(write_folder(tmp_path, train, words=[str(k) for k in range(20)]), "--validation", "0.25")
     trained, validated = ({review[0] for review in rows(reviews[split])} for split in ("train", "validation"))
     assert len(reviews["validation"]) == 10 and trained == set(range(20)) - validated
+
+
+def test_a_language_model_holds_out_the_films_that_a_classifier_does(tmp_path):
+    kinds = ["pos", "neg", "unsup"]
+    train = {f"{k}_9.txt\t{kinds[k % 3]}\t9\ttt{k % 20}": str(k) for k in range(60)}
+    write_folder(tmp_path, train, words=[str(k) for k in range(60)])
+    classifier, language_model = (splits(tmp_path, "--validation", "0.25", unlabelled=some) for some in (False, True))
+    held_out = {film for film in classifier["validation"].films}
+    assert {film for film in language_model["validation"].films} == held_out
+    assert not held_out & {film for film in language_model["train"].films}

@@ -85,7 +85,7 @@ def test_the_ladder_at_a_site_without_mem_and_gres_gives_the_results_of_a_run_wi
     sites.wait_for("epoch  2", jobs["3a"], log)
     sites.run("scancel", "--batch", "--signal=USR1", jobs["3a"])
     complete(sites, jobs)
-    assert "stopped by SIGUSR1 in epoch" in log.read_text() and "going on in epoch" in log.read_text()
+    assert "stopped by SIGUSR1 in epoch" in log.read_text() and "resuming in epoch" in log.read_text()
     # `timeout` ends the scripts, too, if it comes to that.
     sites.run("timeout", "600", "make", "ladder", "VENV=", DATA=str(sites.folder / "preprocessed_data"),
               RESULTS=str(tmp_path), REPORT=str(tmp_path))

@@ -33,7 +33,7 @@ def test_two_preempted_processes_go_on_for_all_their_restart_when_there_is_room_
     cluster.wait()
     text = log.read_text()
     assert cluster.job(job)["JobState"] == "COMPLETED", text
-    assert text.count("2 processes") == 2 and "stopped by SIGTERM in epoch" in text and "going on in epoch" in text
+    assert text.count("2 processes") == 2 and "stopped by SIGTERM in epoch" in text and "resuming in epoch" in text
     assert (results / "test_table.csv").exists()
 
 

@@ -12,6 +12,8 @@ pytestmark = pytest.mark.slow
 PYTHON = """#!/usr/bin/env python3
 import os, pathlib, signal, sys, time
 script, *options = sys.argv[1:]
+if script == "-m":          # tells which scripts a part has
+    os.execvp("python3", ["python3", *sys.argv[1:]])
 output = pathlib.Path(options[options.index("--output") + 1])
 output.mkdir(parents=True, exist_ok=True)
 print(f"{script}: {os.environ['WORLD_SIZE']} processes on {len(os.sched_getaffinity(0))} cores", flush=True)

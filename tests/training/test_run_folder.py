@@ -212,3 +212,9 @@ def test_a_run_is_resumed_in_its_precision_where_auto_would_take_another(tmp_pat
     run(resumed)
     assert resumed.options.precision == "bfloat16"
     assert load_checkpoint(tmp_path / "BOW.model", "1a")["options"]["precision"] == "bfloat16"
+
+
+def test_a_folder_with_the_results_of_another_part_is_refused(tmp_path):
+    run(points_training(tmp_path))
+    with pytest.raises(UserError, match="holds the results of part 1a; choose another folder with --output"):
+        run(crops_training(tmp_path))
