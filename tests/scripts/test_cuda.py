@@ -127,7 +127,9 @@ def test_no_batch_of_an_evaluation_waits_for_the_device(name, trained):
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(name, start, trained, tmp_path):
     if name == "3c":
         trained("3a")
-    options = "--epochs", 2, "--batch-size", 100, "--schedule", "constant", "--validation", 0.2, "--patience", 2
+    options = ["--epochs", 2, "--batch-size", 100, "--schedule", "constant"]
+    if name != "3c":        # whose language model would have to hold the same reviews out
+        options += ["--validation", 0.2, "--patience", 2]
     assert start(name, tmp_path / "whole", *options)[0] == 0
     steps = []
 

@@ -263,7 +263,14 @@ def test_3c_drops_duplicates_only_if_its_language_model_did(run_here, data, lang
                                  "--drop-duplicates", "--language-model", tmp_path / "language.model")
     assert status == 2
     assert stderr.startswith("error: --drop-duplicates: ")
-    assert "language.model was trained on the duplicates; train 3a" in stderr
+    assert "language.model was trained with another, on reviews that are left out here; train 3a" in stderr
+
+
+def test_3c_holds_reviews_out_only_if_its_language_model_did(run_here, data, language_model, tmp_path):
+    status, _, stderr = run_here(TRAINING_SCRIPTS["3c"], "--data", data, "--output", tmp_path, "--device", "cpu",
+                                 "--validation", 0.2, "--language-model", language_model)
+    assert status == 2
+    assert stderr.startswith("error: --validation: ") and "train 3a with the same --validation" in stderr
 
 
 @pytest.mark.parametrize("argv", [["--fine-tune", "none"], ["--layer-decay", "0"], ["--layer-decay", "1.1"],
