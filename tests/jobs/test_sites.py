@@ -87,8 +87,8 @@ def test_the_ladder_at_a_site_without_mem_and_gres_gives_the_results_of_a_run_wi
     complete(sites, jobs)
     assert "stopped by SIGUSR1 in epoch" in log.read_text() and "resuming in epoch" in log.read_text()
     # `timeout` ends the scripts, too, if it comes to that.
-    sites.run("timeout", "600", "make", "ladder", "VENV=", DATA=str(sites.folder / "preprocessed_data"),
-              RESULTS=str(tmp_path), REPORT=str(tmp_path))
+    sites.run("timeout", "600", "make", "ladder", "VENV=", f"DATA={sites.folder}/preprocessed_data",
+              f"RESULTS={tmp_path}", f"REPORT={tmp_path}")
     results = sites.folder / "vista"
     for part, model in MODELS.items():
         assert (results / part / "test_table.csv").exists()
