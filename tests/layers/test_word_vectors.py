@@ -68,3 +68,10 @@ def test_words_are_multiplied_once_on_a_cpu_without_gradients(device):
     assert not x.multiply_once()
     with torch.no_grad():
         assert x.multiply_once() == (device == "cpu")
+
+
+def test_without_gradients_the_cell_state_is_float32_in_bfloat16_too():
+    layer = StatefulLSTM(4, 6)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        layer(WordVectors(torch.randn(9, 4), torch.randint(0, 9, (2, 5))))
+    assert layer.c.dtype == torch.float32
