@@ -40,15 +40,15 @@ def build_training(argv=None, logger=None):
         test_every=3, step_epochs=10, sequence_length=100, hidden_units=500, lstm_layers=1, pooling="max",
         vocab_size=8000, drop_stop_words=False, several_processes=True)
     reviews, vocabulary = read_splits(options)
-    data = {split: Crops(some, options.sequence_length * (1 if split == "train" else 2))
-            for split, some in reviews.items()}
+    data = {split: Crops(some, options.sequence_length * (1 if split == "train" else 2),
+                         padding_counts=options.pooling != "concat") for split, some in reviews.items()}
 
     arguments = dict(vocab_size=len(vocabulary) + 1, no_of_hidden_units=options.hidden_units,
                      lstm_layers=options.lstm_layers, dropout=options.dropout, pooling=options.pooling)
     model = RNN_model(**arguments).to(options.device)
 
     def predict(model, batch):
-        return model(batch.tokens, batch.labels, train=model.training)          # loss, logits
+        return model(batch.tokens, batch.labels, train=model.training, lengths=batch.lengths)  # loss, logits
 
     model, predict = ensemble_with_ngrams(model, predict, reviews["train"], options)
     optimizer = build_optimizer(model.parameters(), options)

@@ -43,15 +43,16 @@ def build_training(argv=None, logger=None):
         vocab_size=100_000, drop_stop_words=False, several_processes=True)
     reviews, vocabulary = read_splits(options, words="glove")
     glove = read_glove_embeddings(options.data, len(vocabulary), options.device)    # words + 1, dimensions
-    data = {split: Crops(some, options.sequence_length * (1 if split == "train" else 2))
-            for split, some in reviews.items()}
+    data = {split: Crops(some, options.sequence_length * (1 if split == "train" else 2),
+                         padding_counts=options.pooling != "concat") for split, some in reviews.items()}
 
     arguments = dict(no_of_hidden_units=options.hidden_units, lstm_layers=options.lstm_layers,
                      dropout=options.dropout, pooling=options.pooling, in_size=glove.shape[1])
     model = RNN_model(**arguments).to(options.device)
 
     def predict(model, batch):
-        return model(WordVectors(glove, batch.tokens), batch.labels, train=model.training)      # loss, logits
+        x = WordVectors(glove, batch.tokens)
+        return model(x, batch.labels, train=model.training, lengths=batch.lengths)              # loss, logits
 
     model, predict = ensemble_with_ngrams(model, predict, reviews["train"], options)
     optimizer = build_optimizer(model.parameters(), options)

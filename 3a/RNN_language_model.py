@@ -4,8 +4,8 @@ import torch
 from torch import nn
 
 from common.layers.batch_norm import TimestepBatchNorm
+from common.layers.decoders import AdaptiveDecoder, LinearDecoder
 from common.layers.locked_dropout import LockedDropout
-from common.layers.losses import linear_cross_entropy
 from common.layers.stateful_lstm import StatefulLSTM
 from common.layers.word_vectors import WordEmbedding
 
@@ -18,9 +18,10 @@ class RNN_language_model(nn.Module):
         no_of_hidden_units: width of the embedding and of every LSTM layer.
         dropout: probability that a hidden unit is dropped in training.
         lstm_layers: number of LSTM layers; the assignment has three.
+        cutoffs: of AdaptiveDecoder; without any the decoder is linear, as in the assignment.
     """
 
-    def __init__(self, vocab_size, no_of_hidden_units, dropout=0.3, lstm_layers=3):
+    def __init__(self, vocab_size, no_of_hidden_units, dropout=0.3, lstm_layers=3, cutoffs=()):
         super().__init__()
         self.vocab_size, self.lstm_layers, self.dropout = vocab_size, lstm_layers, dropout
         for k in range(1, lstm_layers + 1):     # lstm1, bn_lstm1, dropout1, lstm2, ...
@@ -29,7 +30,8 @@ class RNN_language_model(nn.Module):
             self.add_module(f"dropout{k}", LockedDropout())
         # Made after the LSTM layers, so that a seed draws the weights that it drew for benchmarks/results.
         self.embedding = WordEmbedding(vocab_size, no_of_hidden_units)
-        self.decoder = nn.Linear(no_of_hidden_units, vocab_size)
+        self.decoder = (AdaptiveDecoder(no_of_hidden_units, vocab_size, cutoffs) if cutoffs else
+                        LinearDecoder(no_of_hidden_units, vocab_size))
         self.loss = nn.CrossEntropyLoss()
 
     def reset_state(self):
@@ -89,5 +91,5 @@ class RNN_language_model(nn.Module):
         else:
             counts = (torch.arange(1, x.shape[1], device=x.device) < lengths[:, None]).flatten()
             total = counts.sum()
-        loss, correct = linear_cross_entropy(h, self.decoder.weight, self.decoder.bias, targets, counts)
+        loss, correct = self.decoder.score(h, targets, counts)
         return loss, correct, total

@@ -8,6 +8,7 @@ curves.png and test_table.csv to --output. Loss, perplexity and next-word accura
 twice the training length of the test reviews, without the padding. The assignment's 75 epochs took about a day.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -15,10 +16,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 
+from common.arguments import positive_int
 from common.data.batches import Crops
+from common.data.reviews import read_vectors_of
 from common.data.splits import read_splits
 from common.errors import run_script
-from common.options import TRAINING_DEFAULTS, parse_options
+from common.options import TRAINING_DEFAULTS, Option, parse_options
 from common.processes import processes
 from common.results.records import save_table
 from common.training.loop import Training
@@ -26,11 +29,15 @@ from common.training.run import run
 from common.training.schedules import build_optimizer
 from RNN_language_model import RNN_language_model
 
+CUTOFFS = Option("model", [], nargs="*", type=positive_int, metavar="N",
+                 help="token ids at which the clusters of an adaptive softmax begin; none has the assignment's decoder")
+WORD_VECTORS = Option("model", False, action=argparse.BooleanOptionalAction,
+                      help="start the embedding from the word vectors that preprocessing wrote")
 RECIPES = {
     "assignment": {},
     # For those without a GPU.
-    "short": dict(hidden_units=256, dropout=0.1, drop_duplicates=True, epochs=4, batch_size=100, schedule="one-cycle",
-                  learning_rate=0.003),
+    "short": dict(hidden_units=320, dropout=0.05, vocab_size=20_000, cutoffs=[1000, 4000], word_vectors=True,
+                  drop_duplicates=True, epochs=10, batch_size=100, schedule="one-cycle", learning_rate=0.006),
 }
 
 
@@ -39,21 +46,28 @@ def build_training(argv=None, logger=None):
     options = parse_options(
         __doc__, __file__, argv, presets={"recipe": RECIPES}, **TRAINING_DEFAULTS | dict(
             epochs=75, test_every=2, schedule="step", step_epochs=50, clip_norm=2.0, sequence_length=50,
-            hidden_units=500, lstm_layers=3, dropout=0.3, vocab_size=8000), several_processes=True)
+            hidden_units=500, lstm_layers=3, dropout=0.3, vocab_size=8000, cutoffs=CUTOFFS,
+            word_vectors=WORD_VECTORS), several_processes=True)
     reviews, vocabulary = read_splits(options, unlabelled=True)
     # The assignment trains on the padding of short reviews too.
     data = {split: Crops(some, options.sequence_length) if split == "train" else
             Crops(some, 2 * options.sequence_length, padding_counts=False) for split, some in reviews.items()}
 
     arguments = dict(vocab_size=len(vocabulary) + 1, no_of_hidden_units=options.hidden_units,
-                     dropout=options.dropout, lstm_layers=options.lstm_layers)
-    model = RNN_language_model(**arguments).to(options.device)
+                     dropout=options.dropout, lstm_layers=options.lstm_layers,
+                     cutoffs=sorted({cutoff for cutoff in options.cutoffs if cutoff <= len(vocabulary)}))
+    model = RNN_language_model(**arguments)
+    vectors = read_vectors_of(options.data, vocabulary) if options.word_vectors else None
+    if options.word_vectors:
+        model.embedding.start_from(vectors)
+    model.to(options.device)
 
     def score(model, batch):
         return model(batch.tokens, train=model.training, lengths=batch.lengths, keep_logits=False)
 
     optimizer = build_optimizer(model.parameters(), options)
-    return Training("3a", model, arguments, optimizer, score, data, vocabulary, options, logger=logger)
+    return Training("3a", model, arguments, optimizer, score, data, vocabulary, options, vectors,
+                    logger)
 
 
 def main():

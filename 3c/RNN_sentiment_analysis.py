@@ -54,18 +54,18 @@ def build_training(argv=None, logger=None):
     options.vocab_size = max(options.vocab_size, known)
     reviews, vocabulary = read_splits(options)
     check_words(language_model, options.language_model, vocabulary[:known])
-    data = {split: Crops(some, options.sequence_length * (1 if split == "train" else 2))
-            for split, some in reviews.items()}
+    data = {split: Crops(some, options.sequence_length * (1 if split == "train" else 2),
+                         padding_counts=options.pooling != "concat") for split, some in reviews.items()}
 
-    arguments = dict(language_model["arguments"], vocab_size=len(vocabulary) + 1, dropout=options.dropout,
-                     pooling=options.pooling)
+    arguments = {name: language_model["arguments"][name] for name in ("no_of_hidden_units", "lstm_layers")} | dict(
+        vocab_size=len(vocabulary) + 1, dropout=options.dropout, pooling=options.pooling)
     model = RNN_model(**arguments)
     model.load_language_model(language_model["model"])
     model.to(options.device).requires_grad_(False)
     layers = [layer.requires_grad_() for layer in model.layers_to_train(options.fine_tune)]
 
     def predict(model, batch):
-        return model(batch.tokens, batch.labels, train=model.training)          # loss, logits
+        return model(batch.tokens, batch.labels, train=model.training, lengths=batch.lengths)  # loss, logits
 
     model, predict = ensemble_with_ngrams(model, predict, reviews["train"], options)
     optimizer = build_optimizer(parameter_groups(model, layers, options), options)

@@ -28,7 +28,9 @@ GROUPS = {
         "hidden_layers": dict(type=positive_int, metavar="N", help="hidden layers before the output"),
         "lstm_layers": dict(type=positive_int, metavar="N",
                             help="LSTM layers, each with batch normalisation and locked dropout"),
-        "pooling": dict(choices=["max", "mean"], help="pooling over time"),
+        "pooling": dict(choices=["max", "mean", "concat"],
+                        help="over time: maximum, mean, or concat, the last timestep, mean and maximum side by side, "
+                             "without the padding"),
         "dropout": dict(type=number(float, 0, 0.99), metavar="P",
                         help="probability that a hidden unit is dropped in training")},
     "training": {

@@ -125,14 +125,17 @@ class GloveRNN(LSTMLayers):
 
     def __init__(self, no_of_hidden_units, lstm_layers=1, dropout=0.5, pooling="max", in_size=300):
         super().__init__(in_size, no_of_hidden_units, lstm_layers, dropout)
-        self.pool = {"max": nn.MaxPool1d, "mean": nn.AvgPool1d}[pooling]
-        self.fc_output = nn.Linear(no_of_hidden_units, 1)
+        self.pools = [
+            {"last": lambda h: h[:, :, -1], "max": lambda h: h.amax(dim=2), "mean": lambda h: h.mean(dim=2)}[kind]
+            for kind in (["last", "mean", "max"] if pooling == "concat" else [pooling])
+        ]
+        self.fc_output = nn.Linear(len(self.pools) * no_of_hidden_units, 1)
 
     def forward(self, x, t, train=True):
         self.reset_state()
         outputs = [self.step(x[:, i], train) for i in range(x.shape[1])]
         outputs = torch.stack(outputs, dim=2)  # batch, features, time
-        pooled = self.pool(outputs.shape[2])(outputs)[:, :, 0]  # batch, features
+        pooled = torch.cat([pool(outputs) for pool in self.pools], dim=1)  # batch, features of all pools
         logit = self.fc_output(pooled)[:, 0]  # batch
         return F.binary_cross_entropy_with_logits(logit, t), logit
 

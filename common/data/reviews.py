@@ -185,6 +185,13 @@ def read_glove_embeddings(folder, vocab_size, device="cpu"):
     return torch.from_numpy(embeddings[:vocab_size + 1]).to(device)
 
 
+def read_vectors_of(folder, vocabulary):
+    """GloVe vectors of the words -> (words + 1, dimensions) float32, zeros for the unknown token and where none is known."""
+    rows = {word: row for row, word in enumerate(read_dictionary(folder, "glove"), 1)}
+    embeddings = read_glove_embeddings(folder, len(rows))
+    return embeddings[[0, *(rows.get(word, 0) for word in vocabulary)]]
+
+
 def without_stop_words(token_ids, lengths, vocabulary):
     """Token ids and lengths of reviews without their stop words; nothing left becomes one unknown token."""
     stop_ids = [k for k, word in enumerate(vocabulary, 1) if word in STOP_WORDS]

@@ -33,5 +33,18 @@ class WordVectors:
 class WordEmbedding(nn.Embedding):
     """nn.Embedding whose output the LSTM layer after it looks up: token ids (batch, time) -> WordVectors."""
 
+    @torch.no_grad()
+    def start_from(self, vectors):
+        """Take vectors (words, dimensions) as the weights to learn from, each dimension to mean 0 and deviation 1.
+
+        That is how nn.Embedding draws weights, which it keeps where a row of vectors is zeros and where the
+        embedding is wider.
+        """
+        known = vectors.any(dim=1)                                              # words
+        deviation, mean = torch.std_mean(vectors[known], dim=0)
+        standardised = (vectors[known] - mean) / deviation.clamp(min=1e-12)
+        width = min(vectors.shape[1], self.embedding_dim)
+        self.weight[known, :width] = standardised[:, :width]
+
     def forward(self, token_ids):
         return WordVectors(self.weight, token_ids)

@@ -73,7 +73,7 @@ def timestep_contributions(network, predict, batch):
     """What each timestep adds to the logits by way of the pooling; with the output's bias these sum to the logit.
 
     Max pooling takes a feature from the one timestep where it is largest, mean pooling takes an equal
-    share of it from all.
+    share of it from all, and last pooling all of it from the last.
 
     Args:
         network: Pooling layers, whose results side by side are the input of `fc_output`.
@@ -97,6 +97,8 @@ def timestep_contributions(network, predict, batch):
         h = layer.mask_padding(h, batch.lengths).float()                        # batch, time, features
         if layer.kind == "mean":
             added += (h * weight).sum(dim=2) / batch.lengths[:, None]
+        elif layer.kind == "last":
+            added += (h * weight).sum(dim=2)
         else:
             largest, timesteps = h.max(dim=1)                                   # batch, features
             added.scatter_add_(1, timesteps, largest * weight)

@@ -178,7 +178,7 @@ class SequenceTest(PartTest):
     """LSTMs, by sequence length: the assignment's table."""
 
     def crops(self, reviews, length):
-        return Crops(reviews, length)
+        return Crops(reviews, length, padding_counts=self.checkpoint["arguments"]["pooling"] != "concat")
 
     def test(self, reviews):
         """Test crops of the sequence lengths asked for, then whole reviews."""

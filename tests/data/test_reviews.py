@@ -7,7 +7,7 @@ import pytest
 import torch
 from small_reviews import TEST, TRAIN, WORDS, make_reviews, rows, write_folder
 
-from common.data.reviews import read_glove_embeddings, read_reviews, without_stop_words
+from common.data.reviews import read_glove_embeddings, read_reviews, read_vectors_of, without_stop_words
 from common.errors import UserError
 
 
@@ -83,6 +83,13 @@ def test_embeddings_are_those_of_the_unknown_token_and_the_first_words(tmp_path)
     embeddings = np.arange(12, dtype=np.float32).reshape(4, 3)
     np.save(tmp_path / "glove_embeddings.npy", embeddings)
     np.testing.assert_array_equal(read_glove_embeddings(tmp_path, 2), embeddings[:3])
+
+
+def test_vectors_are_found_by_word_and_are_zeros_for_words_without_one(tmp_path):
+    np.save(tmp_path / "glove_dictionary.npy", np.array(["great", "film"]))
+    np.save(tmp_path / "glove_embeddings.npy", np.array([[0, 0], [1, 2], [3, 4]], np.float32))
+    found = read_vectors_of(tmp_path, ["film", "nowhere", "great"])
+    np.testing.assert_array_equal(found, [[0, 0], [3, 4], [0, 0], [1, 2]])
 
 
 def test_fewer_embeddings_than_words_are_refused(tmp_path):

@@ -2,12 +2,13 @@
 
 import pytest
 import torch
-from sequences import BATCH, OUT_SIZE, assert_close, sequence
+from sequences import BATCH, OUT_SIZE, TIME, assert_close, sequence
 
-from common.layers.pooling import Pooling
+from common.layers.pooling import ConcatPooling, Pooling
 
 KINDS = pytest.mark.parametrize("kind, of_one", [
-    ("max", lambda h: h.max(dim=0).values), ("mean", lambda h: h.mean(dim=0))], ids=["max", "mean"])
+    ("max", lambda h: h.max(dim=0).values), ("mean", lambda h: h.mean(dim=0)), ("last", lambda h: h[-1])],
+    ids=["max", "mean", "last"])
 
 
 @KINDS
@@ -23,3 +24,15 @@ def test_timesteps_from_a_reviews_length_on_are_left_out(kind, of_one, learns, d
     h = sequence(OUT_SIZE, device=device).detach().requires_grad_(learns)
     lengths = torch.arange(1, BATCH + 1, device=device)
     assert_close(Pooling(kind)(h, lengths), torch.stack([of_one(h[k, :k + 1]) for k in range(BATCH)]))
+
+
+@pytest.mark.parametrize("lengths", [None, torch.arange(1, BATCH + 1)], ids=["without lengths", "with lengths"])
+def test_concat_has_last_mean_and_maximum_side_by_side(lengths):
+    h = sequence(OUT_SIZE)
+    expected = [Pooling(kind)(h, lengths) for kind in ("last", "mean", "max")]
+    assert_close(ConcatPooling()(h, lengths), torch.cat(expected, dim=1))
+
+
+def test_a_length_beyond_the_timesteps_counts_as_all_of_them():
+    h = sequence(OUT_SIZE)
+    assert_close(ConcatPooling()(h, torch.full((BATCH,), TIME + 3)), ConcatPooling()(h))

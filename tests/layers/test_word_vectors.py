@@ -75,3 +75,23 @@ def test_without_gradients_the_cell_state_is_float32_in_bfloat16_too():
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         layer(WordVectors(torch.randn(9, 4), torch.randint(0, 9, (2, 5))))
     assert layer.c.dtype == torch.float32
+
+
+def test_an_embedding_starts_from_vectors_standardised_by_dimension():
+    embedding, vectors = WordEmbedding(WORDS, IN_SIZE), 3 + 5 * torch.randn(WORDS, IN_SIZE)
+    embedding.start_from(vectors)
+    expected = (vectors - vectors.mean(dim=0)) / vectors.std(dim=0)
+    assert_close(embedding.weight, expected)
+
+
+@pytest.mark.parametrize("width", [IN_SIZE - 2, IN_SIZE + 2])
+def test_an_embedding_keeps_its_own_weights_where_there_are_no_vectors(width):
+    embedding, vectors = WordEmbedding(WORDS, width), torch.randn(WORDS, IN_SIZE)
+    vectors[[0, 3]] = 0
+    before = embedding.weight.clone()
+    embedding.start_from(vectors)
+    changed = embedding.weight != before
+    expected = torch.zeros(WORDS, width, dtype=torch.bool)
+    expected[:, :IN_SIZE] = True
+    expected[[0, 3]] = False
+    assert torch.equal(changed, expected)

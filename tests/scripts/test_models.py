@@ -43,14 +43,17 @@ VARIANTS = [
     ("2a", WORDS),
     ("2a", WORDS | {"lstm_layers": 2}),
     ("2a", WORDS | {"pooling": "mean"}),
+    ("2a", WORDS | {"pooling": "concat"}),
     ("2b", VECTORS),
     ("2b", VECTORS | {"lstm_layers": 2, "pooling": "mean"}),
+    ("2b", VECTORS | {"pooling": "concat"}),
     ("2b words", VECTORS),
     ("2b words", VECTORS | {"lstm_layers": 2, "pooling": "mean"}),
     ("3a", WORDS),
     ("3a", WORDS | {"lstm_layers": 1}),
     ("3c", WORDS),
     ("3c", WORDS | {"pooling": "mean"}),
+    ("3c", WORDS | {"pooling": "concat"}),
 ]
 RNN_CLASSIFIERS = [variant for variant in VARIANTS if MODEL_NAMES[variant[0]] == "RNN_model"]
 RECURRENT = RNN_CLASSIFIERS + [variant for variant in VARIANTS if variant[0] == "3a"]
@@ -337,6 +340,26 @@ def test_3a_scores_the_next_token_of_all_but_the_last():
     assert_close(loss, F.cross_entropy(logits.transpose(1, 2).reshape(-1, VOCAB), x[:, 1:].flatten()))
 
 
+def adaptive_3a():
+    model = model_class("3a")(**WORDS, no_of_hidden_units=HIDDEN, dropout=0.0, cutoffs=[5, 11])
+    randomise(model)
+    return model
+
+
+def test_3a_with_an_adaptive_softmax_scores_its_own_logits():
+    ours = adaptive_3a()
+    (x,) = draw_inputs("3a", 0)
+    mean_loss, logits = run(ours, (x,))
+    gradients = {name: gradient.clone() for name, gradient in named_gradients(ours).items()}
+    ours.zero_grad()
+    loss, correct, targets = ours(x, keep_logits=False)
+    (loss / targets).backward()
+    assert_close(loss / targets, mean_loss)
+    assert_close(mean_loss, F.cross_entropy(logits.transpose(1, 2).reshape(-1, VOCAB), x[:, 1:].flatten()))
+    assert correct == (logits.argmax(dim=1) == x[:, 1:]).sum()
+    assert_close(named_gradients(ours), gradients)
+
+
 def test_3a_gives_the_logits_alone_when_not_training():
     ours = pair(("3a", WORDS))[0]
     logits = ours(*draw_inputs("3a", 0), train=False)
@@ -378,14 +401,15 @@ def test_3a_score_leaves_out_what_lies_beyond_a_reviews_length():
 # Fine-tuning
 
 
-def test_3c_takes_all_but_the_decoder_of_a_language_model():
+@pytest.mark.parametrize("adaptive", [False, True], ids=["linear decoder", "adaptive softmax"])
+def test_3c_takes_all_but_the_decoder_of_a_language_model(adaptive):
     ours = model_class("3c")(**WORDS, no_of_hidden_units=HIDDEN)
     output = ours.fc_output.weight.clone()
-    language_model = pair(("3a", WORDS))[1].state_dict()
+    language_model = (adaptive_3a() if adaptive else pair(("3a", WORDS))[1]).state_dict()
     ours.load_language_model(language_model)
     taken = ours.state_dict().keys() & language_model.keys()
     assert ours.state_dict().keys() - taken == {"fc_output.weight", "fc_output.bias"}
-    assert language_model.keys() - taken == {"decoder.weight", "decoder.bias"}
+    assert all(name.startswith("decoder.") for name in language_model.keys() - taken)
     assert all(torch.equal(ours.state_dict()[name], language_model[name]) for name in taken)
     assert torch.equal(ours.fc_output.weight, output)
 

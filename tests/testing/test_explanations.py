@@ -19,7 +19,7 @@ def make_batch(rows, lengths):
     return Batch(torch.tensor(rows), torch.zeros(len(rows)), torch.tensor(lengths))
 
 
-@pytest.mark.parametrize("pooling", ["max", "mean"])
+@pytest.mark.parametrize("pooling", ["max", "mean", "concat"])
 @pytest.mark.parametrize("lstm_layers", [1, 2])
 def test_timesteps_contributions_and_the_bias_sum_to_the_logit(pooling, lstm_layers):
     network = build("2a", pooling=pooling, lstm_layers=lstm_layers)[1]

@@ -1,6 +1,7 @@
-"""The loss over a large vocabulary, without keeping the logits of all words."""
+"""Decoders from hidden units to the next word, and their loss without keeping the logits of all words."""
 
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 CHUNK_ROWS = 1000   # targets whose logits exist at one time
@@ -61,3 +62,42 @@ def linear_cross_entropy(h, weight, bias, targets, counts=None):
     """
     # Whether gradients are wanted can only be told out here: within, they always seem to be for weights that learn.
     return _LinearCrossEntropy.apply(h, weight, bias, targets, counts, torch.is_grad_enabled())
+
+
+class LinearDecoder(nn.Linear):
+    """A logit for every word: (..., features) -> (..., vocab)."""
+
+    def score(self, h, targets, counts=None):
+        """linear_cross_entropy of the logits of h (targets, features); targets and counts as there."""
+        return linear_cross_entropy(h, self.weight, self.bias, targets, counts)
+
+
+class AdaptiveDecoder(nn.AdaptiveLogSoftmaxWithLoss):
+    """Adaptive softmax (Grave et al. 2017): the rarer a word, the fewer features it is told by.
+
+    Args:
+        features: width of the input.
+        vocab_size: number of words, in order of falling frequency.
+        cutoffs: ascending token ids, at each of which a cluster of rarer words begins; each cluster reads half as many
+            features as the words before it.
+    """
+
+    def __init__(self, features, vocab_size, cutoffs):
+        super().__init__(features, vocab_size, cutoffs, div_value=2, head_bias=True)
+
+    def forward(self, h):
+        """Logarithms of the words' probabilities, which serve as logits: (batch, time, features) -> (..., vocab)."""
+        with torch.autocast(h.device.type, enabled=False):
+            return self.log_prob(h.flatten(0, 1).float()).view(*h.shape[:2], -1)
+
+    def score(self, h, targets, counts=None):
+        """What LinearDecoder.score gives; the logits of rare words are found only where one is the target."""
+        # The library sums logarithms in the type that they have, for which bfloat16 is too coarse.
+        with torch.autocast(h.device.type, enabled=False):
+            h = h.float()
+            log_probabilities = super().forward(h, targets).output              # targets
+            with torch.no_grad():
+                right = self.predict(h) == targets                              # targets
+        if counts is not None:
+            log_probabilities, right = log_probabilities * counts, right & counts
+        return -log_probabilities.sum(), right.sum()

@@ -1,19 +1,20 @@
-"""linear_cross_entropy gives what cross entropy of all logits gives, without keeping them."""
+"""Decoders score the next word as the cross entropy of all logits does, without keeping them."""
 
 import pytest
 import torch
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-import common.layers.losses
-from common.layers.losses import linear_cross_entropy
+import common.layers.decoders
+from common.layers.decoders import AdaptiveDecoder, linear_cross_entropy
 
 TARGETS, FEATURES, VOCAB = 13, 6, 20
+CUTOFFS = [5, 12]
 
 
 @pytest.fixture(params=[4, 13, 1000], ids=["chunks", "exactly one chunk", "less than a chunk"])
 def chunk_rows(request, monkeypatch):
-    monkeypatch.setattr(common.layers.losses, "CHUNK_ROWS", request.param)
+    monkeypatch.setattr(common.layers.decoders, "CHUNK_ROWS", request.param)
 
 
 def draw_inputs(device):
@@ -86,3 +87,40 @@ def test_large_logits_stay_finite(device):
     (h, weight, bias), targets = draw_inputs(device)
     loss, _ = linear_cross_entropy(1000 * h, weight, bias, targets)
     torch.testing.assert_close(loss, plain(1000 * h, weight, bias, targets)[0])
+
+
+def adaptive_decoder(device="cpu"):
+    """(decoder, hidden units (targets, features), targets of each cluster)."""
+    torch.manual_seed(0)
+    decoder = AdaptiveDecoder(FEATURES, VOCAB, CUTOFFS).to(device)
+    h = (3 * torch.randn(TARGETS, FEATURES)).to(device).requires_grad_()
+    return decoder, h, (torch.arange(TARGETS) * 7 % VOCAB).to(device)
+
+
+def test_an_adaptive_softmax_gives_probabilities_that_sum_to_1(device):
+    decoder, h, _ = adaptive_decoder(device)
+    log_probabilities = decoder(h.view(1, TARGETS, FEATURES))
+    assert log_probabilities.shape == (1, TARGETS, VOCAB)
+    torch.testing.assert_close(log_probabilities.exp().sum(dim=2), torch.ones(1, TARGETS, device=device))
+
+
+@pytest.mark.parametrize("scored", [[0, 1, 4, 12], [], range(TARGETS)], ids=["some", "none", "all"])
+def test_an_adaptive_softmax_is_scored_as_the_cross_entropy_of_its_probabilities(scored, device):
+    decoder, h, targets = adaptive_decoder(device)
+    counts = torch.zeros(TARGETS, dtype=torch.bool, device=device)
+    counts[list(scored)] = True
+    loss, correct = decoder.score(h, targets, counts)
+    logits = decoder(h[None])[0][counts]
+    expected = F.nll_loss(logits, targets[counts], reduction="sum")
+    torch.testing.assert_close([loss, correct], [expected, (logits.argmax(dim=1) == targets[counts]).sum()])
+    learn = [h, *decoder.parameters()]
+    torch.testing.assert_close(torch.autograd.grad(loss, learn), torch.autograd.grad(expected, learn))
+
+
+def test_in_bfloat16_an_adaptive_softmax_is_computed_in_float32(device):
+    decoder, h, targets = adaptive_decoder(device)
+    expected, _ = decoder.score(h, targets)
+    with torch.autocast(device, torch.bfloat16):
+        loss, _ = decoder.score(h.bfloat16(), targets)
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss, expected, rtol=2e-2, atol=2e-2)
