@@ -2,9 +2,9 @@
 
     python benchmarks/ngram_weights.py 1a --recipe best --validation 0.2 --output results/chosen/1a
 
-Takes the options of a training that has ended, with --validation and --ngrams, and prints loss and accuracy of the
-ensemble on whole reviews (1a, 1b) or crops of 400 tokens, for weights from 0, the network alone, to 1, the n-grams alone.
-Network and n-grams learn from losses of their own, so one training serves for all weights.
+Takes the options of the part's training script, with --validation and --ngrams; trains, and prints loss and accuracy of
+the ensemble on whole validation reviews, for weights from 0, the network alone, to 1, the n-grams alone. Network and
+n-grams learn from losses of their own, so one training serves for all weights. The test reviews are not looked at.
 """
 
 import importlib
@@ -17,24 +17,25 @@ sys.path.insert(0, str(ROOT))
 import torch
 from torch.nn import functional as F
 
-from common.data.batches import Crops, in_order
+from common.data.batches import Crops, WholeReviews, by_length
 from common.devices import autocast
 from common.errors import UserError, run_script
 from common.layers.ensemble import Ensemble, member_logits
 from common.parts import PARTS
+from common.training.run import run
 
-TOKENS = 400
+TOKENS_OF_A_BATCH = 100_000     # with the padding
 
 
 def validation_logits(training):
     """(network's logits, n-grams' logits, labels), each (reviews,), of the validation reviews."""
     data = training.data["validation"]
     if isinstance(data, Crops):
-        data = Crops(data.reviews, TOKENS)
+        data = WholeReviews(data.reviews)
     found = []
     training.model.eval()
     with torch.inference_mode(), autocast(training.options):
-        for indices in in_order(len(data.reviews), 4 * training.options.batch_size):
+        for indices in by_length(data.reviews.host_lengths, TOKENS_OF_A_BATCH):
             batch = data.batch(indices)
             logits = member_logits(training.model, None, batch)
             found.append([logits["network"], logits["n-grams"], batch.labels])
@@ -48,10 +49,11 @@ def main():
         return
     sys.path.insert(0, str(ROOT / part))
     training = importlib.import_module(Path(PARTS[part].train).stem).build_training(argv)
-    checkpoint = training.folder.trained()
-    if not checkpoint or "validation" not in training.data or not isinstance(training.model, Ensemble):
-        raise UserError("--output: holds no finished training with --validation and --ngrams; train one first")
-    training.model.load_state_dict(checkpoint["model"])
+    if "validation" not in training.data or not isinstance(training.model, Ensemble):
+        raise UserError("--validation, --ngrams: both are needed to choose the weight of the n-grams")
+    # What a training measures at its end, on which no choice may be made.
+    training.data["test"] = training.data["validation"]
+    run(training)
     network, ngrams, labels = validation_logits(training)
     print(f"part {part} | {len(labels):,} validation reviews")
     for weight in torch.linspace(0, 1, 11).tolist():

@@ -57,7 +57,8 @@ def load_checkpoint(path, part, device="cpu"):
 
 
 def check_words(checkpoint, path, vocabulary, glove=None):
-    """Refuse data whose token ids mean other words, or other word vectors, than the checkpoint's."""
-    if checkpoint["vocabulary"] != vocabulary or checkpoint["inputs"]["glove"] != checksum(glove):
+    """Refuse data whose token ids mean other words, or whose word vectors, of a model that reads them, are others."""
+    if checkpoint["vocabulary"] != vocabulary or (
+            glove is not None and checkpoint["inputs"]["glove"] != checksum(glove)):
         raise UserError(f"{path}: trained with another dictionary or other word vectors than those in --data; "
                         "train again, or name the data that it was trained on")

@@ -122,9 +122,14 @@ def test_data_of_other_word_vectors_is_refused(tmp_path):
     save(tmp_path / "rnn.model", "2b", inputs={"glove": checksum(GLOVE)})
     checkpoint = load_checkpoint(tmp_path / "rnn.model", "2b")
     check_words(checkpoint, tmp_path / "rnn.model", WORDS, GLOVE.clone())
-    for vectors in GLOVE + 1e-6, GLOVE[:, :1], None:
+    for vectors in GLOVE + 1e-6, GLOVE[:, :1]:
         with pytest.raises(UserError, match="rnn.model: trained with another dictionary or other word vectors"):
             check_words(checkpoint, tmp_path / "rnn.model", WORDS, vectors)
+
+
+def test_a_language_model_that_started_from_word_vectors_is_used_without_them(tmp_path):
+    save(tmp_path / "language.model", "3a", inputs={"glove": checksum(GLOVE)})
+    check_words(load_checkpoint(tmp_path / "language.model", "3a"), tmp_path / "language.model", WORDS)
 
 
 def test_a_run_that_dies_while_it_saves_leaves_the_old_checkpoint(tmp_path, monkeypatch):
