@@ -4,7 +4,7 @@ from torch import nn
 
 from common.layers.batch_norm import TimestepBatchNorm
 from common.layers.locked_dropout import LockedDropout
-from common.layers.pooling import ConcatPooling, Pooling
+from common.layers.pooling import Pooling
 from common.layers.stateful_lstm import StatefulLSTM
 from common.layers.word_vectors import WordEmbedding
 
@@ -17,7 +17,7 @@ class RNN_model(nn.Module):
         no_of_hidden_units: width of the embedding and of every LSTM layer.
         lstm_layers: number of LSTM layers, each with batch normalisation and locked dropout.
         dropout: probability that a hidden unit is dropped in training.
-        pooling: "max" or "mean" over the timesteps, or "concat", ConcatPooling.
+        pooling: over the timesteps: "max", "mean", or "concat", the last timestep, mean and maximum side by side.
     """
 
     def __init__(self, vocab_size, no_of_hidden_units, lstm_layers=1, dropout=0.5, pooling="max"):
@@ -27,8 +27,8 @@ class RNN_model(nn.Module):
             self.add_module(f"lstm{k}", StatefulLSTM(no_of_hidden_units, no_of_hidden_units))
             self.add_module(f"bn_lstm{k}", TimestepBatchNorm(no_of_hidden_units))
             self.add_module(f"dropout{k}", LockedDropout())
-        self.pooling = ConcatPooling() if pooling == "concat" else Pooling(pooling)
-        self.fc_output = nn.Linear(self.pooling.outputs * no_of_hidden_units, 1)
+        self.pooling = Pooling(pooling)
+        self.fc_output = nn.Linear(len(self.pooling.kinds) * no_of_hidden_units, 1)
         # Made last, so that a seed draws the weights that it drew for the results in benchmarks/results.
         self.embedding = WordEmbedding(vocab_size, no_of_hidden_units)
         self.loss = nn.BCEWithLogitsLoss()
@@ -57,6 +57,6 @@ class RNN_model(nn.Module):
             h = self.get_submodule(f"lstm{k}")(h)
             h = self.get_submodule(f"bn_lstm{k}")(h)
             h = self.get_submodule(f"dropout{k}")(h, dropout=self.dropout, train=train)
-        h = self.pooling(h, lengths)                                            # batch, outputs * hidden units
+        h = self.pooling(h, lengths)                                            # batch, kinds * hidden units
         logit = self.fc_output(h)[:, 0].float()                                 # batch
         return self.loss(logit, t), logit

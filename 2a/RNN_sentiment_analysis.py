@@ -40,6 +40,7 @@ def build_training(argv=None, logger=None):
         test_every=3, step_epochs=10, sequence_length=100, hidden_units=500, lstm_layers=1, pooling="max",
         vocab_size=8000, drop_stop_words=False, several_processes=True)
     reviews, vocabulary = read_splits(options)
+    # As in the assignment, max and mean pooling read the padding; concat cannot, with its last timestep.
     data = {split: Crops(some, options.sequence_length * (1 if split == "train" else 2),
                          padding_counts=options.pooling != "concat") for split, some in reviews.items()}
 

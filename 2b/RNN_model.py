@@ -4,7 +4,7 @@ from torch import nn
 
 from common.layers.batch_norm import TimestepBatchNorm
 from common.layers.locked_dropout import LockedDropout
-from common.layers.pooling import ConcatPooling, Pooling
+from common.layers.pooling import Pooling
 from common.layers.stateful_lstm import StatefulLSTM
 
 
@@ -15,7 +15,7 @@ class RNN_model(nn.Module):
         no_of_hidden_units: width of every LSTM layer.
         lstm_layers: number of LSTM layers, each with batch normalisation and locked dropout.
         dropout: probability that a hidden unit is dropped in training.
-        pooling: "max" or "mean" over the timesteps, or "concat", ConcatPooling.
+        pooling: over the timesteps: "max", "mean", or "concat", the last timestep, mean and maximum side by side.
         in_size: dimensions of the GloVe vectors.
     """
 
@@ -26,8 +26,8 @@ class RNN_model(nn.Module):
             self.add_module(f"lstm{k}", StatefulLSTM(in_size if k == 1 else no_of_hidden_units, no_of_hidden_units))
             self.add_module(f"bn_lstm{k}", TimestepBatchNorm(no_of_hidden_units))
             self.add_module(f"dropout{k}", LockedDropout())
-        self.pooling = ConcatPooling() if pooling == "concat" else Pooling(pooling)
-        self.fc_output = nn.Linear(self.pooling.outputs * no_of_hidden_units, 1)
+        self.pooling = Pooling(pooling)
+        self.fc_output = nn.Linear(len(self.pooling.kinds) * no_of_hidden_units, 1)
         self.loss = nn.BCEWithLogitsLoss()
 
     def reset_state(self):
@@ -54,6 +54,6 @@ class RNN_model(nn.Module):
             h = self.get_submodule(f"lstm{k}")(h)
             h = self.get_submodule(f"bn_lstm{k}")(h)
             h = self.get_submodule(f"dropout{k}")(h, dropout=self.dropout, train=train)
-        h = self.pooling(h, lengths)                                            # batch, outputs * hidden units
+        h = self.pooling(h, lengths)                                            # batch, kinds * hidden units
         logit = self.fc_output(h)[:, 0].float()                                 # batch
         return self.loss(logit, t), logit

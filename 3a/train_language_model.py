@@ -3,9 +3,9 @@
     python 3a/train_language_model.py
     python 3a/train_language_model.py --recipe short
 
-Reads the preprocessed reviews from --data; writes language.model, data.npy, record.json,
-curves.png and test_table.csv to --output. Loss, perplexity and next-word accuracy are those of crops of
-twice the training length of the test reviews, without the padding. The assignment's 75 epochs took about a day.
+Reads the preprocessed reviews, and with --word-vectors the word vectors, from --data; writes language.model,
+data.npy, record.json, curves.png and test_table.csv to --output. Loss, perplexity and next-word accuracy are those of
+crops of twice the training length of the test reviews, without the padding. The assignment's 75 epochs took about a day.
 """
 
 import argparse
@@ -57,8 +57,9 @@ def build_training(argv=None, logger=None):
                      dropout=options.dropout, lstm_layers=options.lstm_layers,
                      cutoffs=sorted({cutoff for cutoff in options.cutoffs if cutoff <= len(vocabulary)}))
     model = RNN_language_model(**arguments)
-    vectors = read_vectors_of(options.data, vocabulary) if options.word_vectors else None
+    vectors = None
     if options.word_vectors:
+        vectors = read_vectors_of(options.data, vocabulary)
         model.embedding.start_from(vectors)
     model.to(options.device)
 

@@ -4,7 +4,8 @@
 
 Takes the options of the part's training script, with --validation and --ngrams; trains, and prints loss and accuracy of
 the ensemble on whole validation reviews, for weights from 0, the network alone, to 1, the n-grams alone. Network and
-n-grams learn from losses of their own, so one training serves for all weights. The test reviews are not looked at.
+n-grams learn from losses of their own, so one training serves for all weights. The test reviews are not looked at; what
+would be their figures in the training's output are the validation reviews'. No record is left for a report.
 """
 
 import importlib
@@ -44,16 +45,21 @@ def validation_logits(training):
 
 def main():
     part, *argv = sys.argv[1:] or ["--help"]
-    if part not in PARTS or not PARTS[part].test:
+    if part == "--help":
         print(__doc__)
         return
+    if part not in PARTS or not PARTS[part].test:
+        raise UserError(f"{part}: not a part with n-grams; name 1a, 1b, 2a, 2b or 3c")
     sys.path.insert(0, str(ROOT / part))
     training = importlib.import_module(Path(PARTS[part].train).stem).build_training(argv)
     if "validation" not in training.data or not isinstance(training.model, Ensemble):
         raise UserError("--validation, --ngrams: both are needed to choose the weight of the n-grams")
+    if training.options.output == ROOT / part:
+        raise UserError("--output: is needed, since this is no training to keep")
     # What a training measures at its end, on which no choice may be made.
     training.data["test"] = training.data["validation"]
     run(training)
+    training.folder.record_path.unlink()
     network, ngrams, labels = validation_logits(training)
     print(f"part {part} | {len(labels):,} validation reviews")
     for weight in torch.linspace(0, 1, 11).tolist():

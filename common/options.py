@@ -29,8 +29,8 @@ GROUPS = {
         "lstm_layers": dict(type=positive_int, metavar="N",
                             help="LSTM layers, each with batch normalisation and locked dropout"),
         "pooling": dict(choices=["max", "mean", "concat"],
-                        help="over time: maximum, mean, or concat, the last timestep, mean and maximum side by side, "
-                             "without the padding"),
+                        help="over time: maximum or mean, of short reviews' padding too, or concat, the last timestep, "
+                             "mean and maximum side by side, without the padding"),
         "dropout": dict(type=number(float, 0, 0.99), metavar="P",
                         help="probability that a hidden unit is dropped in training")},
     "training": {

@@ -78,7 +78,7 @@ class SentimentClassifier(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(vocab_size, no_of_hidden_units)
         self.lstm = (MergedLSTM if merged else GateLSTM)(no_of_hidden_units, no_of_hidden_units, cell)
-        self.mean_pooling, self.max_pooling = Pooling("mean"), Pooling("max")
+        self.pooling = Pooling("mean", "max")
         self.fc_output = nn.Linear(2 * no_of_hidden_units, 1)
         self.loss = nn.BCEWithLogitsLoss()
 
@@ -93,6 +93,6 @@ class SentimentClassifier(nn.Module):
             (loss, logit): mean binary cross entropy in nats, (batch,) logits.
         """
         h = self.lstm(self.embedding(x))                                        # batch, time, hidden units
-        pooled = torch.cat([self.mean_pooling(h, lengths), self.max_pooling(h, lengths)], dim=1)
-        logit = self.fc_output(pooled)[:, 0].float()                            # batch
+        h = self.pooling(h, lengths)                                            # batch, 2 * hidden units
+        logit = self.fc_output(h)[:, 0].float()                            # batch
         return self.loss(logit, t), logit

@@ -186,7 +186,7 @@ def read_glove_embeddings(folder, vocab_size, device="cpu"):
 
 
 def read_vectors_of(folder, vocabulary):
-    """GloVe vectors of the words -> (words + 1, dimensions) float32, zeros for the unknown token and where none is known."""
+    """GloVe vectors of the words -> (words + 1, dimensions) float32, zeros where there is none."""
     rows = {word: row for row, word in enumerate(read_dictionary(folder, "glove"), 1)}
     embeddings = read_glove_embeddings(folder, len(rows))
     return embeddings[[0, *(rows.get(word, 0) for word in vocabulary)]]

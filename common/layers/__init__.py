@@ -1,1 +1,1 @@
-"""Layers that take one timestep or a whole sequence, losses, and the ensemble; uses data."""
+"""Layers that take one timestep or a whole sequence, decoders, and the ensemble; uses data."""

@@ -35,13 +35,13 @@ class WordEmbedding(nn.Embedding):
 
     @torch.no_grad()
     def start_from(self, vectors):
-        """Take vectors (words, dimensions) as the weights to learn from, each dimension to mean 0 and deviation 1.
+        """Start from vectors (words, dimensions), each dimension to mean 0 and standard deviation 1.
 
-        That is how nn.Embedding draws weights, which it keeps where a row of vectors is zeros and where the
-        embedding is wider.
+        That is how nn.Embedding draws weights. Words whose vector is zeros, and dimensions beyond the vectors', keep
+        those that were drawn.
         """
         known = vectors.any(dim=1)                                              # words
-        deviation, mean = torch.std_mean(vectors[known], dim=0)
+        deviation, mean = torch.std_mean(vectors[known], dim=0, correction=0)
         standardised = (vectors[known] - mean) / deviation.clamp(min=1e-12)
         width = min(vectors.shape[1], self.embedding_dim)
         self.weight[known, :width] = standardised[:, :width]

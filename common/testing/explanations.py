@@ -1,6 +1,5 @@
 """Why a model predicts what it predicts: what each word adds to the logit, on a terminal and as a page."""
 
-import contextlib
 import html
 import sys
 
@@ -8,7 +7,7 @@ import torch
 from torch import nn
 
 from common.files import replace_file
-from common.layers.pooling import Pooling
+from common.layers.pooling import mask_padding
 
 # Shades for the thirds of the largest contribution, told apart by colour-blind readers too: (terminal's
 # 256 colours, page's).
@@ -76,32 +75,24 @@ def timestep_contributions(network, predict, batch):
     share of it from all, and last pooling all of it from the last.
 
     Args:
-        network: Pooling layers, whose results side by side are the input of `fc_output`.
+        network: whose `pooling`, a Pooling, is the input of its `fc_output`.
         predict: (network, batch) -> (loss, logits); batch: a Batch with lengths.
 
     Returns:
         (batch, time) float, 0 from a review's length on.
     """
-    pooled = []
-
-    def keep(layer, inputs):
-        pooled.append((layer, inputs[0]))
-
-    with contextlib.ExitStack() as hooks:
-        for layer in network.modules():
-            if isinstance(layer, Pooling):
-                hooks.enter_context(layer.register_forward_pre_hook(keep))
+    inputs = []
+    with network.pooling.register_forward_pre_hook(lambda _, given: inputs.append(given[0])):
         predict(network, batch)
+    kinds = network.pooling.kinds
     added = torch.zeros(batch.tokens.shape, device=batch.tokens.device)         # batch, time
-    for (layer, h), weight in zip(pooled, network.fc_output.weight[0].chunk(len(pooled))):
-        h = layer.mask_padding(h, batch.lengths).float()                        # batch, time, features
-        if layer.kind == "mean":
-            added += (h * weight).sum(dim=2) / batch.lengths[:, None]
-        elif layer.kind == "last":
-            added += (h * weight).sum(dim=2)
-        else:
+    for kind, weight in zip(kinds, network.fc_output.weight[0].chunk(len(kinds))):
+        h = mask_padding(inputs[0], kind, batch.lengths).float()                # batch, time, features
+        if kind == "max":
             largest, timesteps = h.max(dim=1)                                   # batch, features
             added.scatter_add_(1, timesteps, largest * weight)
+        else:
+            added += (h * weight).sum(dim=2) / (batch.lengths[:, None] if kind == "mean" else 1)
     return added
 
 

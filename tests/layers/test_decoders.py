@@ -90,7 +90,7 @@ def test_large_logits_stay_finite(device):
 
 
 def adaptive_decoder(device="cpu"):
-    """(decoder, hidden units (targets, features), targets of each cluster)."""
+    """(decoder, hidden units (targets, features), targets (targets,), some in each cluster)."""
     torch.manual_seed(0)
     decoder = AdaptiveDecoder(FEATURES, VOCAB, CUTOFFS).to(device)
     h = (3 * torch.randn(TARGETS, FEATURES)).to(device).requires_grad_()
@@ -119,8 +119,14 @@ def test_an_adaptive_softmax_is_scored_as_the_cross_entropy_of_its_probabilities
 
 def test_in_bfloat16_an_adaptive_softmax_is_computed_in_float32(device):
     decoder, h, targets = adaptive_decoder(device)
-    expected, _ = decoder.score(h, targets)
+    expected, _ = decoder.score(h.bfloat16().float(), targets)
     with torch.autocast(device, torch.bfloat16):
         loss, _ = decoder.score(h.bfloat16(), targets)
     assert loss.dtype == torch.float32
-    torch.testing.assert_close(loss, expected, rtol=2e-2, atol=2e-2)
+    torch.testing.assert_close(loss, expected)
+
+
+def test_a_cluster_without_a_target_has_gradients_of_zero(device):
+    decoder, h, targets = adaptive_decoder(device)
+    loss, _ = decoder.score(h, targets % CUTOFFS[0])
+    assert not any(gradient.any() for gradient in torch.autograd.grad(loss, list(decoder.tail.parameters())))

@@ -4,7 +4,7 @@ import pytest
 import torch
 from sequences import BATCH, OUT_SIZE, TIME, assert_close, sequence
 
-from common.layers.pooling import ConcatPooling, Pooling
+from common.layers.pooling import Pooling
 
 KINDS = pytest.mark.parametrize("kind, of_one", [
     ("max", lambda h: h.max(dim=0).values), ("mean", lambda h: h.mean(dim=0)), ("last", lambda h: h[-1])],
@@ -30,9 +30,9 @@ def test_timesteps_from_a_reviews_length_on_are_left_out(kind, of_one, learns, d
 def test_concat_has_last_mean_and_maximum_side_by_side(lengths):
     h = sequence(OUT_SIZE)
     expected = [Pooling(kind)(h, lengths) for kind in ("last", "mean", "max")]
-    assert_close(ConcatPooling()(h, lengths), torch.cat(expected, dim=1))
+    assert_close(Pooling("concat")(h, lengths), torch.cat(expected, dim=1))
 
 
 def test_a_length_beyond_the_timesteps_counts_as_all_of_them():
     h = sequence(OUT_SIZE)
-    assert_close(ConcatPooling()(h, torch.full((BATCH,), TIME + 3)), ConcatPooling()(h))
+    assert_close(Pooling("concat")(h, torch.full((BATCH,), TIME + 3)), Pooling("concat")(h))

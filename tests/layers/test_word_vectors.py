@@ -80,7 +80,7 @@ def test_without_gradients_the_cell_state_is_float32_in_bfloat16_too():
 def test_an_embedding_starts_from_vectors_standardised_by_dimension():
     embedding, vectors = WordEmbedding(WORDS, IN_SIZE), 3 + 5 * torch.randn(WORDS, IN_SIZE)
     embedding.start_from(vectors)
-    expected = (vectors - vectors.mean(dim=0)) / vectors.std(dim=0)
+    expected = (vectors - vectors.mean(dim=0)) / vectors.std(dim=0, correction=0)
     assert_close(embedding.weight, expected)
 
 
@@ -95,3 +95,10 @@ def test_an_embedding_keeps_its_own_weights_where_there_are_no_vectors(width):
     expected[:, :IN_SIZE] = True
     expected[[0, 3]] = False
     assert torch.equal(changed, expected)
+
+
+def test_an_embedding_that_starts_from_one_vector_stays_finite():
+    embedding, vectors = WordEmbedding(WORDS, IN_SIZE), torch.zeros(WORDS, IN_SIZE)
+    vectors[2] = 1
+    embedding.start_from(vectors)
+    assert embedding.weight.isfinite().all()

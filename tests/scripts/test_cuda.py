@@ -22,7 +22,7 @@ from common.results.records import read_table
 from common.training.stopping import EXIT_STOPPED
 
 RECURRENT = "--hidden-units 8 --sequence-length 10"
-# Of each part, with what its recipes add.
+# Of each part, with what its recipes add, but for 3a's cutoffs, whose library layer waits.
 RUNS = {"1a": "1a --hidden-units 8", "1a with n-grams": "1a --hidden-units 8 --ngrams 2", "1b": "1b --hidden-units 8",
         "2a": f"2a {RECURRENT}", "2b": f"2b {RECURRENT} --schedule one-cycle",
         "3a": f"3a {RECURRENT}", "3c": "3c --sequence-length 10"}

@@ -22,7 +22,8 @@ from common.processes import processes
 SMALL = ["--device", "cpu", "--precision", "float32", "--batch-size", "101", "--test-every", "1"]
 RECURRENT = ["--hidden-units", "24", "--sequence-length", "20"]
 OPTIONS = {"2a": [*RECURRENT, "--lstm-layers", "2", "--validation", "0.2", "--ngrams", "2"], "2b": RECURRENT,
-           "3a": [*RECURRENT, "--lstm-layers", "2"], "3c": ["--sequence-length", "20", "--fine-tune", "all"]}
+           "3a": [*RECURRENT, "--lstm-layers", "2"],
+           "3a adaptive": [*RECURRENT, "--cutoffs", "100", "300", "--word-vectors"], "3c": ["--sequence-length", "20", "--fine-tune", "all"]}
 
 
 def free_port():
@@ -120,9 +121,9 @@ def language_model(run, data, tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", OPTIONS)
-def test_the_loss_curves_are_those_of_one_process(part, run, torchrun, data, language_model, tmp_path):
-    options = ["--data", data, "--epochs", "3", *SMALL, *OPTIONS[part]]
+@pytest.mark.parametrize("name", OPTIONS)
+def test_the_loss_curves_are_those_of_one_process(name, run, torchrun, data, language_model, tmp_path):
+    part, options = name.split()[0], ["--data", data, "--epochs", "3", *SMALL, *OPTIONS[name]]
     if part == "3c":
         options += ["--language-model", language_model]
     for folder, launch in ("one", run), ("two", lambda *arguments: finish(torchrun(*arguments))):
@@ -130,9 +131,9 @@ def test_the_loss_curves_are_those_of_one_process(part, run, torchrun, data, lan
         assert done.returncode == 0, done.stderr
         assert len(re.findall(r"^epoch  \d/3", done.stdout, re.M)) == 3     # one process prints
     one, two = (load_checkpoint(tmp_path / folder / MODELS[part], part)["curves"] for folder in ("one", "two"))
-    for name in one:
-        tolerance = 1e-4 if name.endswith("loss") else 2e-3                 # a review or word more or less is correct
-        torch.testing.assert_close(torch.tensor(two[name]), torch.tensor(one[name]), rtol=tolerance, atol=tolerance,
+    for curve in one:
+        tolerance = 1e-4 if curve.endswith("loss") else 2e-3                # a review or word more or less is correct
+        torch.testing.assert_close(torch.tensor(two[curve]), torch.tensor(one[curve]), rtol=tolerance, atol=tolerance,
                                    equal_nan=True)
 
 
