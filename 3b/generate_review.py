@@ -19,11 +19,12 @@ sys.path.insert(1, str(Path(__file__).resolve().parent.parent / "3a"))
 
 import torch
 
+from common.arguments import number, positive_int
 from common.checkpoints import load_checkpoint
 from common.devices import autocast, describe_run
 from common.errors import UserError, run_script
 from common.files import check_folder, replace_file
-from common.options import Option, number, parse_options, positive_int
+from common.options import Option, parse_options
 from common.parts import ROOT
 from common.testing.own_reviews import load_tokenizer
 from RNN_language_model import RNN_language_model

@@ -15,12 +15,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from common.arguments import number
 from common.checkpoints import check_words, load_checkpoint
 from common.data.batches import Crops
 from common.data.splits import read_splits
 from common.errors import UserError, run_script
 from common.layers.ensemble import ENSEMBLE, ensemble_with_ngrams
-from common.options import CLASSIFIER_DEFAULTS, PSEUDO_LABELS, Option, number, parse_options
+from common.options import CLASSIFIER_DEFAULTS, PSEUDO_LABELS, Option, parse_options
 from common.parts import ROOT
 from common.training.evaluation import sentiment_score
 from common.training.loop import Training

@@ -19,8 +19,8 @@ from common.files import replace_file
 from common.parts import PARTS
 from common.processes import processes
 
-# Beside the seed, options that say when to look and when to save.
-SHAPES_NOTHING = {"seed", "test_every", "validate_every", "save_every"}
+# Options that do not change what is learned, but for the seed.
+SHAPES_NOTHING = {"seed", "test_every"}
 CURVES = [f"{split}_{metric}" for split in ("train", "validation", "test") for metric in ("loss", "accuracy")]
 
 
