@@ -185,6 +185,7 @@ def verdict(logit):
 
 
 def explained_verdict(logit, contributions):
-    """verdict() with what all words add to the logit, and the rest."""
-    total = sum(contributions)
-    return f"{verdict(logit)}  logit {logit:+.2f} = words {total:+.2f}, rest {logit - total:+.2f}"
+    """verdict() with what all words add to the logit, and the rest; the numbers add up as they are shown."""
+    shown, words = round(logit, 2), round(sum(contributions), 2)
+    # Adding 0 makes 0 of -0.
+    return f"{verdict(logit)}  logit {shown + 0:+.2f} = words {words + 0:+.2f}, rest {round(shown - words, 2) + 0:+.2f}"

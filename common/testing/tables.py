@@ -34,6 +34,9 @@ class PartTest:
         model_class: the part's model, or what else makes one from the checkpoint's arguments.
         options: of parse_options.
         words: "imdb" or "glove", the dictionary that the model was trained with.
+
+    Raises:
+        UserError: no trained model in options.output, or other data in options.data than it was trained on.
     """
 
     def __init__(self, part, model_class, options, words="imdb"):
@@ -44,11 +47,10 @@ class PartTest:
         self.drop_stop_words = self.checkpoint["options"].get("drop_stop_words", False)
         self.network = model_class(**self.checkpoint["arguments"])
         self.model, self.predict = build_trained(self.network, self.predict_network, self.checkpoint, options.device)
-        self.glove = None                                                       # words + 1, dimensions
-        if words == "glove":
-            vocabulary = read_dictionary(options.data, words)[:len(self.vocabulary)]
-            self.glove = read_glove_embeddings(options.data, len(vocabulary), options.device)
-            check_words(self.checkpoint, self.path, vocabulary, self.glove)
+        vocabulary = read_dictionary(options.data, words)[:len(self.vocabulary)]
+        self.glove = None if words == "imdb" else read_glove_embeddings(
+            options.data, len(vocabulary), options.device)                      # words + 1, dimensions
+        check_words(self.checkpoint, self.path, vocabulary, self.glove)
 
     def run(self):
         """Test the model, or classify other reviews where the options ask for it."""
@@ -70,9 +72,8 @@ class PartTest:
                     self.test(reviews)
 
     def read_reviews(self, split):
-        reviews, vocabulary = read_reviews(self.options.data, split, self.words, len(self.vocabulary),
-                                           self.drop_stop_words, self.options.device)
-        check_words(self.checkpoint, self.path, vocabulary, self.glove)
+        reviews, _ = read_reviews(self.options.data, split, self.words, len(self.vocabulary), self.drop_stop_words,
+                                  self.options.device)
         return reviews
 
     def write_pseudo_labels(self):

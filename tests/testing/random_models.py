@@ -27,6 +27,7 @@ def build(part, ngrams=0, **arguments):
     """(model, its network, the network's arguments), with random weights and running statistics."""
     torch.manual_seed(1)
     own = {"in_size": UNITS} if uses_glove(part) else {"vocab_size": len(WORDS) + 1}
+    own |= {"pooling": "max"} if part in ("2a", "2b", "3c") else {}
     arguments = own | {"no_of_hidden_units": UNITS} | arguments
     if part == OTHERS:
         make = load_script(OTHERS, "train.py").build_network

@@ -17,7 +17,7 @@ from common.data.token_files import read_dictionary
 from common.errors import UserError
 from common.preprocessing.raw_reviews import sort_reviews
 from common.preprocessing.sample_corpus import sample_reviews
-from common.testing.own_reviews import encode_reviews, load_tokenizer, read_lines
+from common.testing.own_reviews import encode_reviews, explained_verdict, load_tokenizer, read_lines
 
 REVIEWS = ["The film was GREAT.", "Bad!", "A great film. The film wasn't<br />bad, was it?"]
 TOKENS = [["the", "film", "was", "great", "."], ["bad", "!"],
@@ -33,11 +33,12 @@ def plain_punkt(monkeypatch):
 
 @pytest.fixture
 def glove(tmp_path):
-    """GloVe vectors of all words, written with their dictionary."""
+    """GloVe vectors of all words, written with both dictionaries."""
     vectors = torch.randn(len(WORDS) + 1, UNITS, generator=torch.Generator().manual_seed(2))
     vectors[0] = 0
     (tmp_path / "data").mkdir()
-    np.save(tmp_path / "data" / "glove_dictionary.npy", np.array(WORDS))
+    for words in "imdb", "glove":
+        np.save(tmp_path / "data" / f"{words}_dictionary.npy", np.array([*WORDS, "rarer"]))
     np.save(tmp_path / "data" / "glove_embeddings.npy", vectors.numpy())
     return vectors
 
@@ -109,14 +110,22 @@ def test_explained_words_and_rest_sum_to_the_logit(part, arguments, classify, gl
         assert [re.sub(r"\([+-][\d.]+\)$", "", word) for word in words.split()] == tokens
         logit, total, rest = map(float, re.search(r"logit (\S+) = words (\S+), rest (\S+)", verdict).groups())
         assert logit == pytest.approx(logits_of(part, token_ids, glove, **arguments)["model"], abs=0.006)
-        assert total + rest == pytest.approx(logit, abs=0.02)
+        assert total + rest == pytest.approx(logit, abs=1e-9)
         assert sum(map(float, re.findall(r'title="([^"]+)"', spans))) == pytest.approx(total, abs=0.01)
         if part[0] in "23":
             model, network, _ = build(part, **arguments)
             bias = network.fc_output.bias.item()
-            assert rest == pytest.approx(bias if model is network else (1 - model.weight) * bias, abs=0.006)
+            assert rest == pytest.approx(bias if model is network else (1 - model.weight) * bias, abs=0.011)
     assert len(titles) == len(REVIEWS)
     assert "\033" not in stdout
+
+
+@pytest.mark.parametrize("logit, contributions, shown", [
+    (-0.0951, [-0.05, -0.0449], "logit -0.10 = words -0.09, rest -0.01"),
+    (-0.001, [0.003, -0.004], "logit +0.00 = words +0.00, rest +0.00"),
+    (1.238, [2.0, -0.5], "logit +1.24 = words +1.50, rest -0.26")])
+def test_the_numbers_of_an_explanation_add_up_as_they_are_shown(logit, contributions, shown):
+    assert explained_verdict(logit, contributions).endswith(shown)
 
 
 def test_a_bag_of_words_lets_unknown_words_count_only_where_its_mean_does(classify):
@@ -195,6 +204,20 @@ def test_an_empty_review_is_refused(text, classify):
 
 def test_explain_without_reviews_is_refused(classify):
     assert_refused(classify("1a", "--explain"), "--explain: needs reviews")
+
+
+@pytest.mark.parametrize("part, arguments", KINDS)
+@pytest.mark.parametrize("options", [["--review", "great"], []], ids=["own reviews", "table"])
+def test_a_dictionary_other_than_the_models_is_refused(options, part, arguments, classify, tmp_path):
+    name = "glove" if part in ("1b", "2b") else "imdb"
+    np.save(tmp_path / "data" / f"{name}_dictionary.npy", np.array(WORDS[::-1]))
+    assert_refused(classify(part, *options, **arguments), f"{tmp_path}", "trained with another dictionary or other word vectors")
+
+
+@pytest.mark.parametrize("part, arguments", KINDS)
+def test_a_folder_of_data_that_is_not_there_is_refused_with_its_name(part, arguments, classify, tmp_path):
+    outcome = classify(part, "--data", tmp_path / "away", "--review", "great", **arguments)
+    assert_refused(outcome, f"{tmp_path / 'away'}", "no such file", "--data")
 
 
 def test_word_vectors_of_another_training_are_refused(classify, glove, tmp_path):
