@@ -29,18 +29,29 @@ class Parser(argparse.ArgumentParser):
             self.groups[title] = self.add_argument_group(title)
         return self.groups[title]
 
-    def expand(self, argv=None):
-        """Command line (None: this process's) with the options of each @FILE in its place."""
+    def expand(self, argv=None, inside=()):
+        """Command line (None: this process's) with the options of each @FILE, which may name others, in its place.
+
+        Args:
+            inside: the @FILEs that argv itself comes from.
+        """
         words = []
         for word in sys.argv[1:] if argv is None else argv:
+            if not (self.files and word.startswith("@")):
+                words.append(word)
+                continue
+            if word in inside:
+                self.error(f"{word}: names itself, {' in '.join([word, *reversed(inside)])}; leave it out there")
             try:
-                words += shlex.split(Path(word[1:]).read_text(encoding="utf-8-sig"), comments=True) if (
-                    self.files and word.startswith("@")) else [word]
+                found = shlex.split(Path(word[1:]).read_text(encoding="utf-8-sig"), comments=True)
             except (OSError, ValueError) as error:
                 self.error(f"{word}: cannot be read ({error}); name a text file of options")
+            words += self.expand(found, (*inside, word))
         return words
 
     def error(self, message):
+        if message.startswith("unrecognized arguments: @") and not self.files:
+            message += ": only training scripts take options from a file; give them on the command line"
         raise UserError(f"{message.removeprefix('argument ')}; see --help")
 
 

@@ -116,6 +116,30 @@ def test_a_missing_file_is_refused_with_its_name(tmp_path):
         make_parser(files=True).expand([f"@{tmp_path / 'missing.txt'}"])
 
 
+def test_a_file_may_name_another(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "all.txt").write_text("@shared.txt --epochs 3")
+    (tmp_path / "shared.txt").write_text("--epochs 9 --rate 0.25")
+    assert make_parser(files=True).expand(["@all.txt", "@shared.txt"]) == [
+        "--epochs", "9", "--rate", "0.25", "--epochs", "3", "--epochs", "9", "--rate", "0.25"]
+
+
+@pytest.mark.parametrize("second, message", [
+    ("@first.txt", "^@first.txt: names itself, @first.txt in @second.txt in @first.txt; "),
+    ("@./first.txt", "^@second.txt: names itself, @second.txt in @./first.txt in @second.txt in @first.txt; ")])
+def test_a_file_that_names_itself_is_refused(second, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "first.txt").write_text("--epochs 3 @second.txt")
+    (tmp_path / "second.txt").write_text(second)
+    with pytest.raises(UserError, match=message):
+        make_parser(files=True).expand(["@first.txt"])
+
+
+def test_a_script_that_takes_no_files_says_so():
+    with pytest.raises(UserError, match="^unrecognized arguments: @mine.txt: only training scripts take options from"):
+        parse("@mine.txt")
+
+
 def test_without_files_an_at_sign_is_only_a_character():
     assert parse(*make_parser().expand(["--output", "@home"])).output == "@home"
 
