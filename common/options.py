@@ -52,7 +52,8 @@ GROUPS = {
     "data": {
         "vocab_size": dict(type=positive_int, metavar="N",
                            help="most frequent words that are known; the others are the unknown token"),
-        "drop_stop_words": dict(action="store_true", help="leave function words (the, of, was, ...) out"),
+        "drop_stop_words": dict(action=argparse.BooleanOptionalAction,
+                                help="leave function words (the, of, was, ...) out"),
         "drop_duplicates": dict(action=argparse.BooleanOptionalAction,
                                 help="leave out training reviews that read the same as a test review"),
         "pseudo_labels": dict(type=path, metavar="FILE",
@@ -118,6 +119,7 @@ def parse_options(description, script, argv=None, several_processes=False, prese
         parser.set_defaults(**sets[getattr(options, name)])
     options = parser.parse_args(argv)
     refuse_contradictions(options)
+    refuse_idle(options, parser)
     options.device = choose_device(options.device)
     options.auto_precision = options.precision == "auto"
     options.precision = choose_precision(options.precision, options.device)
@@ -174,6 +176,30 @@ def refuse_contradictions(options):
             raise UserError("--unlabelled: takes the training reviews; leave --review and --reviews out")
         if options.mistakes and (own or options.unlabelled):
             raise UserError("--mistakes: is about the test reviews; leave --review, --reviews and --unlabelled out")
+
+
+def refuse_idle(options, parser):
+    """Raise UserError for an option without effect beside the others, unless it is as the script or recipe has it."""
+    given = vars(options)
+    needs = {"step_epochs": ("--schedule step", given.get("schedule") == "step"),
+             "ngram_weight": ("--ngrams", given.get("ngrams")),
+             "layer_decay": ("--fine-tune lstm or all", given.get("fine_tune") != "last")}
+    for name, (needed, there) in needs.items():
+        if name in given and not there and given[name] != parser.get_default(name):
+            raise UserError(f"{typed(name, given[name])}: has no effect without {needed}; add that, or leave it out")
+
+
+def typed(name, value):
+    """An option and its value, as in plain_options, as they are typed."""
+    option = name.replace("_", "-")
+    if isinstance(value, bool):
+        return f"--{option}" if value else f"--no-{option}"
+    if value == "None":
+        return f"no --{option}"
+    value = str(value)
+    if value.startswith("[") and value.endswith("]"):           # several values
+        value = value[1:-1].replace(", ", " ")
+    return f"--{option} {value}".rstrip()
 
 
 def plain_options(options):

@@ -9,7 +9,8 @@ import torch
 
 from common.devices import choose_precision, describe_run
 from common.errors import UserError, run_script
-from common.options import GROUPS, Option, parse_options, plain_options
+from common.layers.ensemble import ENSEMBLE
+from common.options import GROUPS, Option, parse_options, plain_options, typed
 from common.parts import ROOT
 
 DEFAULTS = dict(
@@ -125,6 +126,41 @@ def test_patience_needs_validation_reviews():
 def test_patience_is_refused_with_a_learning_rate_that_decays_over_the_whole_run():
     with pytest.raises(UserError, match="--patience: would end --schedule one-cycle before"):
         parse("--patience", "2", "--validation", "0.1", "--schedule", "one-cycle")
+
+
+@pytest.mark.parametrize("argv, message", [
+    ("--step-epochs 9", "--step-epochs 9: has no effect without --schedule step; "),
+    ("--ngram-weight 0.5", "--ngram-weight 0.5: has no effect without --ngrams; "),
+    ("--layer-decay 0.5", "--layer-decay 0.5: has no effect without --fine-tune lstm or all; ")])
+def test_an_option_that_has_no_effect_is_refused(argv, message):
+    with pytest.raises(UserError, match=message):
+        parse_dependent(*argv.split())
+
+
+@pytest.mark.parametrize("argv", [
+    "--step-epochs 4", "--step-epochs 9 --schedule step", "--ngram-weight 0.5 --ngrams 2",
+    "--layer-decay 0.5 --fine-tune all", "--recipe best",
+    "--recipe best --ngrams 0 --fine-tune last --schedule constant"])
+def test_an_option_that_has_no_effect_may_be_as_the_script_or_the_recipe_has_it(argv):
+    parse_dependent(*argv.split())
+
+
+def parse_dependent(*argv):
+    presets = {"recipe": {"assignment": {}, "best": dict(
+        schedule="step", step_epochs=2, ngrams=3, ngram_weight=0.9, fine_tune="all", layer_decay=0.6)}}
+    own = dict(fine_tune=Option("training", "last"), layer_decay=Option("training", 1.0, type=float))
+    return parse_options("", __file__, argv, presets=presets, **DEFAULTS, **ENSEMBLE, **own)
+
+
+@pytest.mark.parametrize("argv, expected", [
+    ([], "--no-drop-duplicates --lengths 50 100 no --pseudo-labels --dropout 0.5 --schedule constant"),
+    (["--drop-duplicates", "--lengths", "7", "--pseudo-labels", "a/b.npz"],
+     "--drop-duplicates --lengths 7 --pseudo-labels b.npz --dropout 0.5 --schedule constant")])
+def test_plain_options_are_shown_as_they_are_typed(argv, expected):
+    plain = plain_options(parse(*argv))
+    names = "drop_duplicates", "lengths", "pseudo_labels", "dropout", "schedule"
+    assert " ".join(typed(name, plain[name]) for name in names) == expected
+    assert typed("cutoffs", str([])) == "--cutoffs"
 
 
 def test_options_may_come_from_a_file(tmp_path):

@@ -1,4 +1,4 @@
-"""Bytes to text where nobody has said how they are encoded."""
+"""Bytes to text where nobody has said how they are encoded, and typography to what the reviews have."""
 
 import codecs
 
@@ -8,6 +8,12 @@ MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF32_LE: "utf-32-le", codecs.BOM_
 # At which of each four bytes English text has NULs.
 NULS = {(False, True, False, True): "utf-16-le", (True, False, True, False): "utf-16-be",
         (False, True, True, True): "utf-32-le", (True, True, True, False): "utf-32-be"}
+# What phones and word processors type, as the reviews have it.
+TYPOGRAPHY = str.maketrans({
+    "\u2018": "'", "\u2019": "'", "\u201a": "'", "\u201b": "'", "\u02bc": "'",             # single quotes, apostrophe
+    "\u201c": '"', "\u201d": '"', "\u201e": '"', "\u201f": '"',                          # double quotes
+    "\u2013": "-", "\u2014": "--", "\u2011": "-", "\u2026": "...",                       # dashes, hyphen, ellipsis
+    "\u00ad": "", "\u200b": "", "\u2060": "", "\ufeff": ""})                             # what nobody sees
 
 
 def decode_text(content):
@@ -21,3 +27,8 @@ def decode_text(content):
             return content[len(mark):].decode(encoding)
     nuls = tuple(content[k::4].count(0) > len(content) / 8 for k in range(4))
     return content.decode(NULS.get(nuls, "utf-8"))
+
+
+def as_in_reviews(text):
+    """Write typographic quotes, dashes and dots, which the reviews hardly have, as the reviews do."""
+    return text.translate(TYPOGRAPHY)

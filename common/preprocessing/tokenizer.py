@@ -21,13 +21,6 @@ from common.errors import UserError
 
 CHUNK_REVIEWS = 100
 
-# What phones and word processors type, as the reviews have it.
-TYPOGRAPHY = str.maketrans({
-    "\u2018": "'", "\u2019": "'", "\u201a": "'", "\u201b": "'", "\u02bc": "'",             # single quotes, apostrophe
-    "\u201c": '"', "\u201d": '"', "\u201e": '"', "\u201f": '"',                          # double quotes
-    "\u2013": "-", "\u2014": "--", "\u2011": "-", "\u2026": "...",                       # dashes, hyphen, ellipsis
-    "\u00ad": "", "\u200b": "", "\u2060": "", "\ufeff": ""})                             # what nobody sees
-
 _word_tokenizer = NLTKWordTokenizer()
 
 
@@ -67,11 +60,6 @@ class TokenizedReviews:
 def clean(text):
     """Replace HTML line breaks and the control characters U+0096 and NUL by spaces."""
     return text.replace("<br />", " ").replace("\x96", " ").replace("\0", " ")
-
-
-def as_in_reviews(text):
-    """Write typographic quotes, dashes and dots, which the reviews hardly have, as the reviews do."""
-    return text.translate(TYPOGRAPHY)
 
 
 def tokenize(text, sentence_tokenizer):

@@ -14,7 +14,7 @@ from common.data.stop_words import STOP_WORDS
 from common.errors import UserError
 from common.files import check_folder
 from common.parts import PARTS, ROOT
-from common.preprocessing.text_encoding import decode_text
+from common.preprocessing.text_encoding import as_in_reviews, decode_text
 from common.preprocessing.vocabulary import token_ids
 from common.results.records import read_run
 from common.testing.explanations import show
@@ -34,7 +34,7 @@ def load_tokenizer(folder, fetch=True):
         UserError: no NLTK, no punkt_tab, or a broken statistics.json.
     """
     try:
-        from common.preprocessing.tokenizer import as_in_reviews, learn_sample_punkt, load_punkt, tokenize
+        from common.preprocessing.tokenizer import learn_sample_punkt, load_punkt, tokenize
     except ImportError as error:
         raise UserError(f"NLTK: cannot be imported ({error}), and a text is cut into words with it; "
                         "install it with `python -m pip install nltk`") from error

@@ -10,7 +10,7 @@ from common.checkpoints import load_checkpoint, write_checkpoint
 from common.devices import choose_precision
 from common.errors import UserError
 from common.files import claim_folder, remove_unfinished, replace_file
-from common.options import plain_options
+from common.options import plain_options, typed
 from common.parts import PARTS
 from common.processes import processes
 from common.results.figures import save_curves
@@ -126,12 +126,11 @@ class RunFolder:
 
     def refuse_other_options(self, path, before):
         for name, value in self.fixed_options.items():
-            option, wanted = "--" + name.replace("_", "-"), before.get(name)
             if name not in before:
-                raise UserError(f"{path}: a run from before there was {option}; start again with --restart, "
-                                "or elsewhere with --output")
+                raise UserError(f"{path}: a run from before there was --{name.replace('_', '-')}; start again with "
+                                "--restart, or elsewhere with --output")
             if before[name] != value:
-                raise UserError(f"{option} {value}: the run in {path} has {option} {before[name]}; start again "
+                raise UserError(f"{typed(name, value)}: the run in {path} has {typed(name, before[name])}; start again "
                                 "with that, or with --restart, or elsewhere with --output")
 
     def save_state(self, state):

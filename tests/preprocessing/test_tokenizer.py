@@ -10,7 +10,8 @@ from parts import ROOT
 from punkt import install_punkt
 
 from common.errors import UserError
-from common.preprocessing.tokenizer import as_in_reviews, clean, learn_punkt, load_punkt, tokenize, tokenize_reviews
+from common.preprocessing.text_encoding import as_in_reviews
+from common.preprocessing.tokenizer import clean, learn_punkt, load_punkt, tokenize, tokenize_reviews
 from common.testing.own_reviews import load_tokenizer
 
 

@@ -9,8 +9,8 @@ from random_models import KINDS, OTHERS, SCRIPTS, UNITS, WORDS, logits_of, save
 
 from common.results.records import read_table
 
-# Test reviews of up to three tokens, so that a crop of four is a review and its padding.
-ROWS = [[1, 2], [4], [2, 5, 3], [7, 4, 6], [5, 5], [3, 1, 1], [8, 2], [6]]
+# Test reviews of up to four tokens, so that most have padding in a crop of four.
+ROWS = [[1, 2], [4], [2, 5, 3], [7, 4, 6], [5, 5], [3, 1, 1, 4], [8, 2], [6]]
 LABELS = ["pos", "neg", "unsup", "neg", "pos", "neg", "unsup", "pos"]
 LABELLED = [(row, label) for row, label in zip(ROWS, LABELS) if label != "unsup"]
 
@@ -78,6 +78,14 @@ def test_a_row_of_crops_counts_the_padding_as_in_the_assignment(part, run_test_s
     assert crops["sequence length"] == "4"
     assert float(crops["test accuracy"]) == pytest.approx(accuracies["model"], abs=0.006)
     assert float(crops["test loss"]) == pytest.approx(loss, abs=1e-4)
+
+
+@pytest.mark.parametrize("part", ["2a", "2b", "3c"])
+def test_crops_longer_than_every_review_are_as_long_as_the_longest(part, run_test_script, tmp_path):
+    run_test_script(part, "--lengths", 4, 10 ** 12)         # more padding than any memory holds
+    longest, beyond, _ = read_table(tmp_path / "test_table.csv")
+    assert (longest["sequence length"], beyond["sequence length"]) == ("4", str(10 ** 12))
+    assert longest["test loss"] == beyond["test loss"]
 
 
 def test_the_other_networks_do_not_read_the_padding(run_test_script, tmp_path):

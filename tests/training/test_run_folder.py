@@ -108,6 +108,12 @@ def test_a_finished_run_with_other_options_is_not_overwritten(tmp_path):
     assert outcome(tmp_path) == before
 
 
+def test_other_options_are_named_as_they_are_typed(tmp_path):
+    run(crops_training(tmp_path))
+    with pytest.raises(UserError, match="^--drop-duplicates: the run in .*rnn.model has --no-drop-duplicates; "):
+        run(crops_training(tmp_path, "--drop-duplicates"))
+
+
 def test_a_finished_run_on_other_reviews_is_retrained(tmp_path, capsys):
     run(crops_training(tmp_path))
     before = outcome(tmp_path)
