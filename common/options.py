@@ -48,7 +48,7 @@ GROUPS = {
         "clip_norm": dict(type=number(float, 0), metavar="NORM", help="largest norm of the gradient; 0 does not clip"),
         "patience": dict(type=number(int, 0), metavar="N",
                          help="stop after N epochs without a lower validation loss and keep the best epoch's weights; "
-                              "0 trains all epochs and keeps the last")},
+                              "0 trains all and keeps the last")},
     "data": {
         "vocab_size": dict(type=positive_int, metavar="N",
                            help="most frequent words that are known; the others are the unknown token"),
