@@ -2,6 +2,7 @@
 
 import csv
 
+import numpy as np
 import pytest
 import torch
 from parts import ROOT, TEST_SCRIPTS, TRAINING_SCRIPTS
@@ -94,6 +95,14 @@ def test_python_is_told_which_text_has_no_word(trained, data):
     folder, _ = trained("1b")
     with pytest.raises(UserError, match="text 2: an empty review"):
         classify_texts(str(folder), ["Good.", " "], data=data)
+
+
+def test_python_is_refused_other_data_than_the_model_was_trained_on(trained, tmp_path):
+    folder, _ = trained("1a")
+    (tmp_path / "other").mkdir()
+    np.save(tmp_path / "other" / "imdb_dictionary.npy", np.array(["other", "words"]))
+    with pytest.raises(UserError, match="trained with another dictionary"):
+        classify_texts(folder, ["Good."], data=tmp_path / "other")
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):
