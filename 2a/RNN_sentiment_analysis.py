@@ -38,7 +38,7 @@ def build_training(argv=None, logger=None):
     options = parse_options(
         __doc__, __file__, argv, presets={"recipe": RECIPES}, **CLASSIFIER_DEFAULTS, **ENSEMBLE, epochs=20,
         test_every=3, step_epochs=10, sequence_length=100, hidden_units=500, lstm_layers=1, pooling="max",
-        vocab_size=8000, drop_stop_words=False, several_processes=True)
+        precise_batch_norm=False, vocab_size=8000, drop_stop_words=False, several_processes=True)
     reviews, vocabulary = read_splits(options)
     # As in the assignment, max and mean pooling read the padding; concat cannot, with its last timestep.
     data = {split: Crops(some, options.sequence_length * (1 if split == "train" else 2),

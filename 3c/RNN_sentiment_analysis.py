@@ -21,7 +21,7 @@ from common.data.batches import Crops
 from common.data.splits import read_splits
 from common.errors import UserError, run_script
 from common.layers.ensemble import ENSEMBLE, ensemble_with_ngrams
-from common.options import CLASSIFIER_DEFAULTS, PSEUDO_LABELS, Option, parse_options
+from common.options import CLASSIFIER_DEFAULTS, Option, parse_options
 from common.parts import ROOT
 from common.training.evaluation import sentiment_score
 from common.training.loop import Training
@@ -33,9 +33,9 @@ RECIPES = {
     "assignment": {},
     "overfit": dict(dropout=0.0, epochs=40, fine_tune="all"),
     "underfit": dict(sequence_length=10, epochs=6),
-    "best": dict(ngrams=3, ngram_weight=0.75, drop_duplicates=True, pseudo_labels=PSEUDO_LABELS, vocab_size=20_000,
-                 sequence_length=200, batch_size=100, learning_rate=0.002, epochs=2, fine_tune="all", dropout=0.3,
-                 schedule="one-cycle", layer_decay=0.6),
+    "best": dict(ngrams=3, ngram_weight=0.4, drop_duplicates=True, vocab_size=20_000, sequence_length=200,
+                 batch_size=50, learning_rate=0.002, epochs=2, fine_tune="all", dropout=0.1, pooling="concat",
+                 precise_batch_norm=True, schedule="one-cycle", layer_decay=0.6),
 }
 FINE_TUNE = Option("training", "last", choices=["last", "lstm", "all"],
                    help="layers trained besides the output: the last LSTM layer, all, or these and the embedding")
@@ -47,8 +47,9 @@ def build_training(argv=None, logger=None):
     """The training that the options ask for; argv as in parse_options, logger as in Training."""
     options = parse_options(
         __doc__, __file__, argv, presets={"recipe": RECIPES}, **CLASSIFIER_DEFAULTS, **ENSEMBLE, epochs=20,
-        test_every=3, step_epochs=10, sequence_length=100, pooling="max", vocab_size=8000, fine_tune=FINE_TUNE,
-        layer_decay=LAYER_DECAY, language_model=ROOT / "3a" / "language.model", several_processes=True)
+        test_every=3, step_epochs=10, sequence_length=100, pooling="max", precise_batch_norm=False, vocab_size=8000,
+        fine_tune=FINE_TUNE, layer_decay=LAYER_DECAY, language_model=ROOT / "3a" / "language.model",
+        several_processes=True)
     language_model = load_checkpoint(options.language_model, "3a", options.device)
     refuse_other_holdout(language_model["options"], options)
     known = len(language_model["vocabulary"])

@@ -1,5 +1,6 @@
 """Where a run computes, and in which precision."""
 
+import contextlib
 import ctypes
 import os
 import sys
@@ -88,6 +89,14 @@ def describe_run(options):
     if processes.size > 1:
         place = f"{processes.size} processes, each {place}"
     return f"{place} | {options.precision} | torch {torch.__version__} | seed {options.seed}"
+
+
+@contextlib.contextmanager
+def fixed_seed(options):
+    """A context that draws random numbers from the options' seed on, and puts the random state back at its end."""
+    with torch.random.fork_rng([options.device] if options.device.type == "cuda" else []):
+        torch.manual_seed(options.seed)
+        yield
 
 
 def random_states(device):

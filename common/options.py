@@ -29,8 +29,7 @@ GROUPS = {
         "lstm_layers": dict(type=positive_int, metavar="N",
                             help="LSTM layers, each with batch normalisation and locked dropout"),
         "pooling": dict(choices=["max", "mean", "concat"],
-                        help="over time: maximum or mean, of short reviews' padding too, or concat, the last timestep, "
-                             "mean and maximum side by side, without the padding"),
+                        help="over time; concat is last timestep, mean and maximum, without padding"),
         "dropout": dict(type=number(float, 0, 0.99), metavar="P",
                         help="probability that a hidden unit is dropped in training")},
     "training": {
@@ -46,6 +45,8 @@ GROUPS = {
                               "warms up to --learning-rate over 30 %% of the steps, then decays to zero"),
         "step_epochs": dict(type=positive_int, metavar="N", help="epochs between the steps of --schedule step"),
         "clip_norm": dict(type=number(float, 0), metavar="NORM", help="largest norm of the gradient; 0 does not clip"),
+        "precise_batch_norm": dict(action=argparse.BooleanOptionalAction,
+                                   help="statistics of 60 whole batches in tests"),
         "patience": dict(type=number(int, 0), metavar="N",
                          help="stop after N epochs without a lower validation loss and keep the best epoch's weights; "
                               "0 trains all and keeps the last")},

@@ -1,5 +1,7 @@
 """Batch normalisation of every timestep on its own."""
 
+import contextlib
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -18,6 +20,8 @@ class TimestepBatchNorm(nn.BatchNorm1d):
         ValueError: a training batch of one review, which has no variance.
     """
 
+    measured = None     # the statistics of each batch, inside measured_statistics()
+
     def forward(self, x):
         if x.dim() == 2:
             return super().forward(x)
@@ -29,6 +33,10 @@ class TimestepBatchNorm(nn.BatchNorm1d):
         channels = x.flatten(1), self.weight.repeat(time), self.bias.repeat(time)
         output, mean, variance = (normalize if processes.size == 1 else normalize_together)(*channels, self.eps)
         output = output.view(x.shape)
+        if self.measured is not None:
+            moments = torch.stack([mean, variance + mean.square()]).detach()    # 2, time * features
+            self.measured.append(moments.view(2, time, -1).mean(dim=1))
+            return output
         # `time` updates r <- (1 - m) r + m s, in closed form.
         age = torch.arange(time - 1, -1, -1, device=x.device)
         weights = self.momentum * (1 - self.momentum) ** age[:, None]           # time, 1
@@ -37,6 +45,29 @@ class TimestepBatchNorm(nn.BatchNorm1d):
                 running.mul_((1 - self.momentum) ** time).add_((weights * statistic.view(time, -1)).sum(dim=0))
             self.num_batches_tracked += time
         return output
+
+
+@contextlib.contextmanager
+def measured_statistics(model):
+    """A context in which the batches that a model reads set the statistics that its TimestepBatchNorms evaluate with.
+
+    They are the means over all batches and timesteps (Wu and Johnson 2021), where training leaves those of the last
+    timesteps of the last batch. Dropout is off.
+    """
+    layers = [layer for layer in model.modules() if isinstance(layer, TimestepBatchNorm)]
+    model.eval()
+    for layer in layers:
+        layer.train()
+        layer.measured = []
+    try:
+        yield
+        for layer in layers:
+            mean, square = torch.stack(layer.measured).mean(dim=0)              # features
+            layer.running_mean.copy_(mean)
+            layer.running_var.copy_(square - mean.square())
+    finally:
+        for layer in layers:
+            layer.measured = None
 
 
 def normalize(x, weight, bias, eps):

@@ -5,8 +5,12 @@ import time
 
 import torch
 
-from common.devices import autocast
+from common.data.batches import nearly_equal
+from common.devices import autocast, fixed_seed
+from common.layers.batch_norm import measured_statistics
 from common.processes import processes
+
+MEASURED_BATCHES = 60
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +56,18 @@ def evaluate(model, score, batches, options):
         for batch in batches:
             totals += torch.stack([value.double() for value in score(model, batch)])
     return metrics(processes.total(totals), started)
+
+
+def measure_batch_norm(model, score, data, options, watch=iter):
+    """Set the batch-norm statistics that evaluations use to those of some training batches, the same at each call.
+
+    Args:
+        model, score: of evaluate(); data: of training; watch: what the loop over batches passes through.
+    """
+    with fixed_seed(options), torch.no_grad(), autocast(options), measured_statistics(model):
+        batches = nearly_equal(torch.randperm(len(data.reviews)), options.batch_size)[:MEASURED_BATCHES]
+        for indices in watch(batches):
+            score(model, data.batch(indices))
 
 
 def metrics(totals, started):

@@ -9,12 +9,12 @@ from tqdm import tqdm
 from common.checksums import checksum
 from common.data.batches import batches_of, in_order, nearly_equal
 from common.data.corpus import describe_data
-from common.devices import autocast, random_states, set_random_states
+from common.devices import autocast, fixed_seed, random_states, set_random_states
 from common.layers.ensemble import Ensemble
 from common.processes import processes
 from common.training.curves import Curves, describe
 from common.training.early_stopping import EarlyStopping
-from common.training.evaluation import evaluate, metrics
+from common.training.evaluation import evaluate, measure_batch_norm, metrics
 from common.training.finite import FiniteCheck
 from common.training.run_folder import RunFolder
 from common.training.schedules import Schedule
@@ -69,6 +69,8 @@ class Training:
         while not last:
             started = time.perf_counter()
             train = self.train_epoch()
+            if getattr(options, "precise_batch_norm", False):
+                measure_batch_norm(self.model, self.score, self.data["train"], options, self.signals.watch)
             epoch = self.epoch + 1
             validation = self.evaluate("validation", self.signals.watch) if options.validation else None
             last = self.early_stopping.see(epoch, validation and validation.loss, self.model) or epoch == options.epochs
@@ -138,8 +140,7 @@ class Training:
         options, data = self.options, self.data[split]
         # Without gradients four times the batch takes little more memory, and less time.
         batches = in_order(len(data.reviews), 4 * options.batch_size)
-        with torch.random.fork_rng([options.device] if options.device.type == "cuda" else []):
-            torch.manual_seed(options.seed)
+        with fixed_seed(options):
             found = evaluate(self.parallel, self.score, map(data.batch, watch(batches)), options)
         self.finite.held_out(split, found.loss, self.epoch + 1)
         return found

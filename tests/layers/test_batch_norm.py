@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from sequences import OUT_SIZE, TIME, assert_close, by_timestep, gradients, sequence
+from sequences import BATCH, OUT_SIZE, TIME, assert_close, by_timestep, gradients, sequence
 from torch import nn
 
-from common.layers.batch_norm import TimestepBatchNorm
+from common.layers.batch_norm import TimestepBatchNorm, measured_statistics
 
 MODES = pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 
@@ -64,3 +64,35 @@ def test_a_training_batch_of_one_review_is_refused():
     ours, _ = batch_norms()
     with pytest.raises(ValueError):
         ours(sequence(OUT_SIZE)[:1])
+
+
+def test_measured_statistics_are_the_means_over_batches_and_timesteps(device):
+    layer = TimestepBatchNorm(OUT_SIZE).to(device)
+    batches = [3 + 2 * torch.randn(BATCH, TIME, OUT_SIZE, device=device) for _ in range(4)]
+    with measured_statistics(nn.Sequential(layer)), torch.no_grad():
+        for x in batches:
+            layer(x)
+    x = torch.stack(batches)                                                    # batches, batch, time, features
+    mean = x.mean(dim=(0, 1, 2))
+    assert_close(layer.running_mean, mean)
+    expected = (x.var(dim=1) + x.mean(dim=1).square()).mean(dim=(0, 1)) - mean.square()
+    assert_close(layer.running_var, expected)
+
+
+def test_while_statistics_are_measured_batches_are_normalised_as_in_training():
+    layer = TimestepBatchNorm(OUT_SIZE)
+    x = torch.randn(BATCH, TIME, OUT_SIZE)
+    expected = layer(x)
+    with measured_statistics(layer):
+        assert_close(layer(x), expected)
+
+
+def test_statistics_stay_as_they_are_where_measuring_is_stopped():
+    layer = TimestepBatchNorm(OUT_SIZE)
+    before = layer.running_mean.clone()
+    with pytest.raises(KeyboardInterrupt), measured_statistics(layer):
+        layer(torch.randn(BATCH, TIME, OUT_SIZE))
+        raise KeyboardInterrupt
+    assert torch.equal(layer.running_mean, before)
+    layer.train()(torch.randn(BATCH, TIME, OUT_SIZE))
+    assert not torch.equal(layer.running_mean, before)
