@@ -100,14 +100,14 @@ endif
 endif
 
 LANGUAGE_MODEL := --language-model $(RESULTS)/3a/language.model
-# The best recipe learns from the unlabelled reviews as 1a's teacher of the same seed labels them.
-LABELS = $(TRIALS)/1a/teacher-$(3)/pseudo_labels.npz
+# The best recipes but 3c's learn from the unlabelled reviews as 1a's teacher of the same seed labels them.
+LABELS = $(if $(filter best,$(4)),$(if $(filter-out 3c,$(1)),$(TRIALS)/1a/teacher-$(3)/pseudo_labels.npz))
 # train_and_test part folder seed recipe
 define train_and_test
-$(2)/.trained: $(READY) $(if $(filter 3c,$(1)),$(RESULTS)/3a/test_table.csv) $(if $(filter best,$(4)),$(LABELS))
+$(2)/.trained: $(READY) $(if $(filter 3c,$(1)),$(RESULTS)/3a/test_table.csv) $(LABELS)
 	$(PYTHON) $$$$($(PYTHON) -m common.parts train $(1)) --data $(DATA) --output $(2) \
 		$(if $(filter 3c,$(1)),$(LANGUAGE_MODEL)) $(if $(4),--recipe $(4) --seed $(3)) \
-		$(if $(filter best,$(4)),--pseudo-labels $(LABELS)) $$(OPTIONS_$(1))
+		$(addprefix --pseudo-labels ,$(LABELS)) $$(OPTIONS_$(1))
 	touch $$@
 
 $(2)/test_table.csv: $(2)/.trained

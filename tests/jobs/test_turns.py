@@ -174,6 +174,6 @@ def test_the_best_recipes_wait_for_the_labels_of_their_teacher(cluster, submit):
                for job, name in names.items()}
     cluster.run("scancel", *jobs.values())
     cluster.wait()
-    assert waiting == {"teacher": set(), "labels": {"teacher"}, "3a": set(), "3c": {"labels", "3a"},
+    assert waiting == {"teacher": set(), "labels": {"teacher"}, "3a": set(), "3c": {"3a"},
                        **dict.fromkeys(["1a", "1b", "2a", "2b"], {"labels"}),
                        "report": set(names.values()) - {"report", "labels"}}

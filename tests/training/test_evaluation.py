@@ -7,7 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from common.training.evaluation import evaluate, sentiment_score
+from common.layers.batch_norm import TimestepBatchNorm
+from common.training.evaluation import evaluate, measure_batch_norm, sentiment_score
 
 OPTIONS = SimpleNamespace(device=torch.device("cpu"), precision="float32")
 
@@ -45,3 +46,14 @@ def test_a_model_is_evaluated_in_evaluation_mode_and_without_gradients():
         assert not model.training and not torch.is_grad_enabled()
         return sentiment_score(predict)(model, batch)
     evaluate(nn.Linear(3, 1).train(), score, draw_batches(7), OPTIONS)
+
+
+def test_measured_batch_norm_statistics_are_those_of_training_batches_and_leave_the_random_state():
+    reviews = 3 + torch.randn(6, 4, 2)                                          # reviews, time, features
+    model = nn.Sequential(TimestepBatchNorm(2))
+    data = SimpleNamespace(reviews=reviews, batch=lambda indices: reviews[indices])
+    options = SimpleNamespace(device=torch.device("cpu"), precision="float32", seed=0, batch_size=3)
+    state = torch.get_rng_state()
+    measure_batch_norm(model, lambda model, batch: model(batch), data, options)
+    torch.testing.assert_close(model[0].running_mean, reviews.mean(dim=(0, 1)))
+    assert torch.equal(torch.get_rng_state(), state)
