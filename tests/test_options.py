@@ -19,7 +19,7 @@ DEFAULTS = dict(
     clip_norm=0.0, drop_stop_words=False, validation=0.0, patience=0, test_every=1, save_minutes=10.0, restart=False,
     language_model=ROOT / "3a" / "language.model", review=[], reviews=None, explain=False, recipe="assignment",
     drop_duplicates=False, lengths=[50, 100], pseudo_labels=None, unlabelled=False,
-    mistakes=0)
+    mistakes=0, precise_batch_norm=False)
 
 BACKENDS = torch.backends.cuda.matmul, torch.backends.cudnn
 BFLOAT16_INSTRUCTIONS = ["_is_amx_tile_supported", "_is_avx512_bf16_supported"]
