@@ -5,8 +5,8 @@
 
 Reads the preprocessed reviews, and with --word-vectors the word vectors, from --data; writes language.model,
 data.npy, record.json, curves.png and test_table.csv to --output. Loss, perplexity and next-word accuracy are those of
-crops of twice the training length of the test reviews, without the padding. The assignment's 75 epochs took "about a
-day".
+crops of twice the training length of the test reviews, without the padding. The assignment says that its
+75 epochs took about a day.
 """
 
 import argparse

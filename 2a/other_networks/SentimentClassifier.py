@@ -94,5 +94,5 @@ class SentimentClassifier(nn.Module):
         """
         h = self.lstm(self.embedding(x))                                        # batch, time, hidden units
         h = self.pooling(h, lengths)                                            # batch, 2 * hidden units
-        logit = self.fc_output(h)[:, 0].float()                            # batch
+        logit = self.fc_output(h)[:, 0].float()                                 # batch
         return self.loss(logit, t), logit

@@ -129,7 +129,10 @@ def test_data_of_other_word_vectors_is_refused(tmp_path):
 
 def test_a_language_model_that_started_from_word_vectors_is_used_without_them(tmp_path):
     save(tmp_path / "language.model", "3a", inputs={"glove": checksum(GLOVE)})
-    check_words(load_checkpoint(tmp_path / "language.model", "3a"), tmp_path / "language.model", WORDS)
+    checkpoint = load_checkpoint(tmp_path / "language.model", "3a")
+    check_words(checkpoint, tmp_path / "language.model", WORDS)
+    with pytest.raises(UserError, match="trained with another dictionary"):
+        check_words(checkpoint, tmp_path / "language.model", WORDS[::-1])
 
 
 def test_a_run_that_dies_while_it_saves_leaves_the_old_checkpoint(tmp_path, monkeypatch):

@@ -23,7 +23,8 @@ SMALL = ["--device", "cpu", "--precision", "float32", "--batch-size", "101", "--
 RECURRENT = ["--hidden-units", "24", "--sequence-length", "20"]
 OPTIONS = {"2a": [*RECURRENT, "--lstm-layers", "2", "--validation", "0.2", "--ngrams", "2"], "2b": RECURRENT,
            "3a": [*RECURRENT, "--lstm-layers", "2"],
-           "3a adaptive": [*RECURRENT, "--cutoffs", "100", "300", "--word-vectors"], "3c": ["--sequence-length", "20", "--fine-tune", "all"]}
+           "3a adaptive": [*RECURRENT, "--cutoffs", "100", "300", "--word-vectors"],
+           "3c": ["--sequence-length", "20", "--fine-tune", "all"]}
 
 
 def free_port():
