@@ -31,7 +31,9 @@ class Loop:
     def __init__(self, part, training):
         self.part, self.training = part, training
         self.device = training.options.device
-        self.model = REFERENCES[part](**training.arguments).to(self.device)
+        # The assignment's language model has a linear decoder alone.
+        arguments = {name: value for name, value in training.arguments.items() if name != "cutoffs"}
+        self.model = REFERENCES[part](**arguments).to(self.device)
         self.model.load_state_dict(training.model.state_dict())
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(training.model.get_parameter(name).requires_grad)
