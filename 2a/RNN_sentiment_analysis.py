@@ -17,6 +17,7 @@ from common.data.batches import Crops
 from common.data.splits import read_splits
 from common.errors import run_script
 from common.layers.ensemble import ENSEMBLE, ensemble_with_ngrams
+from common.layers.pooling import padding_counts
 from common.options import CLASSIFIER_DEFAULTS, PSEUDO_LABELS, parse_options
 from common.training.evaluation import sentiment_score
 from common.training.loop import Training
@@ -40,9 +41,8 @@ def build_training(argv=None, logger=None):
         test_every=3, step_epochs=10, sequence_length=100, hidden_units=500, lstm_layers=1, pooling="max",
         precise_batch_norm=False, vocab_size=8000, drop_stop_words=False, several_processes=True)
     reviews, vocabulary = read_splits(options)
-    # As in the assignment, max and mean pooling read the padding; concat cannot, with its last timestep.
     data = {split: Crops(some, options.sequence_length * (1 if split == "train" else 2),
-                         padding_counts=options.pooling != "concat") for split, some in reviews.items()}
+                         padding_counts=padding_counts(options.pooling)) for split, some in reviews.items()}
 
     arguments = dict(vocab_size=len(vocabulary) + 1, no_of_hidden_units=options.hidden_units,
                      lstm_layers=options.lstm_layers, dropout=options.dropout, pooling=options.pooling)

@@ -18,6 +18,7 @@ from common.data.reviews import read_glove_embeddings
 from common.data.splits import read_splits
 from common.errors import run_script
 from common.layers.ensemble import ENSEMBLE, ensemble_with_ngrams
+from common.layers.pooling import padding_counts
 from common.layers.word_vectors import WordVectors
 from common.options import CLASSIFIER_DEFAULTS, PSEUDO_LABELS, parse_options
 from common.training.evaluation import sentiment_score
@@ -44,7 +45,7 @@ def build_training(argv=None, logger=None):
     reviews, vocabulary = read_splits(options, words="glove")
     glove = read_glove_embeddings(options.data, len(vocabulary), options.device)    # words + 1, dimensions
     data = {split: Crops(some, options.sequence_length * (1 if split == "train" else 2),
-                         padding_counts=options.pooling != "concat") for split, some in reviews.items()}
+                         padding_counts=padding_counts(options.pooling)) for split, some in reviews.items()}
 
     arguments = dict(no_of_hidden_units=options.hidden_units, lstm_layers=options.lstm_layers,
                      dropout=options.dropout, pooling=options.pooling, in_size=glove.shape[1])

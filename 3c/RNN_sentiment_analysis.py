@@ -21,6 +21,7 @@ from common.data.batches import Crops
 from common.data.splits import read_splits
 from common.errors import UserError, run_script
 from common.layers.ensemble import ENSEMBLE, ensemble_with_ngrams
+from common.layers.pooling import padding_counts
 from common.options import CLASSIFIER_DEFAULTS, Option, parse_options
 from common.parts import ROOT
 from common.training.evaluation import sentiment_score
@@ -57,7 +58,7 @@ def build_training(argv=None, logger=None):
     reviews, vocabulary = read_splits(options)
     check_words(language_model, options.language_model, vocabulary[:known])
     data = {split: Crops(some, options.sequence_length * (1 if split == "train" else 2),
-                         padding_counts=options.pooling != "concat") for split, some in reviews.items()}
+                         padding_counts=padding_counts(options.pooling)) for split, some in reviews.items()}
 
     arguments = {name: language_model["arguments"][name] for name in ("no_of_hidden_units", "lstm_layers")} | dict(
         vocab_size=len(vocabulary) + 1, dropout=options.dropout, pooling=options.pooling)

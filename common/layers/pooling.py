@@ -20,6 +20,14 @@ class Pooling(nn.Module):
         return torch.cat([pool(h, kind, lengths) for kind in self.kinds], dim=1)
 
 
+def padding_counts(kind):
+    """Whether crops are pooled with their padding: max and mean are, as in the assignment.
+
+    concat is not: the last timestep of a short review would be padding.
+    """
+    return kind != "concat"
+
+
 def pool(h, kind, lengths=None):
     """Pooling of one kind: (batch, time, features) -> (batch, features)."""
     if lengths is not None:

@@ -15,6 +15,7 @@ from common.data.token_files import read_dictionary
 from common.devices import autocast, describe_run
 from common.files import check_folder
 from common.layers.ensemble import build_trained, member_contributions, member_logits
+from common.layers.pooling import padding_counts
 from common.layers.word_vectors import WordVectors
 from common.parts import PARTS
 from common.results.figures import save_lengths_figure
@@ -179,7 +180,7 @@ class SequenceTest(PartTest):
     """LSTMs, by sequence length: the assignment's table."""
 
     def crops(self, reviews, length):
-        return Crops(reviews, length, padding_counts=self.checkpoint["arguments"]["pooling"] != "concat")
+        return Crops(reviews, length, padding_counts=padding_counts(self.checkpoint["arguments"]["pooling"]))
 
     def test(self, reviews):
         """Test crops of the sequence lengths asked for, none longer than the longest review, then whole reviews."""
