@@ -4,11 +4,10 @@
     python 1a/BOW_test.py --review "A great film." --explain
     python 1a/BOW_test.py --mistakes 10
 
-Reads BOW.model from --output and the preprocessed reviews from --data; writes test_table.csv and
-predictions.csv, a line a test review, to --output. --mistakes 10 explains the ten worst mistakes instead. Reviews
-given with --review or --reviews are classified instead; with --explain each word comes with what it adds to the
-logit. Explanations are in explanation.html too. --unlabelled labels the unlabelled training reviews and writes
-pseudo_labels.npz.
+Reads BOW.model from --output and the preprocessed reviews from --data. Writes test_table.csv, and predictions.csv, a
+line a test review, to --output. With --review, --reviews or --mistakes it classifies or explains single reviews
+instead; explanations are in explanation.html too. With --unlabelled it writes pseudo_labels.npz, labels of the
+unlabelled reviews.
 """
 
 import sys

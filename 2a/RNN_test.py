@@ -4,12 +4,10 @@
     python 2a/RNN_test.py --review "A great film." --explain
     python 2a/RNN_test.py --mistakes 10
 
-Reads rnn.model from --output and the preprocessed reviews from --data; writes test_table.csv and
-test_table.png, of crops of 50 to 500 tokens and of whole reviews, and predictions.csv, a line a test review read
-whole, to --output. --mistakes 10 explains the ten worst mistakes instead. Reviews given with --review or --reviews
-are classified instead, whole; with --explain each word comes with what its timestep adds to the logit.
-Explanations are in explanation.html too. --unlabelled labels the unlabelled training reviews and writes
-pseudo_labels.npz.
+Reads rnn.model from --output and the preprocessed reviews from --data. Writes test_table.csv and test_table.png, of
+crops of 50 to 500 tokens and of whole reviews, and predictions.csv, a line a test review read whole, to --output.
+With --review, --reviews or --mistakes it classifies or explains single reviews instead; explanations are in
+explanation.html too. With --unlabelled it writes pseudo_labels.npz, labels of the unlabelled reviews.
 """
 
 import sys

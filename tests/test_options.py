@@ -214,7 +214,8 @@ def test_help_lists_every_option_with_what_it_does_and_its_default(capsys, monke
                                precision="auto", debug=False)
     assert len(entries) == len(defaults) + 1
     for name, default in defaults.items():
-        shown = "" if default is None or default is False or default == [] else f"(default: {default})"
+        typed_default = " ".join(map(str, default)) if isinstance(default, list) else default
+        shown = "" if default is None or default is False or default == [] else f"(default: {typed_default})"
         pattern = re.escape(name.replace("_", "-")) + r"(, \S+)? .*[a-z]{3}.*" + re.escape(shown)
         assert any(re.fullmatch(pattern, entry) for entry in entries), name
 

@@ -133,7 +133,7 @@ def test_a_recipe_is_trained_by_its_name(part, recipe, run_here, data, language_
     if part != "3c":
         expected["hidden_units"] = 8
     if "cutoffs" in expected:
-        expected["cutoffs"] = str(expected["cutoffs"])
+        expected["cutoffs"] = " ".join(map(str, expected["cutoffs"]))
     assert {name: found.options[name] for name in expected} == expected
 
 
