@@ -175,8 +175,10 @@ def main():
                                       for word, probability in zip(words, probabilities)))
             lines.append("")
     print("\n" + "\n".join(lines), end="")
-    with replace_file(options.output / "generated_reviews.txt") as file:
+    path = options.output / "generated_reviews.txt"
+    with replace_file(path) as file:
         file.write("\n".join(lines))
+    print(f"\nwrote {path}")
 
 
 if __name__ == "__main__":

@@ -233,6 +233,11 @@ def test_explain_adds_the_probabilities_to_the_words(run_script, tmp_path):
     assert explained in stdout
 
 
+def test_the_file_is_named_on_the_last_line(run_script, tmp_path):
+    _, stdout, _ = run_script("--prompt", "aa")
+    assert stdout.splitlines()[-1] == f"wrote {tmp_path / 'generated_reviews.txt'}"
+
+
 @pytest.mark.parametrize("prompt", ["zebra", "", "  "])
 def test_a_prompt_without_a_known_word_leaves_no_file(prompt, run_script, tmp_path):
     status, _, stderr = run_script("--prompt", "aa", prompt)
