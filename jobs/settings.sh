@@ -44,5 +44,8 @@ SOURCE=${SOURCE-"--imdb ${IMDB@Q} --glove ${GLOVE@Q}"}
 
 if [ -n "$MODULES" ]; then                      # module is a function that seldom bears `set -u`
     # shellcheck disable=SC2086
-    module load $MODULES
+    { command -v module >/dev/null && module load $MODULES; } || {
+        echo "error: MODULES=$MODULES: cannot be loaded here; \`module avail\` lists what there is" >&2
+        exit 2
+    }
 fi

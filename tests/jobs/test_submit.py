@@ -51,6 +51,19 @@ def test_empty_settings_ask_for_nothing(submit):
     assert all("--nodes=1 --ntasks-per-node=1" in job and "--time=4:00:00" in job for job in jobs)
 
 
+@pytest.mark.parametrize("module", [None, "() {  return 1; }"], ids=["no module command", "no such module"])
+def test_modules_that_cannot_be_loaded_are_refused(submit, module):
+    done, jobs = submit(MODULES="pytorch", **{"BASH_FUNC_module%%": module} if module else {})
+    assert done.returncode == 2 and not jobs
+    assert done.stderr == "error: MODULES=pytorch: cannot be loaded here; `module avail` lists what there is\n"
+
+
+def test_modules_are_loaded_into_the_shell_that_submits(submit):
+    done, jobs = submit(MODULES="site-python", PYTHON="loaded-python",
+                        **{"BASH_FUNC_module%%": f"() {{  loaded-python() {{ {sys.executable} \"$@\"; }}; }}"})
+    assert done.returncode == 0 and len(jobs) == 9, done.stderr
+
+
 def test_cpu_jobs_have_settings_of_their_own(submit):
     _, jobs = submit(ACCOUNT="lab-gpu", PARTITION="gpu", CONSTRAINT="a100", MEMORY="32G", GPU="--gpus-per-node=1",
                      CPU_ACCOUNT="lab-cpu", CPU_PARTITION="cpu", CPU_MEMORY="8G")
