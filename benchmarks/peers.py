@@ -9,6 +9,7 @@ regression on TF-IDF of one and two words, and on n-grams of up to three words w
 Manning 2012), with its default or the paper's settings.
 """
 
+import importlib.util
 import subprocess
 import sys
 import tempfile
@@ -22,7 +23,7 @@ import numpy as np
 
 from common.arguments import Parser, path
 from common.data.token_files import read_review_table
-from common.errors import run_script
+from common.errors import UserError, run_script
 from common.parts import PARTS
 from common.results.records import read_table
 
@@ -79,6 +80,9 @@ def main():
     parser = Parser(__doc__)
     parser.add_argument("--data", type=path, default=ROOT / "preprocessed_data", help="folder of the preprocessed files")
     data = parser.parse_args().data
+    if not importlib.util.find_spec("sklearn"):
+        raise UserError("scikit-learn: not installed; install it with `python -m pip install -r "
+                        "benchmarks/requirements.txt`")
     for name, run in (("TF-IDF of 1 and 2 words, logistic regression", tf_idf),
                       ("n-grams of 1 to 3 words by naive Bayes, logistic regression", naive_bayes),
                       ("1a, recipe best, with its teacher", ours)):

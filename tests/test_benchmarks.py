@@ -13,6 +13,7 @@ from common.layers.stateful_lstm import StatefulLSTM
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import bench
+import peers
 
 SIZES = {"1a": ["--hidden-units", "4"], "1b": ["--hidden-units", "4"], "3c": ["--sequence-length", "4"]}
 RECURRENT = ["--hidden-units", "4", "--sequence-length", "4"]
@@ -51,3 +52,12 @@ def test_a_part_is_timed_beside_its_loops(part, random_reviews):
         rows = pool.apply(bench.measure_part, (part, random_reviews, "cpu", "float32", 1, sizes))
     assert {row.part for row in rows} == ({part, "3b"} if part == "3a" else {part})
     assert all(row.loop_s > 0 and row.ours_s > 0 and row.tokens > 0 for row in rows)
+
+
+def test_without_scikit_learn_there_are_no_peers(monkeypatch, capsys):
+    monkeypatch.setattr(peers.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(sys, "argv", ["peers.py"])
+    with pytest.raises(SystemExit, match="2"):
+        peers.run_script(peers.main)
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: scikit-learn: not installed") and "benchmarks/requirements.txt" in line
