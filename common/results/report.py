@@ -40,7 +40,7 @@ LESSONS = {
     "3a": "is as unsure of the next word as if it chose among so many",
     "3c": "reads in order, and starts from what the language model has learned"}
 SAMPLE_LESSON = ("Half of the sample's reviews are pairs of the same words in another order, one positive and one "
-                 "negative: whatever a bag of words learns, it gets one of the two wrong.")
+                 "negative: whatever a bag of words learns, without n-grams it gets one of the two wrong.")
 MCNEMAR = (
     "McNemar's test on whole reviews, of the first seed: if two models erred equally often, the reviews that only one "
     "of them classifies correctly would be shared evenly. p is corrected for the number of tests in a table (Holm); "
@@ -50,6 +50,8 @@ MCNEMAR = (
 def table_of_parts(trials):
     """Rows of the table of parts: its first trial and the best recipe's, beside the assignment where the data is its.
 
+    A best recipe that is the first trial stands in its own column alone.
+
     Args:
         trials: of trials_of.
     """
@@ -57,11 +59,11 @@ def table_of_parts(trials):
     for part, everything in trials.items():
         for reviews, data in corpora(run for trial in everything for run in trial).items():
             some = [trial for trial in everything if trial[0].data.get("reviews") == reviews]
-            best = next((trial for trial in some[1:] if title(trial) == "best"), None)
-            length = shown_length(part, [some[0], best] if best else some[:1])
+            first, best = some[0], next((trial for trial in some if title(trial) == "best"), None)
+            length = shown_length(part, [first, best or first])
             rows.append({"part": part, "model": PARTS[part].title, "data": data, "test": measure(part, length),
-                         "assignment": assignment(part, length) if is_imdb(some[0]) else "",
-                         "here": result(some[0], length) or "not tested",
+                         "assignment": assignment(part, length) if is_imdb(first) else "",
+                         "here": "" if first is best else result(first, length) or "not tested",
                          "recipe best": (result(best, length) or "not tested") if best else ""})
     one_data = len({row["data"] for row in rows}) == 1
     return without_empty_columns([row | {"data": "" if one_data else row["data"]} for row in rows])

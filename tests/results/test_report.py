@@ -52,6 +52,13 @@ def test_the_best_recipe_stands_beside_the_assignments_trial(tmp_path):
     assert (table(tmp_path)["1a"]["here"], table(tmp_path)["1a"]["recipe best"]) == ("87.12", "91.90")
 
 
+def test_a_best_recipe_alone_stands_in_its_own_column(tmp_path):
+    leave_run(tmp_path / "best", "1b", [{"test accuracy": "91.90", "test loss": "0.2"}], recipe="best")
+    leave_run(tmp_path / "assignment", "1a")
+    rows = table(tmp_path)
+    assert [(rows[part]["here"], rows[part]["recipe best"]) for part in ("1a", "1b")] == [("87.12", ""), ("", "91.90")]
+
+
 @pytest.mark.parametrize("data", [SAMPLE, {}, {"name": "other", "test_reviews": 900, "reviews": 5}])
 def test_the_assignments_figures_stand_beside_the_real_reviews_alone(data, tmp_path, report):
     for part in "1a", "2a":
