@@ -54,15 +54,15 @@ LENGTH_OF_GENERATED = 150
 
 @dataclasses.dataclass
 class Comparison:
-    """One row: medians in seconds, peak memory in bytes above what was in use before."""
+    """One row: medians in seconds, peak memory in bytes above what was in use before; None where not measured."""
 
     part: str
     what: str
     loop_s: float
     ours_s: float
     tokens: int
-    loop_bytes: int = 0
-    ours_bytes: int = 0
+    loop_bytes: int | None = None
+    ours_bytes: int | None = None
     flops: float = 0
     floor_s: float = 0
 
@@ -345,9 +345,11 @@ def print_rows(rows, peaks):
     for row in rows:
         share = f"{row.flops / row.ours_s / peaks['flops']:.0%}" if row.flops else ""
         bare = f"{1e3 * row.floor_s:,.1f} ms" if row.floor_s else ""
+        memory = "" if row.loop_bytes is None else (
+            f"{row.loop_bytes / 2 ** 20:9,.0f} MiB {row.ours_bytes / 2 ** 20:5,.0f} MiB")
         print(f"{row.part:4} {row.what:26} {1e3 * row.loop_s:6,.0f} ms {1e3 * row.ours_s:6,.1f} ms "
               f"{row.loop_s / row.ours_s:6.1f}x {row.tokens / row.ours_s:11,.0f} {share:>8} {bare:>9} "
-              f"{row.loop_bytes / 2 ** 20:9,.0f} MiB {row.ours_bytes / 2 ** 20:5,.0f} MiB", flush=True)
+              f"{memory}".rstrip(), flush=True)
 
 
 def commit():

@@ -54,6 +54,12 @@ def test_a_part_is_timed_beside_its_loops(part, random_reviews):
     assert all(row.loop_s > 0 and row.ours_s > 0 and row.tokens > 0 for row in rows)
 
 
+@pytest.mark.parametrize("memory, printed", [((), []), ((0, 2 ** 20), ["0", "MiB", "1", "MiB"])])
+def test_memory_that_was_not_measured_is_left_blank(memory, printed, capsys):
+    bench.print_rows([bench.Comparison("3b", "", 2.0, 1.0, 10, *memory)], {"flops": 1.0})
+    assert capsys.readouterr().out.split() == ["3b", "2,000", "ms", "1,000.0", "ms", "2.0x", "10", *printed]
+
+
 def test_without_scikit_learn_there_are_no_peers(monkeypatch, capsys):
     monkeypatch.setattr(peers.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(sys, "argv", ["peers.py"])
