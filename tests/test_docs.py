@@ -221,6 +221,43 @@ def test_a_wrong_command_does_not_parse(line, monkeypatch, tmp_path):
         check_command(variables, words, monkeypatch)
 
 
+def trainings(variables, words):
+    """What a command trains: each (folder of the results, list of options)."""
+    if words[0] == "jobs/submit" and words[1:2] != ["sweep"]:
+        results = variables.get("RESULTS", f"{variables.get('FOLDER', '.')}/results")
+        for part in PARTS if words[1:2] in ([], ["best"]) else words[1:2]:
+            folder = f"{results}/best/{part}" if words[1:2] == ["best"] else f"{results}/{part}"
+            yield Path(folder), [*shlex.split(variables.get(f"OPTIONS_{part}", "")), *words[2:]]
+    for k, word in enumerate(words):
+        if word in SCRIPTS and "test" not in word.lower() and not word.startswith("3b") and "--help" not in words:
+            options = words[k + 1:]
+            place = options.index("--output") if "--output" in options else None
+            yield Path(word).parent if place is None else Path(options[place + 1]), (
+                options if place is None else options[:place] + options[place + 2:])
+
+
+def conflicts(all_commands):
+    """The folders that commands train in with different options, which the scripts refuse."""
+    found = {}
+    for command in all_commands:
+        for folder, options in trainings(*command):
+            found.setdefault(folder, []).append(options)
+    return {folder for folder, some in found.items() if any(options != some[0] for options in some)}
+
+
+def test_the_commands_of_all_pages_can_be_run_one_after_another():
+    assert not conflicts(command.values for command in COMMANDS)
+
+
+@pytest.mark.parametrize("lines, folder", [
+    (["python 2a/RNN_sentiment_analysis.py", "torchrun 2a/RNN_sentiment_analysis.py --seed 1"], "2a"),
+    (["python 2a/RNN_sentiment_analysis.py --output results/best/2a", "jobs/submit best --seed 1"], "results/best/2a"),
+    (["OPTIONS_3a='--epochs 30' jobs/submit", "jobs/submit 3a"], "results/3a")])
+def test_commands_that_refuse_one_another_are_found(lines, folder):
+    text = "".join(f"\n\n    {line}\n" for line in lines)
+    assert conflicts(commands(text)) == {Path(folder)}
+
+
 def test_the_commands_of_every_part_are_in_the_readme():
     words = {word for _, command in commands(PAGES["README.md"]) for word in command}
     assert {script for part in PARTS.values() for script in (part.train, part.test) if script} <= words
