@@ -85,7 +85,7 @@ def describe_run(options):
     if options.device.type == "cuda":
         place = torch.cuda.get_device_name()
     else:
-        place = f"CPU, {torch.get_num_threads()} threads"
+        place = f"CPU, threads: {torch.get_num_threads()}"
     if processes.size > 1:
         place = f"{processes.size} processes, each {place}"
     return f"{place} | {options.precision} | torch {torch.__version__} | seed {options.seed}"

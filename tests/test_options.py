@@ -296,7 +296,7 @@ def test_the_seed_decides_all_random_numbers():
 
 def test_a_run_says_where_and_how_it_computes():
     assert describe_run(parse("--seed", "3")) == (
-        f"CPU, {torch.get_num_threads()} threads | float32 | torch {torch.__version__} | seed 3")
+        f"CPU, threads: {torch.get_num_threads()} | float32 | torch {torch.__version__} | seed 3")
 
 
 def test_plain_options_hold_only_plain_values():

@@ -208,7 +208,7 @@ def add_errors(page, part, name, predictions):
 
 def describe(run):
     machine = run.machine
-    place = machine.get("gpu") or f"{machine.get('cpu')}, {machine.get('threads')} threads"
+    place = machine.get("gpu") or f"{machine.get('cpu')}, threads: {machine.get('threads')}"
     return f"{place}, {run.options.get('precision')}, torch {machine.get('torch')}"
 
 

@@ -70,7 +70,7 @@ def corpora(runs):
 
 def corpus_name(data):
     names = {"imdb": "the {:,} test reviews of the IMDB dataset", "sample": "the {:,} test reviews of the sample",
-             "other": "{:,} other test reviews"}
+             "other": "{:,} test reviews of another dataset"}
     return names[data["name"]].format(data["test_reviews"]) if data else "test reviews that the records do not name"
 
 
