@@ -87,10 +87,10 @@ def corrected(probabilities):
 
 
 def confusion(predictions):
-    """How many reviews of each label are called what: {(label, verdict): count}."""
+    """How many reviews of each label are called what: {(label, predicted): count}."""
     said = predictions.logits >= 0
-    return {(label, verdict): int(((predictions.positive == (label == "positive")) & (
-        said == (verdict == "positive"))).sum()) for label in ("positive", "negative") for verdict in (
+    return {(label, predicted): int(((predictions.positive == (label == "positive")) & (
+        said == (predicted == "positive"))).sum()) for label in ("positive", "negative") for predicted in (
         "positive", "negative")}
 
 

@@ -126,10 +126,10 @@ def classify_own_reviews(run):
     if options.explain:
         contributions = run.contributions(reviews)
         show(options.output / "explanation.html", f"Part {run.part}: what made the difference",
-             [(explained_verdict(*some), tokens, some[1]) for tokens, some in zip(words, zip(logits, contributions))])
+             [(explained_sentiment(*some), tokens, some[1]) for tokens, some in zip(words, zip(logits, contributions))])
     else:
         for (_, text), logit in zip(texts, logits):
-            print(f"{verdict(logit)}  {textwrap.shorten(text, 80, placeholder=' ...')}")
+            print(f"{sentiment(logit)}  {textwrap.shorten(text, 80, placeholder=' ...')}")
 
 
 def classify_texts(folder, texts, data=ROOT / "preprocessed_data", device="auto"):
@@ -179,13 +179,14 @@ def load_test(folder, *options):
         sys.modules.update(hidden)
 
 
-def verdict(logit):
+def sentiment(logit):
     """The probability of being positive, and the sentiment, as text."""
     return f"{torch.tensor(logit).sigmoid().item():.4f}  {'positive' if logit >= 0 else 'negative'}"
 
 
-def explained_verdict(logit, contributions):
-    """verdict() with what all words add to the logit, and the rest; the numbers add up as they are shown."""
+def explained_sentiment(logit, contributions):
+    """sentiment() with what all words add to the logit, and the rest; the numbers add up as they are shown."""
     shown, words = round(logit, 2), round(sum(contributions), 2)
+    rest = round(shown - words, 2)
     # Adding 0 makes 0 of -0.
-    return f"{verdict(logit)}  logit {shown + 0:+.2f} = words {words + 0:+.2f}, rest {round(shown - words, 2) + 0:+.2f}"
+    return f"{sentiment(logit)}  logit {shown + 0:+.2f} = words {words + 0:+.2f}, rest {rest + 0:+.2f}"

@@ -5,7 +5,7 @@ import torch
 from common.data.token_files import read_review_rows
 from common.results.records import save_table
 from common.testing.explanations import show
-from common.testing.own_reviews import explained_verdict
+from common.testing.own_reviews import explained_sentiment
 
 LABELS = {"pos": "positive", "neg": "negative"}
 
@@ -54,6 +54,6 @@ def show_mistakes(run, reviews, logits):
         words = [run.vocabulary[k - 1] if k else "<unk>" for k in token_ids[place[index]].tolist()]
         added = contributions[place[index]]
         about = f"{name}, rating {rating or 'unknown'}, film {film or 'unknown'}"
-        entries.append((f"labelled {LABELS[label]} | {explained_verdict(logits[index].item(), added)} | {about}",
+        entries.append((f"labelled {LABELS[label]} | {explained_sentiment(logits[index].item(), added)} | {about}",
                         words, added))
     show(run.options.output / "explanation.html", f"Part {run.part}: the worst mistakes", entries)

@@ -57,7 +57,7 @@ def test_several_tests_are_corrected_together():
     assert corrected([]) == []
 
 
-def test_the_confusion_matrix_counts_labels_and_verdicts():
+def test_the_confusion_matrix_counts_labels_and_predictions():
     found = confusion(predictions([1, 1, -1, 2, -3, -1], [1, 1, 1, 0, 0, 0]))
     assert found == {("positive", "positive"): 2, ("positive", "negative"): 1, ("negative", "positive"): 1,
                      ("negative", "negative"): 2}

@@ -17,7 +17,7 @@ from common.data.token_files import read_dictionary
 from common.errors import UserError
 from common.preprocessing.raw_reviews import sort_reviews
 from common.preprocessing.sample_corpus import sample_reviews
-from common.testing.own_reviews import encode_reviews, explained_verdict, load_tokenizer, read_lines
+from common.testing.own_reviews import encode_reviews, explained_sentiment, load_tokenizer, read_lines
 
 REVIEWS = ["The film was GREAT.", "Bad!", "A great film. The film wasn't<br />bad, was it?"]
 TOKENS = [["the", "film", "was", "great", "."], ["bad", "!"],
@@ -106,9 +106,9 @@ def test_explained_words_and_rest_sum_to_the_logit(part, arguments, classify, gl
     blocks = stdout.split("\n", 1)[1].split("\n\n")
     titles = re.findall(r"<p>(<span.*)</p>", page)
     for block, tokens, token_ids, spans in zip(blocks, TOKENS, IDS, titles, strict=False):
-        verdict, words = block.splitlines()
+        sentiment, words = block.splitlines()
         assert [re.sub(r"\([+-][\d.]+\)$", "", word) for word in words.split()] == tokens
-        logit, total, rest = map(float, re.search(r"logit (\S+) = words (\S+), rest (\S+)", verdict).groups())
+        logit, total, rest = map(float, re.search(r"logit (\S+) = words (\S+), rest (\S+)", sentiment).groups())
         assert logit == pytest.approx(logits_of(part, token_ids, glove, **arguments)["model"], abs=0.006)
         assert total + rest == pytest.approx(logit, abs=1e-9)
         assert sum(map(float, re.findall(r'title="([^"]+)"', spans))) == pytest.approx(total, abs=0.01)
@@ -125,7 +125,7 @@ def test_explained_words_and_rest_sum_to_the_logit(part, arguments, classify, gl
     (-0.001, [0.003, -0.004], "logit +0.00 = words +0.00, rest +0.00"),
     (1.238, [2.0, -0.5], "logit +1.24 = words +1.50, rest -0.26")])
 def test_the_numbers_of_an_explanation_add_up_as_they_are_shown(logit, contributions, shown):
-    assert explained_verdict(logit, contributions).endswith(shown)
+    assert explained_sentiment(logit, contributions).endswith(shown)
 
 
 def test_a_bag_of_words_lets_unknown_words_count_only_where_its_mean_does(classify):
