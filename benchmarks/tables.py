@@ -80,8 +80,8 @@ def perplexity(some):
 
 
 def minutes(some):
-    """Of one training: the median, since some were halted by other jobs."""
-    return f"{statistics.median(float(row['seconds']) for row in some) / 60:.1f}"
+    """Of one training: the median, since some were halted by other jobs; results.csv leaves out what times nothing."""
+    return f"{statistics.median(float(row['seconds']) for row in some if row['seconds']) / 60:.1f}"
 
 
 def parts_table():
