@@ -81,8 +81,8 @@ def refuse_other_holdout(trained_with, options):
     for name in ("validation", "seed", "drop_duplicates") if options.validation else ("drop_duplicates",):
         if trained_with[name] != getattr(options, name) and not (name == "drop_duplicates" and trained_with[name]):
             option = "--" + name.replace("_", "-")
-            raise UserError(f"{option}: {options.language_model} was trained with another, on reviews that are left out "
-                            f"here; train 3a with the same {option}")
+            raise UserError(f"{option}: {options.language_model} was trained with another, on reviews that are left "
+                            f"out here; train 3a with the same {option}")
 
 
 def parameter_groups(model, layers, options):

@@ -78,7 +78,8 @@ def fit(data, vectorizer, weigh=False, **regression):
 
 def main():
     parser = Parser(__doc__)
-    parser.add_argument("--data", type=path, default=ROOT / "preprocessed_data", help="folder of the preprocessed files")
+    parser.add_argument("--data", type=path, default=ROOT / "preprocessed_data",
+                        help="folder of the preprocessed files")
     data = parser.parse_args().data
     if not importlib.util.find_spec("sklearn"):
         raise UserError("scikit-learn: not installed; install it with `python -m pip install -r "

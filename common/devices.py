@@ -34,8 +34,8 @@ def choose_device(device):
             torch.cuda.init()
         except (AssertionError, RuntimeError) as error:     # AssertionError: a torch without CUDA
             if "driver on your system is too old" in str(error):
-                raise UserError(f"--device cuda: the GPU's driver is too old for torch {torch.__version__}; use a torch "
-                                "built for an older CUDA, such as the cluster's own, or --device cpu") from error
+                raise UserError(f"--device cuda: the GPU's driver is too old for torch {torch.__version__}; use a "
+                                "torch built for an older CUDA, such as the cluster's own, or --device cpu") from error
         raise UserError("--device cuda: torch finds no CUDA GPU here; use --device cpu, or a node with a GPU")
     if device == "cpu" or not torch.cuda.is_available():
         return torch.device("cpu")

@@ -197,6 +197,9 @@ def typed(name, value):
         return f"--{option}" if value else f"--no-{option}"
     if value == "None":
         return f"no --{option}"
+    value = str(value)
+    if value.startswith("[") and value.endswith("]"):           # several values
+        value = value[1:-1].replace(", ", " ")
     return f"--{option} {value}".rstrip()
 
 
@@ -210,6 +213,5 @@ def plain_options(options):
         if name == "auto_precision":    # what it became counts
             continue
         value = value.name if isinstance(value, Path) else value.type if isinstance(value, torch.device) else value
-        value = " ".join(map(str, value)) if isinstance(value, list) else value     # as it is typed
         plain[name] = value if isinstance(value, (int, float, str)) else str(value)
     return plain

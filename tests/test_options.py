@@ -160,7 +160,7 @@ def test_plain_options_are_shown_as_they_are_typed(argv, expected):
     plain = plain_options(parse(*argv))
     names = "drop_duplicates", "lengths", "pseudo_labels", "dropout", "schedule"
     assert " ".join(typed(name, plain[name]) for name in names) == expected
-    assert typed("cutoffs", "") == "--cutoffs"
+    assert typed("cutoffs", str([])) == "--cutoffs"
 
 
 def test_options_may_come_from_a_file(tmp_path):
