@@ -1,6 +1,5 @@
 """Each part's model equals the assignment's loop: loss, logits, gradients and running statistics."""
 
-import functools
 import inspect
 import subprocess
 import sys
@@ -9,151 +8,15 @@ import numpy as np
 import pytest
 import reference
 import torch
-import torch.nn.functional as F
-from parts import ROOT, TEST_SCRIPTS, TRAINING_SCRIPTS, load_script
+from models import (
+    BATCH, HIDDEN, RECURRENT, REFERENCES, RNN_CLASSIFIERS, TIME, VARIANTS, VECTORS, WORDS, assert_close,
+    assert_equal_step, draw_inputs, each, looked_up, model_class, named_gradients, pair,
+    parameter_names, run,
+)
+from parts import ROOT, TEST_SCRIPTS, TRAINING_SCRIPTS
 
 from common.data.batches import BagsOfWords
 from common.data.reviews import build_reviews
-from common.layers.word_vectors import WordVectors
-
-BATCH, TIME, HIDDEN, VOCAB, IN_SIZE = 5, 7, 6, 20, 4
-WORDS = {"vocab_size": VOCAB}
-VECTORS = {"in_size": IN_SIZE}
-
-# 2b reads vectors that are looked up, as in the assignment, or the words and their table ("2b words").
-MODEL_NAMES = {part: "RNN_model" for part in ("2a", "2b", "2b words", "3c")} | {
-    "1a": "BOW_model",
-    "1b": "BOW_model",
-    "3a": "RNN_language_model",
-}
-REFERENCES = {
-    "1a": reference.EmbeddingBOW,
-    "1b": reference.GloveBOW,
-    "2a": reference.EmbeddingRNN,
-    "2b": reference.GloveRNN,
-    "2b words": reference.GloveRNN,
-    "3a": reference.LanguageModel,
-    "3c": functools.partial(reference.EmbeddingRNN, lstm_layers=3),
-}
-VARIANTS = [
-    ("1a", WORDS),
-    ("1a", WORDS | {"hidden_layers": 3}),
-    ("1b", VECTORS),
-    ("1b", VECTORS | {"hidden_layers": 3}),
-    ("2a", WORDS),
-    ("2a", WORDS | {"lstm_layers": 2}),
-    ("2a", WORDS | {"pooling": "mean"}),
-    ("2a", WORDS | {"pooling": "concat"}),
-    ("2b", VECTORS),
-    ("2b", VECTORS | {"lstm_layers": 2, "pooling": "mean"}),
-    ("2b", VECTORS | {"pooling": "concat"}),
-    ("2b words", VECTORS),
-    ("2b words", VECTORS | {"lstm_layers": 2, "pooling": "mean"}),
-    ("3a", WORDS),
-    ("3a", WORDS | {"lstm_layers": 1}),
-    ("3c", WORDS),
-    ("3c", WORDS | {"pooling": "mean"}),
-    ("3c", WORDS | {"pooling": "concat"}),
-]
-RNN_CLASSIFIERS = [variant for variant in VARIANTS if MODEL_NAMES[variant[0]] == "RNN_model"]
-RECURRENT = RNN_CLASSIFIERS + [variant for variant in VARIANTS if variant[0] == "3a"]
-
-
-def variant_id(variant):
-    part, options = variant
-    return "-".join([part, *(str(value) for key, value in options.items() if key not in WORDS | VECTORS)])
-
-
-def each(variants):
-    return pytest.mark.parametrize("variant", variants, ids=variant_id)
-
-
-def model_class(part):
-    name = MODEL_NAMES[part]
-    return getattr(load_script(part.removesuffix(" words"), f"{name}.py"), name)
-
-
-def randomise(model):
-    """Values far from the initial ones, which would hide an unused weight or statistic."""
-    generator = torch.Generator().manual_seed(0)
-    for name, value in model.state_dict().items():
-        if name.endswith("running_var"):
-            value.uniform_(0.5, 1.5, generator=generator)
-        elif value.is_floating_point():
-            value.uniform_(-1, 1, generator=generator)
-
-
-def pair(variant, device="cpu", **options):
-    """Our model and the loop, with equal weights and statistics."""
-    part, sizes = variant
-    options = sizes | options | {"no_of_hidden_units": HIDDEN}
-    ours, plain = model_class(part)(**options), REFERENCES[part](**options)
-    randomise(plain)
-    ours.load_state_dict(plain.state_dict())
-    return ours.to(device), plain.to(device)
-
-
-def draw_inputs(part, seed, device="cpu", batch=BATCH):
-    """What the part's model is called with: reviews, of which some end in padding, and labels."""
-    random = np.random.default_rng(seed)
-    labels = torch.arange(batch).remainder(2).float().to(device)
-    if part == "1a":
-        return [random.integers(0, VOCAB, length) for length in 1 + np.arange(batch) * 2], labels
-    if part == "1b":
-        return torch.from_numpy(random.normal(size=(batch, IN_SIZE))).float().to(device), labels
-    if part == "2b":
-        return torch.from_numpy(random.normal(size=(batch, TIME, IN_SIZE))).float().to(device), labels
-    ids = random.integers(0, VOCAB, (batch, TIME))
-    ids[0, 4:] = 0
-    ids = torch.from_numpy(ids).to(device)
-    if part == "2b words":
-        return WordVectors(torch.from_numpy(random.normal(size=(VOCAB, IN_SIZE))).float().to(device), ids), labels
-    return (ids,) if part == "3a" else (ids, labels)
-
-
-def looked_up(inputs):
-    """What the loop takes in place of words and their table: their vectors."""
-    x, *labels = inputs
-    return x.look_up() if isinstance(x, WordVectors) else x, *labels
-
-
-def run(model, inputs, **options):
-    """Forward and backward: (loss, logits). Logits alone are squared for something to differentiate."""
-    model.zero_grad()
-    result = model(*inputs, **options)
-    loss, logits = result if isinstance(result, tuple) else (result.square().mean(), result)
-    loss.backward()
-    return loss, logits
-
-
-def run_both(ours, plain, inputs, seed=0, **options):
-    """Run ours, then the loop with the dropout masks that ours drew."""
-    torch.manual_seed(seed)
-    results = run(ours, inputs, **options)
-    for name, layer in plain.named_modules():
-        if isinstance(layer, reference.LockedDropout):
-            ones = torch.ones(BATCH, HIDDEN, device=results[0].device)
-            mask = ours.get_submodule(name)(ones, dropout=plain.dropout) != 0
-            layer.mask = mask.float()
-            layer.reset_state = lambda: None  # it would forget the mask
-    torch.manual_seed(seed)
-    return results, run(plain, looked_up(inputs), **options)
-
-
-def named_gradients(model):
-    assert all(parameter.grad is not None for parameter in model.parameters())
-    return {name: parameter.grad for name, parameter in model.named_parameters()}
-
-
-def assert_close(actual, expected):
-    torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-5)
-
-
-def assert_equal_step(ours, plain, inputs, **options):
-    results, expected = run_both(ours, plain, inputs, **options)
-    assert_close(results, expected)
-    assert_close(named_gradients(ours), named_gradients(plain))
-    assert_close(dict(ours.state_dict()), dict(plain.state_dict()))
 
 
 # Against the loop
@@ -214,17 +77,6 @@ def test_state_dict_loads_in_both_directions(variant):
     fresh.load_state_dict(ours.state_dict())
     assert_close(dict(fresh.state_dict()), randomised)
     assert_close(dict(plain.state_dict()), randomised)
-
-
-def parameter_names(*layers):
-    linear = ["weight", "bias"]
-    others = {
-        "bn": [*linear, "running_mean", "running_var", "num_batches_tracked"],
-        "lstm": [f"lstm.{kind}_{gate}h" for kind in linear for gate in "ih"],
-        "embedding": ["weight"],
-    }
-    kinds = {layer: layer.split("_")[0].rstrip("123") for layer in layers}  # bn_lstm1: bn
-    return {f"{layer}.{name}" for layer in layers for name in others.get(kinds[layer], linear)}
 
 
 ASSIGNMENT_LAYERS = {
@@ -327,109 +179,3 @@ def test_lengths_without_padding_train_as_no_lengths(variant, length):
     lengths = torch.full((BATCH,), length)
     assert_close(run(with_lengths, inputs, lengths=lengths), run(without, inputs))
     assert_close(named_gradients(with_lengths), named_gradients(without))
-
-
-# Language model
-
-
-def test_3a_scores_the_next_token_of_all_but_the_last():
-    ours = pair(("3a", WORDS), dropout=0.0)[0]
-    (x,) = draw_inputs("3a", 0)
-    loss, logits = ours(x)
-    assert logits.shape == (BATCH, VOCAB, TIME - 1)
-    assert_close(loss, F.cross_entropy(logits.transpose(1, 2).reshape(-1, VOCAB), x[:, 1:].flatten()))
-
-
-def adaptive_3a():
-    model = model_class("3a")(**WORDS, no_of_hidden_units=HIDDEN, dropout=0.0, cutoffs=[5, 11])
-    randomise(model)
-    return model
-
-
-def test_3a_with_an_adaptive_softmax_scores_its_own_logits():
-    ours = adaptive_3a()
-    (x,) = draw_inputs("3a", 0)
-    mean_loss, logits = run(ours, (x,))
-    gradients = {name: gradient.clone() for name, gradient in named_gradients(ours).items()}
-    ours.zero_grad()
-    loss, correct, targets = ours(x, keep_logits=False)
-    (loss / targets).backward()
-    assert_close(loss / targets, mean_loss)
-    assert_close(mean_loss, F.cross_entropy(logits.transpose(1, 2).reshape(-1, VOCAB), x[:, 1:].flatten()))
-    assert correct == (logits.argmax(dim=1) == x[:, 1:]).sum()
-    assert_close(named_gradients(ours), gradients)
-
-
-def test_3a_gives_the_logits_alone_when_not_training():
-    ours = pair(("3a", WORDS))[0]
-    logits = ours(*draw_inputs("3a", 0), train=False)
-    assert logits.shape == (BATCH, VOCAB, TIME - 1)
-
-
-def test_3a_a_token_at_a_time_equals_the_whole_sequence():
-    ours, plain = (model.eval() for model in pair(("3a", WORDS)))
-    (x,) = draw_inputs("3a", 0)
-    ours.reset_state()
-    logits = [ours.next_word_logits(x[:, :3])]
-    logits += [ours.next_word_logits(ids) for ids in x[:, 3:-1].split(1, dim=1)]
-    assert_close(torch.cat(logits, dim=1).transpose(1, 2), plain(x, train=False))
-
-
-def test_3a_without_logits_to_keep_sums_the_loss_and_counts_the_correct_words():
-    ours, plain = (model.eval() for model in pair(("3a", WORDS), dropout=0.0))
-    (x,) = draw_inputs("3a", 0)
-    mean_loss, logits = run(plain, (x,))
-    loss, correct, targets = ours(x, keep_logits=False)
-    (loss / targets).backward()
-    assert targets == BATCH * (TIME - 1)
-    assert_close(loss / targets, mean_loss)
-    assert correct == (logits.argmax(dim=1) == x[:, 1:]).sum()
-    assert_close(named_gradients(ours), named_gradients(plain))
-
-
-def test_3a_score_leaves_out_what_lies_beyond_a_reviews_length():
-    ours = pair(("3a", WORDS))[0].eval()
-    (x,) = draw_inputs("3a", 0)
-    lengths = torch.tensor([4, TIME, 2, 5, 1])
-    scores = ours.score(x, lengths, train=False)
-    alone = [ours.score(x[[i], :n], train=False) for i, n in enumerate(lengths[:4])]  # the last has no target
-    assert scores[2] == (lengths - 1).sum()
-    for score, parts in zip(scores, zip(*alone)):
-        assert_close(score, sum(parts))
-
-
-# Fine-tuning
-
-
-@pytest.mark.parametrize("adaptive", [False, True], ids=["linear decoder", "adaptive softmax"])
-def test_3c_takes_all_but_the_decoder_of_a_language_model(adaptive):
-    ours = model_class("3c")(**WORDS, no_of_hidden_units=HIDDEN)
-    output = ours.fc_output.weight.clone()
-    language_model = (adaptive_3a() if adaptive else pair(("3a", WORDS))[1]).state_dict()
-    ours.load_language_model(language_model)
-    taken = ours.state_dict().keys() & language_model.keys()
-    assert ours.state_dict().keys() - taken == {"fc_output.weight", "fc_output.bias"}
-    assert all(name.startswith("decoder.") for name in language_model.keys() - taken)
-    assert all(torch.equal(ours.state_dict()[name], language_model[name]) for name in taken)
-    assert torch.equal(ours.fc_output.weight, output)
-
-
-def test_3c_begins_words_that_the_language_model_does_not_know_as_its_unknown_token():
-    ours = model_class("3c")(VOCAB + 3, HIDDEN)
-    known = pair(("3a", WORDS))[1].state_dict()
-    ours.load_language_model(known)
-    vectors = ours.embedding.weight
-    assert torch.equal(vectors[:VOCAB], known["embedding.weight"])
-    assert torch.equal(vectors[VOCAB:], known["embedding.weight"][:1].expand(3, -1))
-
-
-LSTM_LAYERS = [["lstm1", "bn_lstm1"], ["lstm2", "bn_lstm2"], ["lstm3", "bn_lstm3", "fc_output"]]
-
-
-@pytest.mark.parametrize("fine_tune, layers", [
-    ("last", LSTM_LAYERS[-1:]), ("lstm", LSTM_LAYERS), ("all", [["embedding"], *LSTM_LAYERS])])
-def test_3c_trains_the_layers_that_fine_tune_names_and_the_output(fine_tune, layers):
-    ours = model_class("3c")(**WORDS, no_of_hidden_units=HIDDEN)
-    names = {id(parameter): name for name, parameter in ours.named_parameters()}
-    found = [{names[id(parameter)] for parameter in layer.parameters()} for layer in ours.layers_to_train(fine_tune)]
-    assert found == [parameter_names(*layer) & set(names.values()) for layer in layers]
