@@ -18,8 +18,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from common.arguments import number
 from common.checkpoints import check_words, load_checkpoint
 from common.data.batches import Crops
+from common.data.holdout import refuse_other_holdout
 from common.data.splits import read_splits
-from common.errors import UserError, run_script
+from common.errors import run_script
 from common.layers.ensemble import ENSEMBLE, ensemble_with_ngrams
 from common.layers.pooling import padding_counts
 from common.options import CLASSIFIER_DEFAULTS, Option, parse_options
@@ -52,7 +53,7 @@ def build_training(argv=None, logger=None):
         fine_tune=FINE_TUNE, layer_decay=LAYER_DECAY, language_model=ROOT / "3a" / "language.model",
         several_processes=True)
     language_model = load_checkpoint(options.language_model, "3a", options.device)
-    refuse_other_holdout(language_model["options"], options)
+    refuse_other_holdout(options.language_model, "part 3a", language_model["options"], options)
     known = len(language_model["vocabulary"])
     options.vocab_size = max(options.vocab_size, known)
     reviews, vocabulary = read_splits(options)
@@ -74,15 +75,6 @@ def build_training(argv=None, logger=None):
     optimizer = build_optimizer(parameter_groups(model, layers, options), options)
     return Training("3c", model, arguments, optimizer, sentiment_score(predict), data, vocabulary, options,
                     logger=logger)
-
-
-def refuse_other_holdout(trained_with, options):
-    """Raise UserError for a language model that was trained on reviews that are held out or left out here."""
-    for name in ("validation", "seed", "drop_duplicates") if options.validation else ("drop_duplicates",):
-        if trained_with[name] != getattr(options, name) and not (name == "drop_duplicates" and trained_with[name]):
-            option = "--" + name.replace("_", "-")
-            raise UserError(f"{option}: {options.language_model} was trained with another, on reviews that are left "
-                            f"out here; train 3a with the same {option}")
 
 
 def parameter_groups(model, layers, options):

@@ -7,14 +7,13 @@ import numpy as np
 import torch
 
 from common.checksums import file_checksum
+from common.data.holdout import HOLDOUT, refuse_other_holdout
 from common.data.token_files import missing
 from common.errors import UserError
 from common.files import replace_file
 
 MAKER = ("`1a/BOW_sentiment_analysis.py --recipe teacher --output DIR` and then `1a/BOW_test.py --unlabelled --output "
          "DIR`, DIR being results/teacher")
-# What decides which reviews the teacher was trained on.
-TEACHER = ["validation", "seed", "drop_duplicates"]
 
 
 def write_pseudo_labels(path, probabilities, folder, options):
@@ -26,7 +25,7 @@ def write_pseudo_labels(path, probabilities, folder, options):
     """
     with replace_file(path, "wb") as file:
         np.savez(file, probabilities=probabilities, reviews=review_checksum(folder),
-                 **{name: options[name] for name in TEACHER})
+                 **{name: options[name] for name in HOLDOUT})
 
 
 def with_pseudo_labels(train, options):
@@ -42,7 +41,7 @@ def with_pseudo_labels(train, options):
     path = options.pseudo_labels
     try:
         with np.load(path, allow_pickle=False) as file:
-            found = {name: file[name] for name in ("probabilities", "reviews", *TEACHER)}
+            found = {name: file[name] for name in ("probabilities", "reviews", *HOLDOUT)}
     except FileNotFoundError:
         raise UserError(missing(path, MAKER)) from None
     except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
@@ -51,19 +50,9 @@ def with_pseudo_labels(train, options):
     probabilities = torch.from_numpy(found["probabilities"]).to(train.labels)
     if found["reviews"] != review_checksum(options.data) or not torch.equal(probabilities.isnan(), ~unlabelled):
         raise UserError(f"{path}: holds the labels of other reviews than those in --data; make it again with {MAKER}")
-    refuse_other_teacher(path, found, options)
+    refuse_other_holdout(path, "its teacher", found, options)
     labels = (probabilities >= 0.5).to(train.labels)
     return dataclasses.replace(train, labels=labels).select(unlabelled.cpu().numpy())
-
-
-def refuse_other_teacher(path, found, options):
-    """Raise UserError where the teacher has seen reviews that are held out here, or duplicates of test reviews."""
-    names = TEACHER if options.validation else ["drop_duplicates"] if options.drop_duplicates else []
-    for name in names:
-        if found[name] != getattr(options, name):
-            option = "--" + name.replace("_", "-")
-            raise UserError(f"{path}: its teacher was trained with another {option}, on reviews that are left out here; "
-                            f"train the teacher with the same {option}")
 
 
 def review_checksum(folder):

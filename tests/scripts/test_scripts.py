@@ -257,22 +257,20 @@ def test_3c_trains_the_last_layer_and_the_output_of_the_language_model(trained, 
                        and "running" not in name and "num_batches" not in name}
 
 
-def test_3c_drops_duplicates_only_if_its_language_model_did(run_here, data, language_model, tmp_path):
+@pytest.mark.parametrize("before, argv, option", [
+    (dict(drop_duplicates=False), ["--drop-duplicates"], "--drop-duplicates"),
+    ({}, ["--validation", 0.2], "--validation"),
+    (dict(validation=0.2, seed=1), ["--validation", 0.2], "--seed"),
+    (dict(validation=0.2, drop_duplicates=True), ["--validation", 0.2], "--drop-duplicates")])
+def test_3c_refuses_a_language_model_that_has_read_what_is_left_out(
+        before, argv, option, run_here, data, language_model, tmp_path):
     checkpoint = load_checkpoint(language_model, "3a")
-    checkpoint["options"]["drop_duplicates"] = False
+    checkpoint["options"] |= before
     write_checkpoint(tmp_path / "language.model", "3a", checkpoint)
     status, _, stderr = run_here(TRAINING_SCRIPTS["3c"], "--data", data, "--output", tmp_path, "--device", "cpu",
-                                 "--drop-duplicates", "--language-model", tmp_path / "language.model")
+                                 *argv, "--language-model", tmp_path / "language.model")
     assert status == 2
-    assert stderr.startswith("error: --drop-duplicates: ")
-    assert "language.model was trained with another, on reviews that are left out here; train 3a" in stderr
-
-
-def test_3c_holds_reviews_out_only_if_its_language_model_did(run_here, data, language_model, tmp_path):
-    status, _, stderr = run_here(TRAINING_SCRIPTS["3c"], "--data", data, "--output", tmp_path, "--device", "cpu",
-                                 "--validation", 0.2, "--language-model", language_model)
-    assert status == 2
-    assert stderr.startswith("error: --validation: ") and "train 3a with the same --validation" in stderr
+    assert f"language.model: part 3a was trained with another {option}, on reviews that are left out here" in stderr
 
 
 @pytest.mark.parametrize("argv", [["--fine-tune", "none"], ["--layer-decay", "0"], ["--layer-decay", "1.1"],
