@@ -22,12 +22,13 @@ def test_a_model_that_has_seen_no_more_reviews_is_taken(trained_with, options):
     check(trained_with, options)
 
 
-@pytest.mark.parametrize("trained_with, options", [
-    ({}, dict(drop_duplicates=True)), ({}, dict(validation=0.2)), (dict(validation=0.1), dict(validation=0.2)),
-    (dict(validation=0.2, seed=1), dict(validation=0.2)),
-    (dict(validation=0.2, drop_duplicates=True), dict(validation=0.2))])
-def test_a_model_that_has_seen_reviews_that_are_left_out_is_refused(trained_with, options):
-    with pytest.raises(UserError, match="a.model: it was trained with another"):
+@pytest.mark.parametrize("trained_with, options, option", [
+    ({}, dict(drop_duplicates=True), "--drop-duplicates"), ({}, dict(validation=0.2), "--validation"),
+    (dict(validation=0.1), dict(validation=0.2), "--validation"),
+    (dict(validation=0.2, seed=1), dict(validation=0.2), "--seed"),
+    (dict(validation=0.2, drop_duplicates=True), dict(validation=0.2), "--drop-duplicates")])
+def test_a_model_that_has_seen_reviews_that_are_left_out_is_refused(trained_with, options, option):
+    with pytest.raises(UserError, match=f"a.model: it was trained with another {option},"):
         check(trained_with, options)
 
 

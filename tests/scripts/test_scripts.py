@@ -259,8 +259,6 @@ def test_3c_trains_the_last_layer_and_the_output_of_the_language_model(trained, 
 
 @pytest.mark.parametrize("before, argv, option", [
     (dict(drop_duplicates=False), ["--drop-duplicates"], "--drop-duplicates"),
-    ({}, ["--validation", 0.2], "--validation"),
-    (dict(validation=0.2, seed=1), ["--validation", 0.2], "--seed"),
     (dict(validation=0.2, drop_duplicates=True), ["--validation", 0.2], "--drop-duplicates")])
 def test_3c_refuses_a_language_model_that_has_read_what_is_left_out(
         before, argv, option, run_here, data, language_model, tmp_path):
