@@ -69,16 +69,18 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefa
 
 def number(kind, low, high=math.inf, open_low=False):
     """An argparse type: an int or float from `low` (left out if open_low) to `high`, by default what 64 bits hold."""
-    high = 2 ** 63 - 1 if kind is int and high == math.inf else high
+    most = min(high, 2 ** 63 - 1) if kind is int else high
 
     def parse(text):
         try:
             value = kind(text)
         except ValueError:
             value = math.nan
-        if not (low < value if open_low else low <= value) or not value <= high or value == math.inf:
+        if not (low < value if open_low else low <= value) or value > most or value == math.inf:
             sort = "a whole number" if kind is int else "a number"
-            bounds = (f"above {low}" if open_low else f"from {low}") + ("" if math.isinf(high) else f" to {high}")
+            bounds = f"above {low}" if open_low else f"from {low}"
+            if high < math.inf or value > most:
+                bounds += f" to {most}"
             raise argparse.ArgumentTypeError(f"'{text}' is not {sort} {bounds}")
         return value
     return parse
