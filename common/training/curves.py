@@ -5,8 +5,7 @@ import math
 import numpy as np
 
 from common.processes import processes
-
-CURVES = ["train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "test_loss", "test_accuracy"]
+from common.results.records import CURVES
 
 
 class Curves(dict):
