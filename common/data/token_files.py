@@ -219,19 +219,22 @@ def read_dictionary(folder, words):
     return load_array(Path(folder) / f"{words}_dictionary.npy", "U").tolist()
 
 
-def load_array(path, kind, maker="preprocess_data.py"):
-    """A numpy array of the given dtype kind that a script wrote; pickled objects are never loaded."""
+def load_array(path, kind):
+    """An array of the given dtype kind that preprocess_data.py wrote; pickled objects are never loaded.
+
+    Raises:
+        UserError: a missing or broken file, or an array of another kind.
+    """
     try:
         array = np.load(path, allow_pickle=False)
     except FileNotFoundError:
-        raise UserError(missing(path, maker)) from None
+        raise UserError(missing(path)) from None
     except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path}: not a readable .npy file ({error}); run {maker} again") from error
+        raise UserError(f"{path}: not a readable .npy file ({error}); run preprocess_data.py again") from error
     if not isinstance(array, np.ndarray) or array.dtype.kind != kind:
         found = getattr(array, "dtype", "an archive of arrays")
-        raise UserError(f"{path}: holds {found}, not what {maker} writes; run it again")
-    if maker == "preprocess_data.py":
-        check_belongs(path, file_checksum(path))
+        raise UserError(f"{path}: holds {found}, not what preprocess_data.py writes; run it again")
+    check_belongs(path, file_checksum(path))
     return array
 
 
