@@ -132,7 +132,7 @@ def _fit(blocks, vocab_size, dimensions, epochs, generator):
         for index in tqdm(order, desc=f"GloVe epoch {epoch}/{epochs}", leave=False, disable=None):
             rows, columns, positions, counts = blocks[index]
             # The pair (i, j) and the pair (j, i), which on the diagonal are in the block already.
-            for word, context in ((0, 1), (1, 0))[:1 if rows == columns else 2]:
+            for word, context in [(0, 1)] if rows == columns else [(0, 1), (1, 0)]:
                 sides = ((word, rows), (context, columns))
                 block_loss, *gradients = block_gradients(
                     parameters[word, rows], parameters[context, columns], positions, counts)

@@ -88,10 +88,10 @@ def corrected(probabilities):
 
 def confusion(predictions):
     """How many reviews of each label are called what: {(label, predicted): count}."""
-    said = predictions.logits >= 0
-    return {(label, predicted): int(((predictions.positive == (label == "positive")) & (
-        said == (predicted == "positive"))).sum()) for label in ("positive", "negative") for predicted in (
-        "positive", "negative")}
+    labels = {"positive": predictions.positive, "negative": ~predictions.positive}
+    called = {"positive": predictions.logits >= 0, "negative": predictions.logits < 0}
+    return {(label, predicted): int((labels[label] & called[predicted]).sum())
+            for label in labels for predicted in called}
 
 
 def calibration(predictions, bins=10):

@@ -160,7 +160,9 @@ def add_comparisons(page, heading, predictions):
         rows.append({"first": first, "second": second, "only first correct": f"{only_first:,}",
                      "only second correct": f"{only_second:,}", "p": f"{p:.3f}" if p >= 0.001 else "< 0.001",
                      "more than chance": f"{better} is better" if p < 0.05 else "no"})
-    page.add(heading, text_table(rows), *[MCNEMAR] * (MCNEMAR not in page.sections))
+    page.add(heading, text_table(rows))
+    if MCNEMAR not in page.sections:
+        page.add(MCNEMAR)
 
 
 def add_part(page, part, trials, predictions):

@@ -68,17 +68,19 @@ def hand_in_rows(trials):
         for trial in some:
             options, curves = trial[0].options, trial[0].curves
             length = shown_length(part, [trial])
-            given = "given model" if title(trial) == "assignment" and trial is some[0] else "custom trial"
+            given = title(trial) == "assignment" and trial is some[0]
+            kind = "given model" if given else f"custom trial: {title(trial)}"
             comments = [read_curves(part, curves)]
             if part == "3a":
-                comments = [f"test perplexity {result(trial, length)}"] * bool(result(trial, length)) + comments
+                if perplexity := result(trial, length):
+                    comments.insert(0, f"test perplexity {perplexity}")
             elif part[0] in "23":
                 comments.append("tested on " + ("whole reviews" if length == "whole" else f"crops of {length} tokens"))
             if len(trial) > 1:
                 comments.append(f"mean and standard deviation of {len(trial)} seeds")
             others = differences(trial, some)
             rows.append({
-                "Description": f"{part} {PARTS[part].title}, {given}" + f": {title(trial)}" * (given != "given model"),
+                "Description": f"{part} {PARTS[part].title}, {kind}",
                 "Hyperparameters": ", ".join(dict.fromkeys([
                     *(f"{name.replace('_', ' ')} {options[name]}" for name in HYPERPARAMETERS if name in options),
                     *(others.split(", ") if others else [])])),

@@ -126,8 +126,9 @@ def measure(part, length):
 def assignment(part, length):
     """What the assignment gives for a part at that length, as text."""
     figures = PARTS[part].accuracy
-    return figures if isinstance(figures, str) else f"{figures[int(length)]:.2f}" if (
-        length != "whole" and int(length) in figures) else ""
+    if isinstance(figures, str):
+        return figures
+    return f"{figures[int(length)]:.2f}" if length != "whole" and int(length) in figures else ""
 
 
 def read_curves(part, curves):
