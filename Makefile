@@ -38,7 +38,8 @@ $(foreach name,DATA RESULTS REPORT TRIALS VENV,$(if $(word 2,$($(name))),$(error
 	$(name)=$($(name)): make takes no folder with spaces in its name here; choose another)))
 
 SMALL := --batch-size 50 --learning-rate 0.003
-SAMPLE := DATA=preprocessed_data/sample RESULTS=results/sample REPORT=results/sample TRIALS= SOURCE='--sample --glove train' \
+SAMPLE := DATA=preprocessed_data/sample RESULTS=results/sample REPORT=results/sample TRIALS= \
+	SOURCE='--sample --glove train' \
 	OPTIONS_1a='--hidden-units 100 --epochs 12' OPTIONS_1b='--hidden-units 100 --epochs 12' \
 	OPTIONS_2a='--hidden-units 64 --sequence-length 50 --epochs 12 $(SMALL)' \
 	OPTIONS_2b='--hidden-units 64 --sequence-length 50 --epochs 18 --dropout 0.2 $(SMALL)' \

@@ -48,8 +48,8 @@ def parse_options():
                         help="some hundreds of reviews that the code composes itself; needs no download")
     parser.add_argument("--glove", metavar="PATH",
                         help="word vectors, for 1b, 2b and 3a --recipe short: a file such as glove.840B.300d.zip "
-                             "(.txt, .vec, .zip or .gz); or `train` to learn them from the training reviews; or `download` to fetch "
-                             "GloVe 840B (2.2 GB) into the output folder first, unless it is there")
+                             "(.txt, .vec, .zip or .gz); or `train` to learn them from the training reviews; or "
+                             "`download` to fetch GloVe 840B (2.2 GB) into the output folder first, unless it is there")
     parser.add_argument("--glove-words", metavar="N", type=positive_int, default=100_000,
                         help="word vectors to keep, the first in the file")
     parser.add_argument("--output", metavar="DIR", type=path,

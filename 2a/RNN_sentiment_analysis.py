@@ -1,6 +1,6 @@
 """Part 2a: train an LSTM on random crops of the labelled reviews.
 
-    python 2a/RNN_sentiment_analysis.py --hidden-units 300
+    python 2a/RNN_sentiment_analysis.py
     python 2a/RNN_sentiment_analysis.py --lstm-layers 2 --sequence-length 50 --epochs 30
 
 Reads the preprocessed reviews from --data; writes rnn.model, data.npy,

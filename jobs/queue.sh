@@ -104,7 +104,8 @@ submit_part() {
 # queued NAME NOTE: whether the job that is noted there is in the queue still; sets `id` and `what` it does.
 queued() {
     local noted does
-    { read -r noted && IFS= read -r does; } 2>/dev/null <"$2" && [ -n "$(squeue --noheader --jobs="$noted" 2>/dev/null)" ] &&
+    { read -r noted && IFS= read -r does; } 2>/dev/null <"$2" &&
+        [ -n "$(squeue --noheader --jobs="$noted" 2>/dev/null)" ] &&
         id=$noted what=$does && told "$1" "job $id, in the queue already"
 }
 

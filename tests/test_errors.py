@@ -37,6 +37,7 @@ run_script(main)
 
 
 def test_streams_of_a_notebook_and_closed_streams_are_taken():
-    for streams in "sys.stdout = io.TextIOBase(); sys.stdout.write = lambda text: None", "sys.stdout = sys.stderr = None":
+    notebook = "sys.stdout = io.TextIOBase(); sys.stdout.write = lambda text: None"
+    for streams in notebook, "sys.stdout = sys.stderr = None":
         done = run(f"import io\n{streams}\ndef main(): print('é')\nrun_script(main)\nimport os; os._exit(3)")
         assert (done.returncode, done.stderr) == (3, "")

@@ -36,7 +36,8 @@ PRESETS = {
 OWN_OPTIONS = {
     "model": Option("model", "SentimentRNN", help="the network"),
     "cell": Option("model", "lstm", choices=["lstm", "course"],
-                   help="of SentimentClassifier: course has a sigmoid in place of the cell gate's tanh, and a ReLU layer"),
+                   help="of SentimentClassifier: course has a sigmoid in place of the cell gate's tanh, and a ReLU "
+                        "layer"),
     "crop": Option("training", "random", choices=["random", "last"], help="random crops of the reviews, or their ends")}
 
 

@@ -16,8 +16,6 @@ from common.errors import UserError
 
 IMDB_URL = "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"
 IMDB_SHA256 = "c40f74a18d3b61f90feba1e17730e0d38e8b97c05fde7008942e91923d1658fe"
-
-
 GLOVE_URLS = ("https://nlp.stanford.edu/data/wordvecs/glove.840B.300d.zip",
               "https://huggingface.co/stanfordnlp/glove/resolve/main/glove.840B.300d.zip")
 GLOVE_SHA256 = "c06db255e65095393609f19a4cfca20bf3a71e20cc53e892aafa490347e3849f"

@@ -58,6 +58,7 @@ def _folder_files(path, wanted):
             name = file.relative_to(root).as_posix()
             yield name, file.read_bytes() if wanted(name) else None
 
+
 def _has_splits(folder):
     return os.path.isdir(folder / "train") or os.path.isdir(folder / "test")
 
