@@ -149,7 +149,7 @@ def classify_texts(folder, texts, data=ROOT / "preprocessed_data", device="auto"
         list of float, the probability that each text is positive.
 
     Raises:
-        UserError: no trained model in the folder, other data than it was trained on, or a text without a word.
+        UserError: no trained classifier in the folder, other data than it was trained on, or a text without a word.
     """
     texts = [(f"text {number}", text) for number, text in enumerate(texts, 1)]
     if not texts:
@@ -164,7 +164,11 @@ def classify_texts(folder, texts, data=ROOT / "preprocessed_data", device="auto"
 def load_test(folder, *options):
     """The PartTest of the trained model in a folder, as its part's test script builds it."""
     record = read_run(folder / "record.json")
-    script = ROOT / ("2a/other_networks/test.py" if "model" in record.options else PARTS[record.part].test)
+    test = "2a/other_networks/test.py" if "model" in record.options else PARTS[record.part].test
+    if not test:
+        raise UserError(f"{folder}: holds a model of part {record.part}, which classifies nothing; name the folder of "
+                        "another part")
+    script = ROOT / test
     # The parts name their model files alike, so that a module of that name may be another part's.
     names = [path.stem for path in script.parent.glob("*.py")]
     hidden = {name: sys.modules.pop(name) for name in names if name in sys.modules}

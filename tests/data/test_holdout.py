@@ -34,7 +34,8 @@ def test_a_model_that_has_seen_reviews_that_are_left_out_is_refused(trained_with
 
 def test_other_reviews_are_held_out_where_duplicates_are_dropped(tmp_path):
     train = {f"{k}_9.txt\tpos\t9\ttt{k}": str(k) for k in range(40)}
-    write_folder(tmp_path, train, {"0_8.txt\tpos\t8\ttt50": "0", "1_8.txt\tpos\t8\ttt51": "40"}, [str(k) for k in range(40)])
+    test = {"0_8.txt\tpos\t8\ttt50": "0", "1_8.txt\tpos\t8\ttt51": "40"}      # the first is a training review too
+    write_folder(tmp_path, train, test, words=[str(k) for k in range(40)])
     kept = splits(tmp_path, "--validation", "0.25")
     dropped = splits(tmp_path, "--validation", "0.25", "--drop-duplicates")
     assert any(review in rows(dropped["train"]) for review in rows(kept["validation"]))

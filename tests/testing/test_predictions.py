@@ -12,7 +12,8 @@ from common.testing.own_reviews import classify_texts
 
 SMALL = ["--epochs", "1", "--device", "cpu", "--precision", "float32"]
 PARTS = {"1a": ["--hidden-units", "8", "--ngrams", "2"], "1b": ["--hidden-units", "8"],
-         "2a": ["--hidden-units", "8", "--sequence-length", "20"]}
+         "2a": ["--hidden-units", "8", "--sequence-length", "20"],
+         "3a": ["--hidden-units", "8", "--sequence-length", "20"]}
 
 
 @pytest.fixture
@@ -108,6 +109,12 @@ def test_python_is_refused_other_data_than_the_model_was_trained_on(trained, tmp
 def test_a_folder_without_a_model_is_refused(tmp_path):
     with pytest.raises(UserError, match=f"{tmp_path}/record.json: no such file; train the part first"):
         classify_texts(tmp_path, ["Good."])
+
+
+def test_the_folder_of_a_language_model_is_refused(trained):
+    folder, _ = trained("3a")
+    with pytest.raises(UserError, match="holds a model of part 3a, which classifies nothing"):
+        classify_texts(folder, ["Good."])
 
 
 @pytest.mark.parametrize("part", TEST_SCRIPTS)
