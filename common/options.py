@@ -46,7 +46,7 @@ GROUPS = {
         "step_epochs": dict(type=positive_int, metavar="N", help="epochs between the steps of --schedule step"),
         "clip_norm": dict(type=number(float, 0), metavar="NORM", help="largest norm of the gradient; 0 does not clip"),
         "precise_batch_norm": dict(action=argparse.BooleanOptionalAction,
-                                   help="test with statistics of 60 training batches"),
+                                   help="test with batch-norm statistics of 60 batches"),
         "patience": dict(type=number(int, 0), metavar="N",
                          help="stop after N epochs without a lower validation loss and keep the best epoch's weights; "
                               "0 trains all and keeps the last")},
