@@ -74,8 +74,7 @@ class Processes:
 
     def rows(self, count):
         """The slice of this process's rows in a batch of `count` reviews."""
-        bounds = [count * rank // self.size for rank in (self.rank, self.rank + 1)]
-        return slice(*bounds)
+        return slice(count * self.rank // self.size, count * (self.rank + 1) // self.size)
 
     def rows_of_batch(self, count):
         """Of a batch of which this process has `count` rows: (slice of them in it, its reviews in all processes)."""

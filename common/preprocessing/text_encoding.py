@@ -2,9 +2,9 @@
 
 import codecs
 
+# In this order: UTF-32's little-endian mark begins with UTF-16's.
 MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF32_LE: "utf-32-le", codecs.BOM_UTF32_BE: "utf-32-be",
-         codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}   # UTF-32's little-endian one starts with
-                                                                                # UTF-16's, so it is looked for first
+         codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 # At which of each four bytes English text has NULs.
 NULS = {(False, True, False, True): "utf-16-le", (True, False, True, False): "utf-16-be",
         (False, True, True, True): "utf-32-le", (True, True, True, False): "utf-32-be"}

@@ -104,8 +104,8 @@ def encode_reviews(texts, tokenize, vocabulary, drop_stop_words, device):
     for (place, _), known in zip(texts, np.add.reduceat(ids > 0, lengths.cumsum() - lengths)):
         if not known:
             print(f"{place}: has no word that the model knows", file=sys.stderr)
-    nothing = [float("nan")] * len(words), [""] * len(words)                    # labels and films
-    return words, build_reviews(ids, lengths, *nothing, device)
+    labels, films = [float("nan")] * len(words), [""] * len(words)
+    return words, build_reviews(ids, lengths, labels, films, device)
 
 
 def classify_own_reviews(run):
@@ -126,7 +126,8 @@ def classify_own_reviews(run):
     if options.explain:
         contributions = run.contributions(reviews)
         show(options.output / "explanation.html", f"Part {run.part}: what made the difference",
-             [(explained_sentiment(*some), tokens, some[1]) for tokens, some in zip(words, zip(logits, contributions))])
+             [(explained_sentiment(logit, added), tokens, added)
+              for logit, added, tokens in zip(logits, contributions, words)])
     else:
         for (_, text), logit in zip(texts, logits):
             print(f"{sentiment(logit)}  {textwrap.shorten(text, 80, placeholder=' ...')}")

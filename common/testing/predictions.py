@@ -1,6 +1,6 @@
 """What a model says of every test review, in predictions.csv; and the reviews that it is most wrong about."""
 
-import torch
+import numpy as np
 
 from common.data.token_files import read_review_rows
 from common.results.records import save_table
@@ -45,14 +45,14 @@ def show_mistakes(run, reviews, logits):
     print(f"{wrong.count_nonzero()} mistakes on {len(reviews):,} test reviews")
     if not len(worst):
         return
-    chosen = reviews.select(torch.zeros(len(reviews), dtype=torch.bool).index_fill(0, worst, True).numpy())
-    contributions = run.contributions(chosen)
-    place = {index: k for k, index in enumerate(sorted(worst.tolist()))}
-    rows, token_ids, entries = labelled_rows(run.options.data), chosen.rows(), []
+    in_order = sorted(worst.tolist())
+    chosen = reviews.select(np.isin(np.arange(len(reviews)), in_order))
+    token_ids, contributions = dict(zip(in_order, chosen.rows())), dict(zip(in_order, run.contributions(chosen)))
+    rows, entries = labelled_rows(run.options.data), []
     for index in worst.tolist():
         name, label, rating, film = rows[index]
-        words = [run.vocabulary[k - 1] if k else "<unk>" for k in token_ids[place[index]].tolist()]
-        added = contributions[place[index]]
+        words = [run.vocabulary[k - 1] if k else "<unk>" for k in token_ids[index].tolist()]
+        added = contributions[index]
         about = f"{name}, rating {rating or 'unknown'}, film {film or 'unknown'}"
         entries.append((f"labelled {LABELS[label]} | {explained_sentiment(logits[index].item(), added)} | {about}",
                         words, added))
