@@ -176,7 +176,11 @@ def build_reviews(token_ids, lengths, labels, films, device):
 
 
 def read_glove_embeddings(folder, vocab_size, device="cpu"):
-    """GloVe vectors -> (words + 1, dimensions) float32, row 0 zeros for the unknown token."""
+    """GloVe vectors -> (words + 1, dimensions) float32, row 0 zeros for the unknown token.
+
+    Raises:
+        UserError: the file is missing or broken, or has fewer vectors than the vocabulary has words.
+    """
     path = Path(folder) / "glove_embeddings.npy"
     embeddings = load_array(path, "f")
     if embeddings.ndim != 2 or embeddings.dtype != np.float32 or len(embeddings) <= vocab_size:
