@@ -66,7 +66,7 @@ def test_the_assignments_figures_stand_beside_the_real_reviews_alone(data, tmp_p
     assert "assignment" not in table(tmp_path)["1a"] and table(tmp_path)["2a"]["here"] == "88.00"
     folder, printed, _ = report(tmp_path)
     text = printed + (folder / "report.md").read_text()
-    assert "87.25" not in text and "86-88" not in text and "reported by" not in text
+    assert "87.25" not in text and "86-88" not in text and "2a, reported" not in text
 
 
 def test_runs_on_two_data_sets_have_a_row_each(tmp_path):
