@@ -63,12 +63,12 @@ def representative(trials):
 
 def corpora(runs):
     """The data sets of runs: {checksum of the reviews, None where a record does not say: what they are called}."""
-    found = {run.data.get("reviews"): corpus_name(run.data) for run in runs}
+    found = {run.data.get("reviews"): describe_corpus(run.data) for run in runs}
     names = list(found.values())
     return {reviews: name if names.count(name) == 1 else f"{name} ({reviews:08x})" for reviews, name in found.items()}
 
 
-def corpus_name(data):
+def describe_corpus(data):
     names = {"imdb": "the {:,} test reviews of the IMDB dataset", "sample": "the {:,} test reviews of the sample",
              "other": "{:,} test reviews of another dataset"}
     return names[data["name"]].format(data["test_reviews"]) if data else "test reviews that the records do not name"

@@ -45,13 +45,13 @@ class Training:
         self.part, self.model, self.arguments, self.options = part, model, arguments, options
         self.parallel = processes.wrap(model)
         self.optimizer, self.score, self.data = optimizer, score, data
-        self.reviews = len(data["train"].reviews)
+        self.review_count = len(data["train"].reviews)
         # What the options do not say: other reviews, word vectors or initial weights make another run.
         inputs = {"reviews": data["train"].reviews.checksum(), "glove": checksum(glove),
                   "weights": checksum(*model.state_dict().values())}
         self.folder = RunFolder(part, options, {"vocabulary": vocabulary, "inputs": inputs},
                                 describe_data(options, data["train"].reviews, data["test"].reviews, glove))
-        self.schedule = Schedule(optimizer, options, options.epochs * batches_of(self.reviews, options.batch_size))
+        self.schedule = Schedule(optimizer, options, options.epochs * batches_of(self.review_count, options.batch_size))
         self.early_stopping = EarlyStopping(options.patience)
         self.finite = FiniteCheck(model, options, lambda: [
             path for path in (*self.folder.states(), self.folder.model_path) if path.exists()])
@@ -94,7 +94,7 @@ class Training:
         self.parallel.train()
         started = time.perf_counter()
         if self.order is None:
-            self.order = torch.randperm(self.reviews)
+            self.order = torch.randperm(self.review_count)
             self.batches_done = 0
             # Summed on the device: asking for a number would make the loop wait for the GPU.
             self.totals = torch.zeros(3, dtype=torch.float64, device=options.device)

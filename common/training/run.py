@@ -47,7 +47,7 @@ def run_in_folder(training):
     """run(), where no other run writes to the folder."""
     folder = training.folder
     print(f"part {training.part} | {describe_run(training.options)}")
-    print(f"{training.reviews:,} training reviews, {len(folder.made_from['vocabulary']):,} words, "
+    print(f"{training.review_count:,} training reviews, {len(folder.made_from['vocabulary']):,} words, "
           f"{sum(parameter.numel() for parameter in training.model.parameters()):,} parameters", flush=True)
     folder.prepare()
     if checkpoint := folder.trained():
