@@ -1,1 +1,1 @@
-"""What the parts share, a room a stage; the files beside the rooms are used by all of them."""
+"""What the parts share: a folder for each stage, and files beside them that all folders use."""

@@ -1,1 +1,1 @@
-"""Test tables, one's own reviews and explanations of a trained model; uses all other rooms."""
+"""Test tables, one's own reviews and explanations of a trained model; uses all other folders but training."""
