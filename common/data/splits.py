@@ -61,7 +61,11 @@ def read_splits(options, words="imdb", unlabelled=False):
     if options.validation:
         reviews["train"], reviews["validation"] = split_by_film(reviews["train"], options.validation, options.seed)
     if getattr(options, "pseudo_labels", None):
-        reviews["train"] = reviews["train"].join(keep(with_pseudo_labels(train, options)))
+        unlabelled_reviews = keep(with_pseudo_labels(train, options))
+        if options.validation:
+            held_out = np.setdiff1d(reviews["validation"].films, [""])
+            unlabelled_reviews = unlabelled_reviews.select(~np.isin(unlabelled_reviews.films, held_out))
+        reviews["train"] = reviews["train"].join(unlabelled_reviews)
     if options.validation:          # some reviews of other films read the same as one that is held out
         reviews["train"] = reviews["train"].without(reviews["validation"])
     for split, some in reviews.items():

@@ -1,1 +1,1 @@
-"""Records of runs, figures and the report; uses data and the flat files."""
+"""Records of runs, figures and the report; uses the flat files only."""

@@ -48,6 +48,15 @@ def test_no_duplicate_of_a_validation_review_is_trained_on(tmp_path):
     assert len(validated) == 5 and sorted(trained) == sorted(2 * list(set(range(20)) - set(validated)))
 
 
+def test_no_review_of_a_validation_film_is_trained_on(tmp_path):
+    train = {line.replace(f"tt{k}", f"tt{k // 2}"): word for k, (line, word) in enumerate(WORDS.items())}
+    write_folder(tmp_path, train, words=NAMES)
+    options = labels(tmp_path, *[0.1 if k % 2 else nan for k in range(40)], validation=0.25)
+    reviews = splits(tmp_path, *options, "--validation", "0.25")
+    assert (len(reviews["validation"]), len(reviews["train"])) == (5, 30)
+    assert not set(reviews["validation"].films) & set(reviews["train"].films)
+
+
 def test_a_teacher_that_has_seen_the_validation_reviews_is_refused(tmp_path):
     write_folder(tmp_path, WORDS, words=NAMES)
     options = labels(tmp_path, *[0.1 if k % 2 else nan for k in range(40)])
