@@ -79,7 +79,7 @@ def read_reviews(path):
     tables = sorted(table for folders in ("", "*/", "*/*/") for table in path.glob(f"{folders}*.parquet"))
     if tables and [*path.glob("train/pos"), *path.glob("*/train/pos")]:
         raise UserError(f"{path}: holds several datasets (text files and parquet files); give one of them")
-    reviews, others = (_table_reviews(tables), []) if tables else _text_reviews(path)
+    reviews, others, notes = (_table_reviews(tables), [], []) if tables else _text_reviews(path)
     found = {f"{review.split}/{review.label}" for review in reviews}
     for folder in _FOLDERS:
         if folder not in found and not folder.endswith("unsup"):
@@ -89,12 +89,14 @@ def read_reviews(path):
                     f", but other files, such as {texts[0]}" if texts else "")
             raise UserError(f"{path}: holds no reviews such as {folder}/0_9.txt{what}; "
                             "give the official aclImdb_v1.tar.gz or the aclImdb folder from it")
+    for note in notes:
+        print(f"{path}: {note}", file=sys.stderr)
     return sort_reviews(reviews)
 
 
 def _text_reviews(path):
-    """Read a dataset of text files -> (list of RawReview, names of what is none)."""
-    texts, films, others, prefixes, foreign = {}, {}, [], {}, []
+    """Read a dataset of text files -> (list of RawReview, names of what is none, notes for the user)."""
+    texts, films, others, prefixes, foreign, notes = {}, {}, [], {}, [], []
     for name, content in dataset_files(path, lambda name: _REVIEW.fullmatch(name) or _URLS.fullmatch(name)):
         if match := _REVIEW.fullmatch(name):
             prefixes.setdefault(match[1] or "", name)
@@ -110,10 +112,12 @@ def _text_reviews(path):
         first, second, *_ = prefixes.values()
         raise UserError(f"{path}: holds several datasets ({first} and {second}); give one of them")
     for prefix in prefixes:
-        _judge_others(path, [name.removeprefix(prefix) for name in others if name.startswith(prefix)])
+        notes += _judge_others(path, [name.removeprefix(prefix) for name in others if name.startswith(prefix)])
     if foreign:
-        print(f"{path}: {len(foreign):,} reviews, such as {foreign[0]}, are not in UTF-8 and are read as Windows-1252",
-              file=sys.stderr)
+        notes.append(f"{len(foreign):,} reviews, such as {foreign[0]}, are not in UTF-8 and are read as Windows-1252")
+    empty = ["/".join(place) for place, text in texts.items() if not text.strip()]
+    if empty:
+        notes.append(f"{len(empty):,} reviews, such as {empty[0]}, are empty files; were they copied whole?")
 
     reviews = []
     for (folder, name), text in texts.items():
@@ -121,11 +125,11 @@ def _text_reviews(path):
         film_of_line = films.get(folder, [])
         film = film_of_line[number] if number < len(film_of_line) else ""
         reviews.append(RawReview(*folder.split("/"), name, rating, film, text))
-    return reviews, others
+    return reviews, others, notes
 
 
 def _judge_others(path, names):
-    """Refuse a file that is nearly named like a review; say which folders are left out."""
+    """Refuse a file that is nearly named like a review -> notes on the folders that are left out."""
     left_out = collections.Counter()
     for name in names:
         *folders, file = name.split("/")
@@ -135,9 +139,8 @@ def _judge_others(path, names):
                             "rename it, or remove it")
         if len(folders) > 1:
             left_out[folder] += 1
-    for folder, count in left_out.items():
-        print(f"{path}: left out {count:,} files in {folder}; reviews are files named id_rating.txt in "
-              f"{', '.join(_FOLDERS)}", file=sys.stderr)
+    return [f"left out {count:,} files in {folder}; reviews are files named id_rating.txt in {', '.join(_FOLDERS)}"
+            for folder, count in left_out.items()]
 
 
 def _table_reviews(tables):

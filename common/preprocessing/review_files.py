@@ -41,7 +41,8 @@ def dataset_files(path, wanted):
     except FileNotFoundError as error:
         raise UserError(f"{error.filename}: no such file; fetch the reviews with --download") from error
     except (EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile) as error:
-        raise UserError(f"{path}: is not a whole tar or zip archive ({error}); fetch it again") from error
+        raise UserError(f"{path}: is not a whole .tar.gz, .tar or .zip archive ({error}); fetch it again, or "
+                        "unpack it and give the folder") from error
     except OSError as error:
         raise UserError(f"{error.filename or path}: cannot be read ({error.strerror or error}); make it readable, or "
                         "fetch the reviews with --download") from error

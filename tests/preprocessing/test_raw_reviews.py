@@ -1,5 +1,6 @@
 """Reading the dataset from small archives and folders made here."""
 
+import bz2
 import gzip
 import os
 import sys
@@ -85,6 +86,11 @@ def test_reviews_that_are_no_unicode_are_counted(tmp_path, capsys):
     assert "1 reviews, such as aclImdb/train/pos/0_9.txt, are not in UTF-8" in capsys.readouterr().err
 
 
+def test_empty_reviews_are_counted(tmp_path, capsys):
+    read_reviews(write_archive(tmp_path / "a.tar.gz", FILES | {"train/pos/0_9.txt": b"", "train/neg/0_1.txt": b" \n"}))
+    assert "2 reviews, such as train/pos/0_9.txt, are empty files" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("end", [b"\r", b"\r\n"])
 def test_films_stand_on_lines_of_any_kind(tmp_path, end):
     files = FILES | {"train/urls_pos.txt": FILES["train/urls_pos.txt"].replace(b"\n", end)}
@@ -138,7 +144,7 @@ def test_a_damaged_or_locked_zip_is_refused(tmp_path):
             archive.writestr(name, content)
     good = path.read_bytes()
     path.write_bytes(good.replace(b"unlabelled", b"UNLABELLED", 1))
-    with pytest.raises(UserError, match="a.zip: is not a whole tar or zip archive"):
+    with pytest.raises(UserError, match="a.zip: is not a whole .tar.gz, .tar or .zip archive"):
         read_reviews(path)
     content = bytearray(good)
     for place in 6, content.index(b"PK\1\2") + 8:
@@ -183,11 +189,15 @@ def test_a_file_that_is_nearly_named_like_a_review_is_refused(tmp_path, name):
         assert f"train/pos/{name} is not named id_rating.txt" in str(error.value)
 
 
-def test_where_no_file_is_named_like_a_review_one_that_is_there_is_shown(tmp_path):
+def test_where_no_file_is_named_like_a_review_one_that_is_there_is_shown_and_nothing_else(tmp_path, capsys):
     files = {f"{split}/{label}/{number}.txt": b"good" for split in ("train", "test") for label in ("pos", "neg")
              for number in range(2)}
     with pytest.raises(UserError, match=r"no reviews such as train/pos/0_9.txt, but other files, such as \w+/\w+/[01]"):
         read_reviews(write_folder(tmp_path / "a", files))
+    capital = {name.replace("pos/", "Pos/"): content for name, content in FILES.items()}
+    with pytest.raises(UserError, match="no reviews such as train/pos/0_9.txt, but other files, such as"):
+        read_reviews(write_folder(tmp_path / "capital", capital))
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("name", ["train/pos", "train/pos/0_9.txt", "train/urls_pos.txt"])
@@ -291,7 +301,7 @@ def test_a_plain_archive_cut_off_between_two_files_is_refused(tmp_path):
     path = tmp_path / "cut.tar"
     for length in range(512, len(FILES) * 1024, 512):
         path.write_bytes(whole[:length])
-        with pytest.raises(UserError, match="cut.tar: is not a whole tar or zip archive"):
+        with pytest.raises(UserError, match="cut.tar: is not a whole .tar.gz, .tar or .zip archive"):
             read_reviews(path)
 
 
@@ -299,7 +309,7 @@ def test_a_broken_header_in_the_middle_is_refused(tmp_path):
     whole = bytearray(tar(tmp_path))
     whole[1024 * 3:1024 * 3 + 100] = b"x" * 100
     (tmp_path / "a.tar.gz").write_bytes(gzip.compress(whole))
-    with pytest.raises(UserError, match="a.tar.gz: is not a whole tar or zip archive"):
+    with pytest.raises(UserError, match="a.tar.gz: is not a whole .tar.gz, .tar or .zip archive"):
         read_reviews(tmp_path / "a.tar.gz")
 
 
@@ -313,11 +323,12 @@ def test_an_archive_cut_off_anywhere_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("content", [
-    b"<html>404</html>", gzip.compress(b"no tar archive" * 100, mtime=0), b"\x1f\x8b" + b"\0" * 600])
+    b"<html>404</html>", gzip.compress(b"no tar archive" * 100, mtime=0), bz2.compress(b"x"),
+    b"\x1f\x8b" + b"\0" * 600])
 def test_other_files_are_refused_as_archives(tmp_path, content):
     path = tmp_path / "a.tar.gz"
     path.write_bytes(content)
-    with pytest.raises(UserError, match="not a whole tar or zip archive"):
+    with pytest.raises(UserError, match="not a whole .tar.gz, .tar or .zip archive.*unpack it and give the folder"):
         read_reviews(path)
 
 
