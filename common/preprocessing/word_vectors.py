@@ -48,7 +48,7 @@ def read_word_vectors(path, max_words):
         head = list(itertools.islice(lines, HEAD_ROWS))
         head[:1] = [line.removeprefix(codecs.BOM_UTF8) for line in head[:1]]
         promised, width = _layout(path, head)
-        rows = enumerate(itertools.chain(head, lines), 1)
+        rows = ((number, line) for number, line in enumerate(itertools.chain(head, lines), 1) if not line.isspace())
         if promised is not None:
             next(rows)
         with tqdm(total=max_words, desc="reading word vectors", unit=" words", disable=None) as progress:
@@ -94,7 +94,7 @@ def _layout(path, head):
     """Return the header's number of words, or None without one, and the width of the vectors."""
     if any(b"\r" in line.rstrip() for line in head):
         raise UserError(f"{path}: its lines end in carriage returns alone; save it with newlines")
-    fields = [line.split() for line in head]
+    fields = [line.split() for line in head if not line.isspace()]
     if fields and len(fields[0]) == 2 and all(re.fullmatch(rb"[0-9]{1,18}", field) for field in fields[0]):
         promised, width = map(int, fields[0])
         widths = {len(row) - 1 for row in fields[1:]}
@@ -121,7 +121,8 @@ def _parse_row(place, line, width):
     if start and _NUMBER.fullmatch(end) and (b"." in end or not _NUMBER.fullmatch(start[0])):
         raise UserError(_refusal(place, line, f"more than {width} numbers, unlike other rows"))
     try:
-        vector = np.array(numbers, np.float32)
+        with np.errstate(over="ignore"):
+            vector = np.array(numbers, np.float32)
         word = word.decode()
     except UnicodeDecodeError as error:
         raise UserError(_refusal(place, line, f"the word is not UTF-8 ({error.reason})")) from error

@@ -91,8 +91,8 @@ def test_a_zip_is_read_like_its_text(tmp_path):
     assert vectors.tolist() == [[1, 2, 3], [4, 5, 6]]
 
 
-@pytest.mark.parametrize("row", ["b 3", "b 3 x", "b 3 nan", "b inf 3", "b 3 1e99", " 3 4", ""])
-@pytest.mark.filterwarnings("ignore:overflow")
+@pytest.mark.parametrize("row", ["b 3", "b 3 x", "b 3 nan", "b inf 3", "b 3 1e99", " 3 4"])
+@pytest.mark.filterwarnings("error")
 def test_a_bad_row_is_refused_with_its_line(tmp_path, row):
     refused(write(tmp_path / "g.txt", "a 1 2", "c 1 2", row, ""), ":3:")
 
@@ -205,6 +205,11 @@ def test_an_endless_word_is_left_out(tmp_path):
     longest = "o" * MAX_TOKEN_CHARACTERS
     path = write(tmp_path / "g.txt", f"{longest}o 1 2", f"{longest} 1 2", "a 3 4")
     assert read_word_vectors(path, 10)[0] == [longest, "a"]
+
+
+def test_blank_lines_are_skipped(tmp_path):
+    path = write(tmp_path / "g.txt", "2 2", "the 1 2", "", "a 3 4", " ", "")
+    assert read_word_vectors(path, 10)[0] == ["the", "a"]
 
 
 @pytest.mark.parametrize("name", ["cc.en.300.vec.gz", "glove.txt.gz", "glove.txt"])
