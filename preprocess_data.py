@@ -36,6 +36,11 @@ IMDB_FILES = ("imdb_train.txt", "imdb_test.txt", "imdb_train_reviews.tsv", "imdb
               "glove_dictionary.npy", *GLOVE_FILES)
 
 
+def vectors(text):
+    """An argparse type: what --glove takes, a path but for two words."""
+    return text if text in ("train", "download") else path(text)
+
+
 def parse_options():
     parser = Parser(__doc__)
     source = parser.add_mutually_exclusive_group(required=True)
@@ -47,6 +52,7 @@ def parse_options():
     source.add_argument("--sample", action="store_true",
                         help="some hundreds of reviews that the code composes itself; needs no download")
     parser.add_argument("--glove", metavar="PATH",
+                        type=vectors,
                         help="word vectors, for 1b, 2b and 3a --recipe short: a file such as glove.840B.300d.zip "
                              "(.txt, .vec, .zip or .gz); or `train` to learn them from the training reviews; or "
                              "`download` to fetch GloVe 840B (2.2 GB) into the output folder first, unless it is there")
