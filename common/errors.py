@@ -24,6 +24,7 @@ def run_script(main):
     status of a process that SIGPIPE ended: the work is not done.
     """
     # A service may start a script with closed streams.
+    sys.stdin = sys.stdin or open(os.devnull)
     sys.stdout = sys.stdout or open(os.devnull, "w")
     sys.stderr = sys.stderr or open(os.devnull, "w")
     # A terminal or log that knows only ASCII should not end a run at the first accented letter; a notebook's knows all.

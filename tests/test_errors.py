@@ -38,6 +38,11 @@ run_script(main)
 
 def test_streams_of_a_notebook_and_closed_streams_are_taken():
     notebook = "sys.stdout = io.TextIOBase(); sys.stdout.write = lambda text: None"
-    for streams in notebook, "sys.stdout = sys.stderr = None":
-        done = run(f"import io\n{streams}\ndef main(): print('é')\nrun_script(main)\nimport os; os._exit(3)")
+    for streams in notebook, "sys.stdin = sys.stdout = sys.stderr = None":
+        done = run(f"import io
+{streams}
+def main(): print('é', sys.stdin.read())
+run_script(main)
+"
+                   "import os; os._exit(3)")
         assert (done.returncode, done.stderr) == (3, "")
