@@ -26,7 +26,7 @@ from common.errors import UserError, run_script
 from common.files import check_folder, replace_file
 from common.options import Option, parse_options
 from common.parts import ROOT
-from common.preprocessing.text_encoding import as_in_reviews
+from common.preprocessing.text_encoding import argument_text, as_in_reviews
 from common.testing.own_reviews import load_tokenizer
 from RNN_language_model import RNN_language_model
 
@@ -138,8 +138,7 @@ def encode_prompt(prompt, vocabulary, tokenize):
     Raises:
         UserError: the prompt has no word that the model knows.
     """
-    # An argument that is not UTF-8 could be neither looked up nor written.
-    prompt = prompt.encode("utf-8", "replace").decode()
+    prompt = argument_text(prompt)
     word_ids = {word: k for k, word in enumerate(vocabulary, 1)}
     words = tokenize(prompt)
     unknown = [word for word in words if word not in word_ids]

@@ -14,7 +14,7 @@ from common.data.stop_words import STOP_WORDS
 from common.errors import UserError
 from common.files import check_folder
 from common.parts import PARTS, ROOT
-from common.preprocessing.text_encoding import as_in_reviews, decode_text
+from common.preprocessing.text_encoding import argument_text, as_in_reviews, decode_text
 from common.preprocessing.vocabulary import token_ids
 from common.results.records import read_run
 from common.testing.explanations import show
@@ -54,9 +54,7 @@ def given_texts(options):
     Raises:
         UserError: a file that is missing, empty or not UTF-8.
     """
-    # An argument that is not UTF-8 could be neither looked up nor written.
-    texts = [(f"--review {number}", text.encode("utf-8", "replace").decode())
-             for number, text in enumerate(options.review, 1)]
+    texts = [(f"--review {number}", argument_text(text)) for number, text in enumerate(options.review, 1)]
     return texts if options.reviews is None else texts + read_lines(options.reviews)
 
 
@@ -75,7 +73,7 @@ def read_lines(path):
     except UnicodeDecodeError as error:
         line = content[:error.start].count(b"\n") + 1
         raise UserError(f"{name}:{line}: not UTF-8 text; save it as UTF-8") from error
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n")
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").rstrip().split("\n")
     return [(f"{name}:{number}", line) for number, line in enumerate(lines, 1)]
 
 

@@ -34,6 +34,8 @@ def test_line_breaks_and_control_characters_become_spaces():
     ("\u201cGreat\u201d \u2018fun\u2019", "\"Great\" 'fun'"),
     ("\u201eGreat\u201f don\u02bct", "\"Great\" don't"),
     ("Well\u2014no\u2026 1999\u20132001", "Well--no... 1999-2001"),
+    ("isn\u00b4t \u00abgreat\u00bb \u2039fun\u203a 5\u2032 6\u2033", "isn't \"great\" 'fun' 5' 6\""),
+    ("cafe\u0301", "caf\u00e9"),
     ("un\u00adseen\u200b \ufeffmarks", "unseen marks"),
 ])
 def test_what_phones_and_word_processors_type_is_read_as_the_reviews_are_written(typed, written):

@@ -17,6 +17,7 @@ from common.data.token_files import read_dictionary
 from common.errors import UserError
 from common.preprocessing.raw_reviews import sort_reviews
 from common.preprocessing.sample_corpus import sample_reviews
+from common.preprocessing.text_encoding import argument_text
 from common.testing.own_reviews import encode_reviews, explained_sentiment, load_tokenizer, read_lines
 
 REVIEWS = ["The film was GREAT.", "Bad!", "A great film. The film wasn't<br />bad, was it?"]
@@ -188,9 +189,14 @@ def test_a_bad_file_of_reviews_is_refused_with_its_line(content, message, classi
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
 def test_reviews_are_lines_of_any_kind_in_any_unicode(end, encoding, tmp_path):
-    for last in "", end:
+    for last in "", end, f"{end} {end}":
         (tmp_path / "mine.txt").write_bytes((f"good{end}bad{end}caf\u00e9" + last).encode(encoding))
         assert [text for _, text in read_lines(tmp_path / "mine.txt")] == ["good", "bad", "caf\u00e9"]
+
+
+def test_an_argument_is_utf8_whatever_the_locale():
+    assert argument_text("caf\u00e9") == argument_text(b"caf\xc3\xa9".decode("ascii", "surrogateescape")) == "caf\u00e9"
+    assert argument_text(b"caf\xe9 so".decode("utf-8", "surrogateescape")) == "caf\ufffd so"
 
 
 def test_a_folder_of_reviews_is_refused(classify, tmp_path):
