@@ -100,7 +100,9 @@ def read_run(path):
             name: {key: printable(value) for key, value in record.get(name, {}).items()}
             for name in ("options", "machine", "data")})
         epochs, *others = {len(values) for values in curves.values()}
-        if run.part not in PARTS or not epochs or others or not run.seconds >= 0:
+        numbers = {"test_reviews": None, "reviews": None} | run.data if run.data else {}
+        if run.part not in PARTS or not epochs or others or not run.seconds >= 0 or any(
+                not isinstance(value, int) for name, value in numbers.items() if name != "name"):
             raise ValueError
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; train the part first") from None
@@ -152,7 +154,9 @@ def find_files(folder, name):
 
 
 def printable(value):
-    """Text that any file can hold: a name that is not UTF-8 gets a ? for each odd byte; other values stay."""
+    """Text that any file can hold: a name that is not UTF-8 gets a ? for each odd byte; other plain values stay."""
+    if isinstance(value, (dict, list)):
+        raise TypeError
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 

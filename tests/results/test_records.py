@@ -111,7 +111,8 @@ def test_a_foreign_record_is_named_and_left_out(text, tmp_path, capsys):
 @pytest.mark.parametrize("change", [
     {"part": "4x"}, {"part": ["2a"]}, {"options": 3}, {"seconds": "long"}, {"more": 1},
     {"curves": {"train_loss": []}}, {"curves": {"train_loss": [1], "test_loss": [1, 2]}},
-    {"curves": {"train_loss": ["low"]}}, {"machine": None}])
+    {"curves": {"train_loss": ["low"]}}, {"machine": None}, {"options": {"seed": [1]}}, {"data": {"name": "imdb"}},
+    {"data": {"name": "imdb", "test_reviews": 2, "reviews": "5e6f"}}])
 def test_a_record_of_another_make_is_left_out(change, tmp_path, capsys):
     leave_run(tmp_path / "a")
     path = tmp_path / "a" / "record.json"

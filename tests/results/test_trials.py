@@ -134,8 +134,10 @@ def test_two_data_sets_of_one_name_are_told_apart(tmp_path):
 
 
 def test_data_sets_are_called_by_their_names(tmp_path):
-    for k, data in enumerate([IMDB, SAMPLE, {"name": "other", "test_reviews": 1234, "reviews": 9}, {}]):
+    later = {"name": "yelp", "test_reviews": 56, "reviews": 8}                  # of a version to come
+    for k, data in enumerate([IMDB, SAMPLE, {"name": "other", "test_reviews": 1234, "reviews": 9}, later, {}]):
         leave_run(tmp_path / str(k), "1a", data=data)
     assert list(corpora(read_runs([tmp_path])).values()) == [
         "the 25,000 test reviews of the IMDB dataset", "the 600 test reviews of the sample",
-        "1,234 test reviews of another dataset", "test reviews that the records do not name"]
+        "1,234 test reviews of another dataset", "56 test reviews of another dataset",
+        "test reviews that the records do not name"]
