@@ -1,8 +1,15 @@
 """Figures as PNG files, the same whatever display or matplotlib style the user has."""
 
+import os
 import sys
 
-import matplotlib
+try:
+    import matplotlib
+except ValueError:      # MPLBACKEND is a notebook's that is not installed here, or matplotlibrc is no text
+    os.environ.update(MPLBACKEND="agg", MATPLOTLIBRC=os.devnull)
+    for name in [name for name in sys.modules if name.startswith("matplotlib.")]:       # half of it is imported
+        del sys.modules[name]
+    import matplotlib
 from matplotlib.figure import Figure
 
 from common.errors import UserError

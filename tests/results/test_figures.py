@@ -1,10 +1,14 @@
 """Figures show what is in the tables, with axes that say what they are."""
 
 import itertools
+import os
+import subprocess
+import sys
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from parts import ROOT
 
 from common.results import figures
 from common.results.figures import (COLOURS, looks, save_bars_figure, save_calibration_figure, save_curves,
@@ -125,3 +129,12 @@ def test_perplexity_is_the_exponential_of_the_loss(drawn):
 def test_epochs_are_whole_numbers(drawn):
     save_curves("curves.png", "Part 1a", {name: values[:2] for name, values in CURVES.items()})
     assert all(tick == int(tick) for tick in drawn[0].axes[0].get_xticks())
+
+
+@pytest.mark.parametrize("name, content", [("MPLBACKEND", "a_notebooks"), ("MATPLOTLIBRC", b"\xff\xfe\0")])
+def test_a_backend_or_style_that_matplotlib_cannot_read_costs_no_figure(name, content, tmp_path):
+    (tmp_path / "style").write_bytes(content if name == "MATPLOTLIBRC" else b"")
+    value = str(tmp_path / "style") if name == "MATPLOTLIBRC" else content
+    code = f"import common.plots as p; p.save_figure({str(tmp_path / 'a.png')!r}, p.subplots()[0])"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=os.environ | {name: value}, check=True)
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
