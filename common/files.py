@@ -116,6 +116,6 @@ def _wait_for_disk(file):
 
 
 def _cannot_write(path, error):
-    kept = "the file of before is kept; " if path.is_file() else ""
+    kept = "the file of before is kept; " if os.path.isfile(path) else ""       # Path's fails for a long name
     return UserError(f"{path}: cannot be written ({error.strerror or error}); {kept}"
                      "free some space or choose another folder with --output")

@@ -39,6 +39,12 @@ def test_bytes_that_do_not_reach_the_disk_leave_the_file_of_before(number, tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
+def test_a_name_that_is_too_long_is_refused(tmp_path):
+    with pytest.raises(UserError, match="cannot be written .File name too long"):
+        with replace_file(tmp_path / ("x" * 300) / "a"):
+            pass
+
+
 def claim_elsewhere(folder, before=""):
     code = f"{before}\nfrom common.files import claim_folder\nwith claim_folder({str(folder)!r}): print('claimed')"
     return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
