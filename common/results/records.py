@@ -97,8 +97,9 @@ def read_run(path):
                   for name, values in record.pop("curves").items()}
         curves = {name: curves.get(name, [math.nan] * len(curves["train_loss"])) for name in CURVES} | curves
         run = Run(folder=path.parent, curves=curves, table=[], **record | {
-            name: {key: printable(value) for key, value in record.get(name, {}).items()}
-            for name in ("options", "machine", "data")})
+            name: {key: printable(value) for key, value in some.items()}
+            for name, some in {"options": record["options"], "machine": record["machine"],
+                               "data": record.get("data", {})}.items()})
         epochs, *others = {len(values) for values in curves.values()}
         numbers = {"test_reviews": None, "reviews": None} | run.data if run.data else {}
         if run.part not in PARTS or not epochs or others or not run.seconds >= 0 or any(

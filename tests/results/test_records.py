@@ -121,6 +121,14 @@ def test_a_record_of_another_make_is_left_out(change, tmp_path, capsys):
     assert "not the record of a run" in capsys.readouterr().err
 
 
+def test_a_record_without_options_is_left_out(tmp_path, capsys):
+    leave_run(tmp_path / "a")
+    path = tmp_path / "a" / "record.json"
+    path.write_text(json.dumps({name: value for name, value in json.loads(path.read_text()).items() if name != "options"}))
+    assert read_runs([tmp_path]) == []
+    assert "not the record of a run" in capsys.readouterr().err
+
+
 def test_a_record_from_before_records_told_their_data_is_read(tmp_path):
     leave_run(tmp_path / "a")
     path = tmp_path / "a" / "record.json"
