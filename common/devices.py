@@ -8,7 +8,7 @@ import sys
 import torch
 
 from common.errors import UserError
-from common.processes import processes
+from common.processes import environment_number, processes
 
 
 def keep_freed_memory():
@@ -39,7 +39,7 @@ def choose_device(device):
         raise UserError("--device cuda: torch finds no CUDA GPU here; use --device cpu, or a node with a GPU")
     if device == "cpu" or not torch.cuda.is_available():
         return torch.device("cpu")
-    index = int(os.environ.get("LOCAL_RANK") or 0)    # torchrun starts a process for each GPU
+    index = environment_number("LOCAL_RANK", 0)    # torchrun starts a process for each GPU
     if index >= torch.cuda.device_count():
         raise UserError(f"torchrun: {index + 1} processes or more on a node with {torch.cuda.device_count()} GPUs; "
                         "start as many as there are with --nproc_per_node")

@@ -110,7 +110,19 @@ class Processes:
 
 def expected():
     """How many processes torchrun says there are."""
-    return int(os.environ.get("WORLD_SIZE") or 1)
+    return environment_number("WORLD_SIZE", 1)
+
+
+def environment_number(name, default):
+    """A number that torchrun sets in the environment, or the default where it is not set or empty.
+
+    Raises:
+        UserError: something else has set it.
+    """
+    text = os.environ.get(name) or str(default)
+    if not text.isdecimal():
+        raise UserError(f"{name}={text}: is no number; unset {name}, which torchrun sets for several processes")
+    return int(text)
 
 
 processes = Processes()
