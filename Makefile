@@ -33,9 +33,10 @@ TRIALS  ?= results/trials
 DATA    := preprocessed_data
 RESULTS := .
 REPORT  := results
-SOURCE  := $(if $(IMDB),--imdb '$(IMDB)',--download) --glove '$(GLOVE)'
-$(foreach name,DATA RESULTS REPORT TRIALS VENV,$(if $(word 2,$($(name))),$(error \
-	$(name)=$($(name)): make takes no folder with spaces in its name here; choose another)))
+quoted   = '$(subst ','\'',$(1))'
+SOURCE  := $(if $(IMDB),--imdb $(call quoted,$(IMDB)),--download) --glove $(call quoted,$(GLOVE))
+$(foreach name,DATA RESULTS REPORT TRIALS VENV,$(if $(word 2,$(subst ',. .,$($(name)))),$(error \
+	$(name)=$($(name)): make takes no folder with spaces or quotes in its name here; choose another)))
 
 SMALL := --batch-size 50 --learning-rate 0.003
 SAMPLE := DATA=preprocessed_data/sample RESULTS=results/sample REPORT=results/sample TRIALS= \
@@ -90,7 +91,7 @@ $(VENV)/installed-for-tests: tests/requirements.txt $(VENV)/installed
 READY := $(DATA)/imdb_test_glove.txt
 $(READY): | $(if $(VENV),$(VENV)/installed)
 	$(PYTHON) preprocess_data.py $(SOURCE) --output $(DATA)
-	@echo "$(SOURCE)" > $(DATA)/.source
+	@printf '%s\n' $(call quoted,$(SOURCE)) > $(DATA)/.source
 
 # Reviews or vectors that are named, but are not those that the files were made from, are preprocessed anew.
 ifneq ($(IMDB)$(filter-out train,$(GLOVE)),)

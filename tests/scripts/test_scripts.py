@@ -155,6 +155,20 @@ def test_a_training_script_reads_options_from_a_file(run_here, data, tmp_path):
         "recipe": "underfit", "epochs": 1, "vocab_size": 100}
 
 
+def test_make_takes_paths_with_spaces_and_quotes(tmp_path):
+    ready = tmp_path / "imdb_test_glove.txt"
+    path = "it's `here`/my \"own\" reviews.tar.gz"
+    make = ["make", ready, "VENV=", "PYTHON=echo", f"DATA={tmp_path}", f"IMDB={path}", f"GLOVE={path}"]
+    done = subprocess.run(make, cwd=ROOT, capture_output=True, text=True)
+    assert f"\npreprocess_data.py --imdb {path} --glove {path} --output {tmp_path}\n" in "\n" + done.stdout, done.stderr
+    ready.touch()
+    assert "up to date" in subprocess.run(make, cwd=ROOT, capture_output=True, text=True).stdout
+    again = subprocess.run([*make, "IMDB=other"], cwd=ROOT, capture_output=True, text=True)
+    assert "preprocess_data.py" in again.stdout
+    refused = subprocess.run(["make", f"DATA={tmp_path}/it's"], cwd=ROOT, capture_output=True, text=True)
+    assert "make takes no folder with spaces or quotes" in refused.stderr
+
+
 @pytest.mark.slow
 def test_make_trains_a_teacher_before_the_best_trials_of_its_seed(data, tmp_path):
     make = ["make", "trials", "PARTS=1b", "RECIPES=best", "SEEDS=3", "VENV=", f"PYTHON={sys.executable}",
