@@ -23,8 +23,14 @@ check() {
     [[ ${!1} =~ ^($2)$ ]] || fail "$1=${!1}: $3"
 }
 
+# check_words WHERE WORDS: WORDS must be words to a shell, which may end in a comment.
+check_words() {
+    bash -n -c "words=($2"$'\n)' 2>/dev/null || fail "$1: a shell cannot read it; see its quotes"
+}
+
 check_settings() {
     local name probe error
+    for name in SOURCE ${!OPTIONS_*}; do check_words "$name=${!name}" "${!name}"; done
     check DEVICE 'cpu|cuda' "give cpu or cuda"
     check GPU '|--(gres|gpus|gpus-per-node)=[^ ]+' "give sbatch's option, such as --gres=gpu:1 or --gpus-per-node=1"
     for name in NODES PROCESSES MOST_REQUEUES; do check $name '[1-9][0-9]*' "give a number"; done
@@ -68,7 +74,8 @@ submit() {
     fi
     answer=$(sbatch --parsable --job-name="$name" --chdir="$PWD" --output="$LOGS/%x-%j.out" \
         --kill-on-invalid-dep=yes ${after:+--dependency="$after"} "$@" 2>&1) || fail "$name: $answer"
-    id=$(grep -oE '^[0-9]+(;|$)' <<<"$answer" | tr -d ';')      # some sites' sbatch prints more than that
+    id=$(grep -oE '^[0-9]+(;|$)' <<<"$answer" | tr -d ';') ||  # some sites' sbatch prints more than that
+        fail "$name: sbatch prints no job id, but '$answer'; see squeue, and put the sbatch that takes --parsable first"
     told "$name" "job $id"
     submitted=$submitted${submitted:+,}$id
     mkdir -p "$(dirname "$note")"

@@ -28,10 +28,10 @@ TRIALS_AT_ONCE=${TRIALS_AT_ONCE-}               # of a sweep; empty runs as many
 MODULES=${MODULES-}                             # such as "python/3.11 cuda/12.8"
 PYTHON=${PYTHON-.venv/bin/python}               # or a script that starts one, in a container for example
 
-FOLDER=${FOLDER-.}                              # where there is room, such as $SCRATCH/imdb
-DATA=${DATA-$FOLDER/preprocessed_data}
-RESULTS=${RESULTS-$FOLDER/results}              # a folder for each part in it
-LOGS=${LOGS-$FOLDER/logs}                       # one file a job, NAME-ID.out
+FOLDER=${FOLDER:-.}                             # where there is room, such as $SCRATCH/imdb
+DATA=${DATA:-$FOLDER/preprocessed_data}
+RESULTS=${RESULTS:-$FOLDER/results}             # a folder for each part in it
+LOGS=${LOGS:-$FOLDER/logs}                      # one file a job, NAME-ID.out
 
 # What preprocess_data.py reads. Before the jobs are submitted, IMDB and NLTK's Punkt data are downloaded where they
 # are missing; an empty IMDB downloads nothing.

@@ -112,7 +112,8 @@ def test_a_sweep_runs_as_many_trials_at_once_as_it_may(submit, tmp_path):
 @pytest.mark.parametrize("setting, value", [
     ("GPU", "gpu:1"), ("DEVICE", "gpu"), ("MEMORY", "16 GB"), ("CPU_MEMORY", "much"), ("NODES", ""), ("PROCESSES", "0"),
     ("CPUS", "four"), ("WALL_CLOCK", "4h"), ("WALL_CLOCK_3a", "day"), ("NOTICE_S", "5m"), ("MOST_REQUEUES", ""),
-    ("TRIALS_AT_ONCE", "0"), ("PYTHON", "no-such-python"), ("LOGS", "/dev/null/logs")])
+    ("TRIALS_AT_ONCE", "0"), ("SOURCE", "--imdb 'a"), ("OPTIONS_1a", "--epochs '1"), ("PYTHON", "no-such-python"),
+    ("LOGS", "/dev/null/logs")])
 def test_a_wrong_setting_ends_before_anything_is_submitted(submit, setting, value):
     done, jobs = submit(**{setting: value})
     assert done.returncode == 2 and not jobs
@@ -159,6 +160,45 @@ def test_a_file_of_trials_may_have_windows_line_ends(submit, tmp_path):
     assert any("--array=1-2" in job for job in jobs)
     trials = tmp_path / "results" / "2a-widths" / "trials.txt"
     assert trials.read_bytes() == b"--hidden-units 100\n--hidden-units 200\n"
+
+
+@pytest.mark.parametrize("content", [
+    b"\xef\xbb\xbf--epochs 1\n--epochs 2", b"--epochs 1\r--epochs 2\r", b"\t\n--epochs 1\n\t# none\n\n--epochs 2\n"],
+    ids=["byte order mark", "carriage returns", "tabs"])
+def test_a_file_of_trials_is_read_as_editors_save_it(submit, tmp_path, content):
+    (tmp_path / "epochs.txt").write_bytes(content)
+    done, jobs = submit("sweep", "2a", str(tmp_path / "epochs.txt"))
+    assert done.returncode == 0 and any("--array=1-2 " in job for job in jobs), done.stderr
+    assert (tmp_path / "results" / "2a-epochs" / "trials.txt").read_bytes() == b"--epochs 1\n--epochs 2\n"
+
+
+def test_a_trial_may_have_quotes_and_end_in_a_comment(submit, tmp_path):
+    (tmp_path / "labels.txt").write_text("--pseudo-labels 'my \"own\" labels.npz'    # the best\n@mine.txt\n")
+    done, jobs = submit("sweep", "2a", str(tmp_path / "labels.txt"))
+    assert done.returncode == 0 and any("--array=1-2 " in job for job in jobs), done.stderr
+
+
+@pytest.mark.parametrize("trial", ["--epochs '1", "--epochs 1; touch x", "--reviews a&b", "\u2013epochs 1", "epochs 1",
+                                   "--output here", "--epochs 1\0"])
+def test_a_trial_that_is_no_options_ends_before_anything_is_submitted(submit, tmp_path, trial):
+    (tmp_path / "trials.txt").write_text(f"--epochs 2\n{trial}\n", encoding="utf-16" if "\0" in trial else "utf-8")
+    done, jobs = submit("sweep", "2a", str(tmp_path / "trials.txt"))
+    assert done.returncode == 2 and not jobs
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+
+
+def test_an_sbatch_that_prints_no_job_id_is_shown(submit, tmp_path):
+    (tmp_path / "bin/sbatch").write_text("#!/bin/sh\necho Submitted batch job 41\n")
+    done, _ = submit("1a")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: preprocess: sbatch prints no job id, but 'Submitted batch job 41'; ")
+
+
+def test_an_empty_folder_is_that_of_the_project():
+    script = 'source jobs/settings.sh; echo "$DATA $RESULTS $LOGS"'
+    empty = {name: "" for name in ("FOLDER", "DATA", "RESULTS", "LOGS")}
+    done = subprocess.run(["bash", "-c", script], cwd=ROOT, env=os.environ | empty, capture_output=True, text=True)
+    assert done.stdout == "./preprocessed_data ./results ./logs\n"
 
 
 def test_jobs_do_not_inherit_the_array_index_of_the_job_that_submits_them(submit, tmp_path):
