@@ -43,6 +43,8 @@ def read_predictions(path):
         if not rows or not {"pos", "neg"}.issuperset(labels):
             raise ValueError
         logits = np.array([float(row["logit"].replace(",", ".")) for row in rows])
+        if not np.isfinite(logits).all():
+            raise ValueError
         return Predictions([(row["file name"], row["label"], row["rating"], row["film"]) for row in rows],
                            np.array(labels) == "pos", np.array([int(row["tokens"]) for row in rows]), logits)
     except (OSError, ValueError, LookupError, AttributeError):

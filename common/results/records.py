@@ -180,7 +180,8 @@ def read_table(path):
         for row in rows:
             accuracy, length = float(row.get("test accuracy", 0)), row.get("sequence length", "whole")
             perplexity = float(row.get("perplexity", 1))
-            if not (0 <= accuracy <= 100 and perplexity >= 1 and (length == "whole" or int(length) >= 1)):
+            if not {"test accuracy", "perplexity"}.intersection(row) or not (
+                    0 <= accuracy <= 100 and perplexity >= 1 and (length == "whole" or int(length) >= 1)):
                 raise ValueError
     except (OSError, ValueError, AttributeError, csv.Error) as error:
         raise UserError(f"{path}: not the table of a test; run the part's test script again") from error

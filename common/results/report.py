@@ -220,12 +220,12 @@ def main():
     parser.add_argument("--output", type=path, default=ROOT / "results", help="folder that the page is written to")
     options = parser.parse_args()
     folders = [folder for folder in options.results if folder.is_dir()]
-    for folder in options.results:
-        if folder not in folders:       # a part's job may have failed
-            print(f"{folder}: no such folder; left out", file=sys.stderr)
     runs = read_runs(folders)
     if not runs:
         raise UserError(f"{options.results[0]}: no record.json of any run in it; train a part first")
+    for folder in options.results:
+        if folder not in folders:       # a part's job may have failed
+            print(f"{folder}: no such folder; left out", file=sys.stderr)
     check_folder(options.output)
     rows = table_of_parts(trials_of(runs))
     print(f"Tested on {data_of(runs)}:\n")

@@ -71,7 +71,9 @@ def corpora(runs):
 def describe_corpus(data):
     names = {"imdb": "the {:,} test reviews of the IMDB dataset", "sample": "the {:,} test reviews of the sample",
              "other": "{:,} test reviews of another dataset"}
-    return names.get(data.get("name"), names["other"]).format(data["test_reviews"]) if data else "test reviews that the records do not name"
+    if not data:
+        return "test reviews that the records do not name"
+    return names.get(data.get("name"), names["other"]).format(data["test_reviews"])
 
 
 def is_imdb(trial):

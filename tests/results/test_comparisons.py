@@ -100,7 +100,8 @@ def test_a_spreadsheets_decimal_commas_are_read(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\x00", b"file name,label\na,pos\n", b",".join(
-    name.encode() for name in HEAD) + b"\na,f,good,9,3,0.5\n"])
+    name.encode() for name in HEAD) + b"\na,f,good,9,3,0.5\n", b",".join(
+    name.encode() for name in HEAD) + b"\na,f,pos,9,3,nan\n"])
 def test_broken_predictions_are_named_and_left_out(content, tmp_path, capsys):
     (tmp_path / "p.csv").write_bytes(content)
     assert read_predictions(tmp_path / "p.csv") is None
