@@ -1,5 +1,6 @@
 """Errors that the user can put right: one line on standard error and exit status 2."""
 
+import errno
 import os
 import sys
 
@@ -47,3 +48,11 @@ def run_script(main):
         # Python flushes standard output once more at exit; give it somewhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + 13)
+    except OSError as error:
+        # A script's files raise UserErrors, so this is its log.
+        if "--debug" in sys.argv or error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"error: standard output: cannot be written ({error.strerror}); what was saved is kept: make room and "
+              "start again", file=sys.stderr)
+        sys.exit(2)

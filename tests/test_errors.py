@@ -1,8 +1,10 @@
 """How a script ends when something is wrong."""
 
+import os
 import subprocess
 import sys
 
+import pytest
 from parts import ROOT
 
 
@@ -34,6 +36,17 @@ run_script(main)
     script.stdout.close()
     assert script.stderr.read() == ""
     assert script.wait(timeout=60) == 141
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+@pytest.mark.parametrize("flush", [True, False])
+def test_a_log_on_a_full_disk_ends_a_script_in_one_line(flush):
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom common.errors import run_script\n" \
+           f"run_script(lambda: print('line', flush={flush}))"
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("error: standard output: cannot be written (No space left on device)")
 
 
 def test_streams_of_a_notebook_and_closed_streams_are_taken():
