@@ -41,13 +41,16 @@ def with_pseudo_labels(train, options):
     path = options.pseudo_labels
     try:
         with np.load(path, allow_pickle=False) as file:
-            found = {name: file[name] for name in ("probabilities", "reviews", *HOLDOUT)}
+            probabilities = file["probabilities"].astype(np.float32)
+            found = {name: file[name].item() for name in ("reviews", *HOLDOUT)}
+        if ((probabilities < 0) | (probabilities > 1)).any():
+            raise ValueError("probabilities are from 0 to 1")
     except FileNotFoundError:
         raise UserError(missing(path, MAKER)) from None
     except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: holds no labels ({error}); make it again with {MAKER}") from error
     unlabelled = train.labels.isnan()
-    probabilities = torch.from_numpy(found["probabilities"]).to(train.labels)
+    probabilities = torch.from_numpy(probabilities).to(train.labels)
     if found["reviews"] != review_checksum(options.data) or not torch.equal(probabilities.isnan(), ~unlabelled):
         raise UserError(f"{path}: holds the labels of other reviews than those in --data; make it again with {MAKER}")
     refuse_other_holdout(path, "its teacher", found, options)

@@ -78,6 +78,30 @@ def test_labels_of_other_reviews_of_the_same_number_are_refused(tmp_path):
         splits(tmp_path, *options)
 
 
+@pytest.mark.parametrize("kind", ["float64", "float16", ">f4", "U9"])
+def test_labels_of_another_number_format_are_read(kind, tmp_path):
+    write_folder(tmp_path)
+    _, path = labels(tmp_path, nan, nan, 0.5)
+    change(path, probabilities=np.array([nan, nan, 0.5], kind))
+    assert splits(tmp_path, "--pseudo-labels", path)["train"].labels.tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize("found", [
+    dict(probabilities=np.float32([nan, nan, 3])), dict(probabilities=np.array(["", "", "good"])),
+    dict(reviews=np.array([1, 2])), dict(seed=np.array([0, 1]))], ids=["logits", "words", "reviews", "seeds"])
+def test_other_numbers_are_refused(found, tmp_path):
+    write_folder(tmp_path)
+    _, path = labels(tmp_path, nan, nan, 0.5)
+    change(path, **found)
+    with pytest.raises(UserError, match="labels.npz: holds no labels"):
+        splits(tmp_path, "--pseudo-labels", path)
+
+
+def change(path, **found):
+    with np.load(path) as file:
+        np.savez(path, **dict(file) | found)
+
+
 def test_a_missing_file_is_refused_with_the_way_to_make_it(tmp_path):
     write_folder(tmp_path)
     with pytest.raises(UserError, match="none.npz: no such file; make it with `1a/BOW_sentiment_analysis.py --recipe"):
