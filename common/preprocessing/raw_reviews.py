@@ -88,7 +88,8 @@ def read_reviews(path):
             what = (f": it is {known[0]}" if known and not found else
                     f", but other files, such as {texts[0]}" if texts else "")
             raise UserError(f"{path}: holds no reviews such as {folder}/0_9.txt{what}; "
-                            "give the official aclImdb_v1.tar.gz or the aclImdb folder from it")
+                            "give the official aclImdb_v1.tar.gz, the aclImdb folder from it, or reviews of your own in such "
+                            "folders (docs/data.md)")
     for note in notes:
         print(f"{path}: {note}", file=sys.stderr)
     return sort_reviews(reviews)
