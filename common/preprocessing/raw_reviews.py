@@ -88,8 +88,8 @@ def read_reviews(path):
             what = (f": it is {known[0]}" if known and not found else
                     f", but other files, such as {texts[0]}" if texts else "")
             raise UserError(f"{path}: holds no reviews such as {folder}/0_9.txt{what}; "
-                            "give the official aclImdb_v1.tar.gz, the aclImdb folder from it, or reviews of your own in such "
-                            "folders (docs/data.md)")
+                            "give the official aclImdb_v1.tar.gz, the aclImdb folder from it, or reviews of your own "
+                            "in such folders (docs/data.md)")
     for note in notes:
         print(f"{path}: {note}", file=sys.stderr)
     return sort_reviews(reviews)
@@ -151,13 +151,17 @@ def _table_reviews(tables):
     except ImportError as error:
         raise UserError(f"{tables[0]}: parquet files are read with pyarrow, which is not installed; install it with "
                         "`python -m pip install pyarrow`, or give the official aclImdb_v1.tar.gz") from error
-    reviews, counts = [], collections.Counter()
+    reviews, counts, roots = [], collections.Counter(), {}
     for table in tables:
         names = table.name.split("-")[0], table.parent.name                     # train-00000-of-00001, or train/0000
         split = next((name for name in names if name in ("train", "test", "unsupervised")), None)
         if split is None:
             raise UserError(f"{table}: is of none of the splits train, test and unsupervised; "
                             "rename it, or remove it")
+        roots.setdefault(table.parent.parent if table.parent.name == split else table.parent, table)
+        if len(roots) > 1:
+            first, second = roots.values()
+            raise UserError(f"{first} and {second}: belong to two copies of the dataset; give the folder of one")
         label_names = {-1: "unsup"} if split == "unsupervised" else {0: "neg", 1: "pos"}
         try:
             columns = pyarrow.parquet.read_table(table, columns=["text", "label"]).to_pydict()

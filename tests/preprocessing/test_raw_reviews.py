@@ -282,6 +282,20 @@ def test_a_broken_or_strange_parquet_file_is_refused(tmp_path):
         read_reviews(folder)
 
 
+def test_two_copies_of_the_parquet_files_are_refused(tmp_path):
+    for copy in "main", "convert":
+        write_tables(tmp_path / "imdb" / copy, **TABLES)
+    with pytest.raises(UserError, match="convert/test-.*main/test-.*belong to two copies of the dataset; give"):
+        read_reviews(tmp_path / "imdb")
+
+
+def test_a_folder_of_a_split_may_hold_its_parquet_files(tmp_path):
+    for split, rows in TABLES.items():
+        [table] = write_tables(tmp_path / "imdb" / split, **{split: rows}).iterdir()
+        table.rename(table.with_name("0000.parquet"))
+    assert len(read_reviews(tmp_path / "imdb")) == 6
+
+
 def test_parquet_files_beside_text_files_are_refused(tmp_path):
     write_folder(tmp_path / "aclImdb", FILES)
     (tmp_path / "train-00000-of-00001.parquet").write_bytes(b"PAR1")
