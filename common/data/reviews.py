@@ -186,6 +186,8 @@ def read_glove_embeddings(folder, vocab_size, device="cpu"):
     if embeddings.ndim != 2 or embeddings.dtype != np.float32 or len(embeddings) <= vocab_size:
         raise UserError(f"{path}: {embeddings.dtype} {embeddings.shape} is not a float32 vector for each of "
                         f"{vocab_size} words; run preprocess_data.py again")
+    if not np.isfinite(embeddings).all():
+        raise UserError(f"{path}: has NaN or infinite numbers; run preprocess_data.py again")
     return torch.from_numpy(embeddings[:vocab_size + 1]).to(device)
 
 

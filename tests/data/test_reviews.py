@@ -98,6 +98,13 @@ def test_fewer_embeddings_than_words_are_refused(tmp_path):
         read_glove_embeddings(tmp_path, 5)
 
 
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_glove_embeddings_that_are_not_finite_are_refused(number, tmp_path):
+    np.save(tmp_path / "glove_embeddings.npy", np.array([[0, 0], [1, number]], np.float32))
+    with pytest.raises(UserError, match="glove_embeddings.npy: has NaN or infinite numbers"):
+        read_glove_embeddings(tmp_path, 1)
+
+
 def test_a_selection_has_its_own_reviews_alone():
     reviews = make_reviews([[7, 8], [1, 2, 3], [9]], ["tt0", "tt1", "tt2"]).select(np.array([False, True, True]))
     assert (len(reviews), rows(reviews), reviews.films.tolist()) == (2, [[1, 2, 3], [9]], ["tt1", "tt2"])
