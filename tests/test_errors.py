@@ -52,10 +52,6 @@ def test_a_log_on_a_full_disk_ends_a_script_in_one_line(flush):
 def test_streams_of_a_notebook_and_closed_streams_are_taken():
     notebook = "sys.stdout = io.TextIOBase(); sys.stdout.write = lambda text: None"
     for streams in notebook, "sys.stdin = sys.stdout = sys.stderr = None":
-        done = run(f"import io
-{streams}
-def main(): print('é', sys.stdin.read())
-run_script(main)
-"
+        done = run(f"import io\n{streams}\ndef main(): print('é', sys.stdin.read())\nrun_script(main)\n"
                    "import os; os._exit(3)")
         assert (done.returncode, done.stderr) == (3, "")
