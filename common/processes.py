@@ -102,6 +102,7 @@ class Processes:
         """Part from the other processes at the end of the run."""
         if self.size > 1:
             distributed.destroy_process_group()
+            self.control = None     # ends its threads: one that outlives the interpreter aborts the process
 
     def wait_for_all(self):
         """Return when every process has come here."""
