@@ -32,12 +32,12 @@ TABLE = re.compile(r"(?<=<!-- table: )([a-z ]+)( -->\n).*?(?=<!-- end of table -
 # Of each part the runs at the assignment's settings and those of its best recipe: folder of a results.csv, and how
 # the names of their own folders begin.
 LOGS, BEST, TRIALS = "from_logs_202611", "best_cpu_202611", "trials_cpu_202611"
-BAGS, PRETRAINING = "best_bags_cpu_202611", "pretraining_cpu_202611"
+BAGS, BEST_2B, PRETRAINING = "best_bags_cpu_202611", "best_2b_cpu_202611", "pretraining_cpu_202611"
 SHOWN = {
     "1a": ((TRIALS, "results/trials/1a/assignment-"), (BAGS, "1a/best-")),
     "1b": ((TRIALS, "results/trials/1b/assignment-"), (BAGS, "1b/best-")),
     "2a": ((LOGS, "2a/assignment-"), (BEST, "2a/best-")),
-    "2b": ((LOGS, "2b/assignment-"), (BEST, "bfloat16/2b/best-")),
+    "2b": ((LOGS, "2b/assignment-"), (BEST_2B, "2b/best-")),
     "3a": ((LOGS, "3a/two-epochs-"), (PRETRAINING, "3a")),
     "3c": ((LOGS, "3c/assignment-"), (PRETRAINING, "3c/best-")),
 }
