@@ -9,9 +9,14 @@ from common.data.holdout import refuse_other_holdout
 from common.errors import UserError
 
 
-def check(trained_with, options):
+def refusal(trained_with, options):
+    """What a model trained with these options is refused with, "" where it is taken."""
     default = dict(validation=0.0, seed=0, drop_duplicates=False)
-    refuse_other_holdout("a.model", "it", default | trained_with, SimpleNamespace(**default | options))
+    try:
+        refuse_other_holdout("a.model", "it", default | trained_with, SimpleNamespace(**default | options))
+    except UserError as error:
+        return str(error)
+    return ""
 
 
 @pytest.mark.parametrize("trained_with, options", [
@@ -19,7 +24,7 @@ def check(trained_with, options):
     (dict(drop_duplicates=True, validation=0.2), dict(drop_duplicates=True)),
     (dict(drop_duplicates=True, validation=0.2), dict(drop_duplicates=True, validation=0.2))])
 def test_a_model_that_has_seen_no_more_reviews_is_taken(trained_with, options):
-    check(trained_with, options)
+    assert refusal(trained_with, options) == ""
 
 
 @pytest.mark.parametrize("trained_with, options, option", [
@@ -28,8 +33,7 @@ def test_a_model_that_has_seen_no_more_reviews_is_taken(trained_with, options):
     (dict(validation=0.2, seed=1), dict(validation=0.2), "--seed"),
     (dict(validation=0.2, drop_duplicates=True), dict(validation=0.2), "--drop-duplicates")])
 def test_a_model_that_has_seen_reviews_that_are_left_out_is_refused(trained_with, options, option):
-    with pytest.raises(UserError, match=f"a.model: it was trained with another {option},"):
-        check(trained_with, options)
+    assert refusal(trained_with, options).startswith(f"a.model: it was trained with another {option},")
 
 
 def test_other_reviews_are_held_out_where_duplicates_are_dropped(tmp_path):
