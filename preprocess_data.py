@@ -30,7 +30,7 @@ from common.preprocessing.raw_reviews import PUBLISHED_COUNTS, SPLITS, read_revi
 from common.preprocessing.tokenizer import learn_sample_punkt, load_punkt, tokenize_reviews, usable_cores
 from common.preprocessing.vocabulary import MAX_TOKEN_CHARACTERS, build_dictionary, count_tokens, token_ids
 
-# Which files mean nothing beside another dictionary.
+# Which files mean nothing beside another GloVe dictionary or other reviews; and which, beside another IMDB dictionary.
 GLOVE_FILES = ("glove_embeddings.npy", "imdb_train_glove.txt", "imdb_test_glove.txt")
 IMDB_FILES = ("imdb_train.txt", "imdb_test.txt", "imdb_train_reviews.tsv", "imdb_test_reviews.tsv",
               "glove_dictionary.npy", *GLOVE_FILES)
@@ -144,8 +144,8 @@ def preprocess(options):
                      "50,000 unsup in train, 12,500 pos and 12,500 neg in test")
     ids = token_ids(tokens, dictionary)[indices]
     write_dictionary(output / "imdb_dictionary.npy", dictionary, IMDB_FILES)
-    write_token_ids(output / "imdb_train.txt", ids, train)
-    write_token_ids(output / "imdb_test.txt", ids, test)
+    write_token_ids(output / "imdb_train.txt", ids, train, GLOVE_FILES)
+    write_token_ids(output / "imdb_test.txt", ids, test, GLOVE_FILES)
     write_reviews(output / "imdb_train_reviews.tsv", reviews[:train_count])
     write_reviews(output / "imdb_test_reviews.tsv", reviews[train_count:])
     write_checksums(output, ("imdb_dictionary.npy", *IMDB_FILES))

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import zipfile
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,20 +19,25 @@ CHECKSUMS = "checksums.json"
 LABELS = {"pos": 1.0, "neg": 0.0, "unsup": float("nan")}
 
 
-def write_token_ids(path, token_ids, offsets):
+def write_token_ids(path, token_ids, offsets, dependents=()):
     """Write one review a line, ids separated by spaces; a review without tokens becomes the id 0.
 
     Args:
         path: file to write.
         token_ids: int32 (total tokens,), one review after the other.
         offsets: int64 (reviews + 1,), where in `token_ids` each review starts and ends.
+        dependents: names of the files beside `path` that hold the same reviews, removed before it changes.
     """
+    before, checksum = file_checksum(path) if path.is_file() else None, 0
     # Formatting each distinct id once is several times faster than formatting each token's.
     digits = [b"%d" % token_id for token_id in range(token_ids.max(initial=0) + 1)]
     with replace_file(path, "wb") as file:
         for start, end in zip(offsets[:-1], offsets[1:]):
-            line = b" ".join([digits[token_id] for token_id in token_ids[start:end].tolist()])
-            file.write((line or digits[0]) + b"\n")
+            line = b" ".join([digits[token_id] for token_id in token_ids[start:end].tolist()]) or digits[0]
+            file.write(line + b"\n")
+            checksum = zlib.crc32(line + b"\n", checksum)
+        if checksum != before:
+            remove_dependents(path, dependents)
 
 
 def write_reviews(path, reviews):
@@ -62,12 +68,17 @@ def write_dictionary(path, words, dependents):
     np.save(content, np.array(words), allow_pickle=False)
     if path.exists() and path.read_bytes() == content.getvalue():
         return
-    for name in dependents:
+    remove_dependents(path, dependents)
+    with replace_file(path, "wb") as file:
+        file.write(content.getbuffer())
+
+
+def remove_dependents(path, names):
+    """Remove files of these names beside a file, because they belong to another one of its name."""
+    for name in names:
         if path.with_name(name).exists():
             print(f"removing {name}, which belongs to another {path.name}")
             path.with_name(name).unlink()
-    with replace_file(path, "wb") as file:
-        file.write(content.getbuffer())
 
 
 def write_checksums(folder, names):

@@ -102,6 +102,20 @@ def test_word_vectors_of_other_reviews_are_removed(tmp_path, preprocess):
     assert len(contents(output)) == 8
 
 
+@pytest.mark.parametrize("name", ["train/neg/0_1.txt", "test/neg/0_2.txt"])
+def test_reviews_in_the_ids_of_word_vectors_go_where_the_reviews_change_but_not_the_dictionary(
+        name, tmp_path, preprocess):
+    files = FILES | {"train/neg/0_1.txt": b"a bad film", "test/neg/0_2.txt": b"the bad film"}
+    (tmp_path / "glove.txt").write_text("the 1 2\nfilm 5 6\n")
+    output = tmp_path / "out"
+    preprocess("--imdb", write_folder(tmp_path / "a", files), "--output", output, "--glove", tmp_path / "glove.txt")
+    dictionary = (output / "imdb_dictionary.npy").read_bytes()
+    other = files | {name: b" ".join(reversed(files[name].split()))}
+    preprocess("--imdb", write_folder(tmp_path / "b", other), "--output", output)
+    assert (output / "imdb_dictionary.npy").read_bytes() == dictionary
+    assert not list(output.glob("imdb_*_glove.txt"))
+
+
 def test_what_a_killed_run_had_half_written_is_removed(tmp_path, preprocess):
     (tmp_path / ".imdb_train.txt.abc").write_text("1 2")
     preprocess("--imdb", write_folder(tmp_path / "aclImdb", FILES), "--output", tmp_path)
