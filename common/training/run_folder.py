@@ -61,7 +61,15 @@ class RunFolder:
 
     def refuse_other_part(self):
         """Raise UserError where the results of another part are, whose files have the same names."""
-        if self.record_path.exists() and (other := read_run(self.record_path).part) != self.part:
+        if not self.record_path.exists():
+            return
+        try:
+            other = read_run(self.record_path).part
+        except UserError:
+            if not self.options.restart:
+                raise
+            return
+        if other != self.part:
             raise UserError(f"{self.options.output}: holds the results of part {other}; choose another folder with "
                             "--output")
 

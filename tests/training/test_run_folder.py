@@ -132,6 +132,14 @@ def test_restart_discards_what_an_earlier_run_left_and_retrains(stop_after, unin
     assert outcome(tmp_path) == uninterrupted
 
 
+def test_restart_discards_a_record_that_cannot_be_read(uninterrupted, tmp_path):
+    (tmp_path / "record.json").write_text("{")
+    with pytest.raises(UserError, match="record.json: not the record of a run; .* with --restart"):
+        run(crops_training(tmp_path))
+    run(crops_training(tmp_path, "--restart"))
+    assert outcome(tmp_path) == uninterrupted
+
+
 def test_a_restarted_run_whose_process_torchrun_starts_again_is_resumed(uninterrupted, tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         run(crops_training(tmp_path, "--restart", stop_after=20))
