@@ -1,5 +1,6 @@
 """What predictions.csv tells beyond an accuracy: which differences are more than chance, and where a model is wrong."""
 
+import csv
 import dataclasses
 import math
 import sys
@@ -47,7 +48,7 @@ def read_predictions(path):
             raise ValueError
         return Predictions([(row["file name"], row["label"], row["rating"], row["film"]) for row in rows],
                            np.array(labels) == "pos", np.array([int(row["tokens"]) for row in rows]), logits)
-    except (OSError, ValueError, LookupError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, csv.Error):
         print(f"{path}: not the predictions of a test; left out; run the part's test script again", file=sys.stderr)
         return None
 

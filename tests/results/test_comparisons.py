@@ -101,7 +101,10 @@ def test_a_spreadsheets_decimal_commas_are_read(tmp_path):
 
 @pytest.mark.parametrize("content", [b"", b"\xff\x00", b"file name,label\na,pos\n", b",".join(
     name.encode() for name in HEAD) + b"\na,f,good,9,3,0.5\n", b",".join(
-    name.encode() for name in HEAD) + b"\na,f,pos,9,3,nan\n"])
+    name.encode() for name in HEAD) + b"\na,f,pos,9,3,nan\n", b",".join(
+    name.encode() for name in HEAD) + b'\n"a,f,pos,9,3,0.5\n' + b"b,f,pos,9,3,0.5\n" * 10_000,
+    b"logit,label,file name,film,rating,tokens\n0.5,pos,a,f,9\n"], ids=[
+    "empty", "no text", "other columns", "another label", "nan", "an open quote", "a short line"])
 def test_broken_predictions_are_named_and_left_out(content, tmp_path, capsys):
     (tmp_path / "p.csv").write_bytes(content)
     assert read_predictions(tmp_path / "p.csv") is None
