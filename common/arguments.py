@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -93,4 +94,4 @@ def path(text):
     """An argparse type: a path, in which ~ is the home folder. A shell leaves that of `--data=~/x` as it is."""
     if not text:        # such as "$UNSET", which would be the current folder
         raise argparse.ArgumentTypeError("an empty name; give a path")
-    return Path(text).expanduser()
+    return Path(os.path.expanduser(text))

@@ -154,6 +154,10 @@ def test_a_tilde_behind_an_equals_sign_is_the_home_folder(monkeypatch):
     assert path("~/reviews") == Path("/home/me/reviews") and path("reviews~") == Path("reviews~")
 
 
+def test_a_tilde_before_a_name_that_is_no_user_stays_as_a_shell_leaves_it():
+    assert path("~nobody-of-that-name/reviews") == Path("~nobody-of-that-name/reviews")
+
+
 @pytest.mark.parametrize("text", ["9223372036854775808", "99999999999999999999"])
 def test_whole_numbers_of_more_than_64_bits_are_refused(text):
     with pytest.raises(argparse.ArgumentTypeError, match="is not a whole number from 1 to 9223372036854775807"):
