@@ -189,12 +189,14 @@ class SequenceTest(PartTest):
         rows = []
         for length in self.options.lengths:
             torch.manual_seed(self.options.seed)        # the same crops whatever other lengths are tested
-            row, _ = self.row(self.crops(reviews, min(length, longest)), batches, **{"sequence length": length})
+            crops = self.crops(reviews, min(length, longest))
+            row, _ = self.row(crops, batches, **{"sequence length": length})
             rows.append(row)
         rows.append(self.whole_row(reviews, **{"sequence length": "whole"}))
         self.report(rows)
         accuracy = {row["sequence length"]: float(row["test accuracy"]) for row in rows}
-        save_lengths_figure(self.options.output / "test_table.png", f"Part {self.part}", {"random crops": accuracy})
+        save_lengths_figure(self.options.output / "test_table.png", f"Part {self.part}", {
+            "last tokens" if crops.last else "random crops": accuracy})
 
     def whole(self, reviews):
         return WholeReviews(reviews)
