@@ -1,7 +1,6 @@
 """Loss and accuracy of a model over many reviews."""
 
 import dataclasses
-import time
 
 import torch
 
@@ -15,11 +14,10 @@ MEASURED_BATCHES = 60
 
 @dataclasses.dataclass(frozen=True)
 class Metrics:
-    """loss: mean cross entropy in nats; accuracy: share of correct predictions, 0 to 1; elapsed_s: seconds."""
+    """loss: mean cross entropy in nats; accuracy: share of correct predictions, 0 to 1."""
 
     loss: float
     accuracy: float
-    elapsed_s: float
 
 
 def sentiment_score(predict):
@@ -50,12 +48,11 @@ def evaluate(model, score, batches, options):
         Metrics.
     """
     model.eval()
-    started = time.perf_counter()
     totals = torch.zeros(3, dtype=torch.float64, device=options.device)
     with torch.inference_mode(), autocast(options):
         for batch in batches:
             totals += torch.stack([value.double() for value in score(model, batch)])
-    return metrics(processes.total(totals), started)
+    return metrics(processes.total(totals))
 
 
 def measure_batch_norm(model, score, data, options, watch=iter):
@@ -70,7 +67,7 @@ def measure_batch_norm(model, score, data, options, watch=iter):
             score(model, data.batch(indices))
 
 
-def metrics(totals, started):
-    """(summed loss, number correct, number of predictions) and the start on the performance counter -> Metrics."""
+def metrics(totals):
+    """(summed loss, number correct, number of predictions) -> Metrics."""
     loss, correct, count = totals.tolist()
-    return Metrics(loss / max(count, 1), correct / max(count, 1), time.perf_counter() - started)
+    return Metrics(loss / max(count, 1), correct / max(count, 1))

@@ -92,7 +92,6 @@ class Training:
         """Train on every training review once -> Metrics, averaged over the epoch."""
         options = self.options
         self.parallel.train()
-        started = time.perf_counter()
         if self.order is None:
             self.order = torch.randperm(self.review_count)
             self.batches_done = 0
@@ -111,7 +110,7 @@ class Training:
             if time.monotonic() - self.saved_at > 60 * options.save_minutes:
                 self.save_state()
         self.finite.weights_of(self.epoch + 1, self.batches_done)
-        return metrics(self.totals, started)
+        return metrics(self.totals)
 
     def step(self, indices):
         """Train on one batch of reviews.
