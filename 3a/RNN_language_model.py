@@ -46,7 +46,7 @@ class RNN_language_model(nn.Module):
         Args:
             x: (batch, time + 1) int64, token ids.
             train: whether dropout is applied and the loss computed.
-            lengths, keep_logits: without logits to keep, the call is one of score().
+            keep_logits: whether the logits are wanted; without them the call is score(x, lengths, train).
 
         Returns:
             (loss, logits) if train, else logits: mean cross entropy in nats over all targets,

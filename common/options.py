@@ -24,12 +24,13 @@ class Option:
 
 GROUPS = {
     "model": {
-        "hidden_units": dict(type=positive_int, metavar="N", help="width of the embedding and the hidden layers"),
+        "hidden_units": dict(type=positive_int, metavar="N",
+                             help="width of the hidden layers, and of the embedding where the part trains one"),
         "hidden_layers": dict(type=positive_int, metavar="N", help="hidden layers before the output"),
         "lstm_layers": dict(type=positive_int, metavar="N",
                             help="LSTM layers, each with batch normalisation and locked dropout"),
         "pooling": dict(choices=["max", "mean", "concat"],
-                        help="over time; concat is last timestep, mean and maximum, without padding"),
+                        help="over time; concat is the last timestep, mean and maximum side by side, without padding"),
         "dropout": dict(type=number(float, 0, 0.99), metavar="P",
                         help="probability that a hidden unit is dropped in training")},
     "training": {
@@ -46,13 +47,13 @@ GROUPS = {
         "step_epochs": dict(type=positive_int, metavar="N", help="epochs between the steps of --schedule step"),
         "clip_norm": dict(type=number(float, 0), metavar="NORM", help="largest norm of the gradient; 0 does not clip"),
         "precise_batch_norm": dict(action=argparse.BooleanOptionalAction,
-                                   help="test with batch-norm statistics of 60 batches"),
+                                   help="evaluate with batch-norm statistics measured on 60 training batches"),
         "patience": dict(type=number(int, 0), metavar="N",
                          help="stop after N epochs without a lower validation loss and keep the best epoch's weights; "
                               "0 trains all and keeps the last")},
     "data": {
         "vocab_size": dict(type=positive_int, metavar="N",
-                           help="most frequent words that are known; the others are the unknown token"),
+                           help="known words, the most frequent ones; the others are the unknown token"),
         "drop_stop_words": dict(action=argparse.BooleanOptionalAction,
                                 help="leave function words (the, of, was, ...) out"),
         "drop_duplicates": dict(action=argparse.BooleanOptionalAction,
@@ -70,8 +71,7 @@ GROUPS = {
         "reviews": dict(type=path, metavar="FILE", help="classify a file of reviews, one a line; - is standard input"),
         "explain": dict(action="store_true", help="show what each word adds to the logit"),
         "mistakes": dict(type=number(int, 0), metavar="N",
-                         help="show the N test reviews that the model is most wrong about instead of the table, "
-                              "explained"),
+                         help="explain the N test reviews that the model is most wrong about, in place of the table"),
         "unlabelled": dict(action="store_true",
                            help="label the unlabelled training reviews instead, and write pseudo_labels.npz")},
     "saving": {
@@ -107,7 +107,7 @@ def parse_options(description, script, argv=None, several_processes=False, prese
 
     Returns:
         argparse.Namespace with data, output, seed, device (torch.device), precision and the
-        script's own options. All random number generators are seeded.
+        script's own options. torch's random number generators are seeded.
 
     Raises:
         UserError: an option that this machine cannot follow, or options that contradict each other.

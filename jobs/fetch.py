@@ -5,8 +5,6 @@
 Fetches the reviews (84 MB), unless that path is there, and NLTK's Punkt data, unless they are installed.
 """
 
-from pathlib import Path
-
 from common.arguments import Parser, path
 from common.errors import run_script
 from common.preprocessing.download import IMDB_SHA256, IMDB_URL, download
