@@ -53,7 +53,7 @@ def show_mistakes(run, reviews, logits):
         name, label, rating, film = rows[index]
         words = [run.vocabulary[k - 1] if k else "<unk>" for k in token_ids[index].tolist()]
         added = contributions[index]
-        about = f"{name}, rating {rating or 'unknown'}, film {film or 'unknown'}"
+        about = f"{name}, rating {'unknown' if rating in ('', '0') else rating}, film {film or 'unknown'}"
         entries.append((f"labelled {LABELS[label]} | {explained_sentiment(logits[index].item(), added)} | {about}",
                         words, added))
     show(run.options.output / "explanation.html", f"Part {run.part}: the worst mistakes", entries)

@@ -2,6 +2,7 @@
 
 import csv
 import re
+import shutil
 
 import pytest
 from parts import TEST_SCRIPTS, TRAINING_SCRIPTS
@@ -43,6 +44,15 @@ def test_each_comes_with_its_words_and_what_they_add(test, data):
     tokens = (data / "imdb_test_glove.txt").read_text().splitlines()[names.index(name)].split()
     [words] = [line for line in printed.splitlines() if re.search(r"\([+-]\d\.\d\d\)", line)]
     assert len(words.split()) == len(tokens)
+
+
+def test_a_rating_of_0_and_no_film_are_said_to_be_unknown(test, data, tmp_path):
+    rows = [line.split("\t") for line in (data / "imdb_test_reviews.tsv").read_text().splitlines()]
+    shutil.copytree(data, tmp_path / "data")
+    (tmp_path / "data" / "imdb_test_reviews.tsv").write_text(
+        "".join(f"{name}\t{label}\t0\t\n" for name, label, _, _ in rows))
+    _, printed, _ = test("--mistakes", "2", "--data", tmp_path / "data")
+    assert printed.count(", rating unknown, film unknown\n") == 2
 
 
 def test_they_stand_on_the_explanation_page_with_label_and_legend(test, tmp_path):
