@@ -123,10 +123,12 @@ def accuracy_by_rating(predictions):
 
 
 def accuracy_by_length(predictions, groups=5):
-    """{"shortest-longest" in tokens: accuracy in percent}, in groups of nearly as many reviews each."""
+    """{"shortest-longest" in tokens: accuracy in percent}, in groups of nearly as many reviews each.
+
+    Groups of the same length throughout are one.
+    """
     order = np.argsort(predictions.tokens, kind="stable")
     found = {}
     for group in np.array_split(order, min(groups, len(order))):
-        name = f"{predictions.tokens[group[0]]}-{predictions.tokens[group[-1]]}"
-        found[name] = float(100 * predictions.correct[group].mean())
-    return found
+        found.setdefault(f"{predictions.tokens[group[0]]}-{predictions.tokens[group[-1]]}", []).extend(group)
+    return {name: float(100 * predictions.correct[group].mean()) for name, group in found.items()}

@@ -84,6 +84,11 @@ def test_accuracy_by_length_has_groups_of_as_many_reviews():
     assert found == {"5-8": 100, "20-30": 50}
 
 
+def test_groups_of_one_and_the_same_length_are_one():
+    found = accuracy_by_length(predictions([-1, 1, -1, 1, 1], tokens=[10, 10, 10, 10, 20]))
+    assert found == {"10-10": 50, "20-20": 100}
+
+
 def test_predictions_are_read_as_they_were_written(tmp_path):
     rows = ["a.txt", "tt1", "pos", "9", 12, "0.5"], ["b;,.txt", "", "neg", "", 3, "1e-05"]
     save_table(tmp_path / "predictions.csv", [dict(zip(HEAD, row)) for row in rows])
