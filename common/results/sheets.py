@@ -48,7 +48,7 @@ def results_rows(runs):
     rows = []
     for run in runs:
         row = {"part": run.part, "folder": printable(str(run.folder)), "seconds": f"{run.seconds:.1f}",
-               "epochs": len(run.curves["train_loss"])}
+               "epochs trained": len(run.curves["train_loss"])}
         row |= {f"last {name.replace('_', ' ')}": values[-1] for name, values in run.curves.items()}
         row |= {f"test accuracy at {length}": accuracy for length, accuracy in run.accuracy().items()}
         row |= run.options | run.machine

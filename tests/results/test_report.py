@@ -140,6 +140,14 @@ def test_the_spreadsheet_has_a_line_a_run(results, report):
     assert rows[0]["data name"] == "imdb"
 
 
+def test_the_spreadsheet_tells_the_epochs_that_a_stopped_training_took_from_those_asked_for(tmp_path, report):
+    leave_run(tmp_path / "stopped", "1a", epochs=9)
+    folder, _, _ = report(tmp_path)
+    with open(folder / "results.csv", newline="") as file:
+        [row] = csv.DictReader(file)
+    assert (row["epochs trained"], row["epochs"]) == ("2", "9")
+
+
 def test_the_sheet_to_hand_in_has_a_line_a_trial(results, report):
     folder, _, _ = report(results)
     with open(folder / "hand_in.csv", newline="") as file:
