@@ -124,6 +124,8 @@ class RunFolder:
             return None
         if self.options.auto_precision:         # goes on in that of the state, whatever this machine would take
             precision = state["options"].get("precision", self.options.precision)
+            if precision != self.options.precision:
+                print(f"{path}: goes on in its precision, {precision}")
             self.options.precision = choose_precision(precision, self.options.device)
             self.fixed_options["precision"] = precision
         self.refuse_other_options(path, state["options"])

@@ -215,7 +215,7 @@ def test_the_lock_of_a_dead_run_does_not_block(other_run, uninterrupted, tmp_pat
     assert outcome(tmp_path) == uninterrupted
 
 
-def test_a_run_is_resumed_in_its_precision_where_auto_would_take_another(tmp_path, monkeypatch):
+def test_a_run_is_resumed_in_its_precision_where_auto_would_take_another(tmp_path, monkeypatch, capsys):
     stopped = points_training(tmp_path, "--precision", "bfloat16")
     stopped.train_epoch()
     stopped.save_state()
@@ -224,6 +224,7 @@ def test_a_run_is_resumed_in_its_precision_where_auto_would_take_another(tmp_pat
     resumed = points_training(tmp_path, "--precision", "auto")
     assert resumed.options.precision == "float32"
     run(resumed)
+    assert "training.state: goes on in its precision, bfloat16\n" in capsys.readouterr().out
     assert resumed.options.precision == "bfloat16"
     assert load_checkpoint(tmp_path / "BOW.model", "1a")["options"]["precision"] == "bfloat16"
 
