@@ -14,7 +14,7 @@ from common.errors import UserError
 
 
 def check_folder(folder):
-    """Refuse a folder that cannot be written before hours of work for it."""
+    """Refuse a folder that cannot be written, before hours of work are spent on what belongs there."""
     with replace_file(folder / ".writable", durable=False):
         pass
     (folder / ".writable").unlink(missing_ok=True)      # another script may look at the same time
