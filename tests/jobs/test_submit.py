@@ -103,6 +103,11 @@ def test_what_is_missing_is_downloaded_unless_imdb_is_empty(submit, tmp_path):
     assert done.returncode == 0 and "preprocess_data.py --imdb reviews.tar.gz" in jobs[0]
 
 
+def test_the_best_recipes_are_submitted_without_python(submit):
+    done, jobs = submit("best", PYTHON="false")
+    assert done.returncode == 0 and any("jobs/command.sh 1a/BOW_test.py --unlabelled" in job for job in jobs)
+
+
 def test_a_sweep_runs_as_many_trials_at_once_as_it_may(submit, tmp_path):
     (tmp_path / "widths.txt").write_text("--hidden-units 8\n--hidden-units 16\n")
     assert any("--array=1-2 " in job for job in submit("sweep", "2a", tmp_path / "widths.txt")[1])
