@@ -1,6 +1,6 @@
 # The pipeline: what is made from what.
 #
-#   make                                  the whole ladder on the embedded sample, in minutes on a CPU
+#   make                                  every part on the embedded sample, in minutes on a CPU
 #   make test                             the tests
 #   make test-slow                        those that kill runs, fill the disk and start a Slurm, minutes more
 #   make bench                            every part beside the assignment's loops, timed

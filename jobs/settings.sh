@@ -40,7 +40,7 @@ GLOVE=${GLOVE-train}
 SOURCE=${SOURCE-"--imdb ${IMDB@Q} --glove ${GLOVE@Q}"}
 
 # For single parts: WALL_CLOCK_1a to WALL_CLOCK_3c instead of WALL_CLOCK, and OPTIONS_1a to OPTIONS_3c, options of
-# the training script in the ladder and in `jobs/submit best`, with quotes as in a shell.
+# the training script in `jobs/submit` and `jobs/submit best`, with quotes as in a shell.
 
 if [ -n "$MODULES" ]; then                      # module is a function that seldom bears `set -u`
     # shellcheck disable=SC2086
