@@ -50,7 +50,7 @@ def parse_options():
     source.add_argument("--download", action="store_true",
                         help="fetch aclImdb_v1.tar.gz (84 MB) into the output folder first, unless it is there")
     source.add_argument("--sample", action="store_true",
-                        help="some hundreds of reviews that the code composes itself; needs no download")
+                        help="2,400 short reviews that the code composes itself; needs no download")
     parser.add_argument("--glove", metavar="PATH",
                         type=vectors,
                         help="word vectors, for 1b, 2b and 3a --recipe short: a file such as glove.840B.300d.zip "

@@ -1,12 +1,11 @@
-"""1a's best recipe beside what else one would take for bags of n-grams, on the same token files in one run.
+"""1a's best recipe beside two scikit-learn baselines on bags of n-grams, on the same token files in one run.
 
     python -m pip install -r benchmarks/requirements.txt
     python benchmarks/peers.py --data preprocessed_data
 
 Times each from the token files to the test accuracy. Ours are four commands: the teacher, its labels for the unlabelled
-reviews, the best recipe, and its test. The others learn from the labelled reviews with scikit-learn: logistic
-regression on TF-IDF of one and two words, and on n-grams of up to three words weighted by naive Bayes (Wang and
-Manning 2012), with its default or the paper's settings.
+reviews, the best recipe, and its test. The baselines learn from the labelled reviews: logistic regression on TF-IDF of
+one and two words, and on n-grams of up to three words weighted by naive Bayes (Wang and Manning 2012).
 """
 
 import importlib.util
