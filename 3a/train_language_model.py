@@ -31,7 +31,7 @@ from common.training.schedules import build_optimizer
 from RNN_language_model import RNN_language_model
 
 CUTOFFS = Option("model", [], nargs="*", type=positive_int, metavar="N",
-                 help="token ids at which the clusters of an adaptive softmax begin; none has the assignment's decoder")
+                 help="token ids at which the clusters of an adaptive softmax begin; none for the assignment's decoder")
 WORD_VECTORS = Option("model", False, action=argparse.BooleanOptionalAction,
                       help="start the embedding from the word vectors that preprocessing wrote")
 RECIPES = {

@@ -21,7 +21,7 @@ SCATTER = 0x9E3779B97F4A7C15 - (1 << 64)
 # The options of the training scripts.
 ENSEMBLE = {
     "ngrams": Option("model", 0, type=number(int, 0, 5), metavar="N",
-                     help="ensemble the network with a classifier of n-grams of up to N words; 0 has none"),
+                     help="ensemble the network with a classifier of n-grams of up to N words; 0 for none"),
     "ngram_weight": Option("model", 0.75, type=number(float, 0, 1), metavar="W",
                            help="weight of the n-grams in the ensemble logit"),
 }
