@@ -8,7 +8,7 @@ Reads the Large Movie Review Dataset as it is published, tokenises it with NLTK 
 writes to --output: the dictionary, one line of token ids a review, a table of what each line is,
 statistics with a figure and, with --glove, word vectors and the same reviews in their ids
 (preprocessed_data/README.md describes each file). The 100,000 reviews take about five minutes on
-two cores and 1 GiB of memory.
+two cores and 1 GiB of memory, with --glove train eight minutes and 1.6 GiB.
 """
 
 import collections
