@@ -39,7 +39,7 @@ SHOWN = {
     "2a": ((LOGS, "2a/assignment-"), (BEST, "2a/best-")),
     "2b": ((LOGS, "2b/assignment-"), (BEST_2B, "2b/best-")),
     "3a": ((LOGS, "3a/two-epochs-"), (PRETRAINING, "3a")),
-    "3c": ((LOGS, "3c/assignment-"), (PRETRAINING, "3c/best-")),
+    "3c": ((PRETRAINING, "3c/assignment-"), (PRETRAINING, "3c/best-")),
 }
 # The sequence length in tokens that the README shows.
 HEADLINE = {"2a": 400, "2b": 500, "3c": 500}
