@@ -38,10 +38,16 @@ def test_the_seed_of_a_validation_split_makes_no_other_data(folder):
     assert describe(folder, 0) == describe(folder, 1)
 
 
-@pytest.mark.parametrize("other", [dict(lines="1 2\n2 1\n3 1 1\n1\n"), dict(lines="1 2\n2 1\n3 1 1\n2\n", films="abce"),
-                                   dict(lines="1 2\n2 1\n3 1 1\n2\n", labels=["pos", "neg"] * 2)])
-def test_other_words_films_or_labels_are_other_data(other, folder, tmp_path):
-    assert describe(folder) != describe(write_data(tmp_path / "other", **other))
+@pytest.mark.parametrize("other", [dict(films="abce"), dict(labels=["pos", "neg"] * 2)])
+def test_other_films_or_labels_are_other_data(other, folder, tmp_path):
+    assert describe(folder) != describe(write_data(tmp_path / "other", "1 2\n2 1\n3 1 1\n2\n", **other))
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_other_words_in_either_split_are_other_data(split, folder):
+    before = describe(folder)
+    (folder / f"imdb_{split}.txt").write_text("1 2\n2 1\n3 1 1\n2 2\n")
+    assert describe(folder) != before
 
 
 def test_other_word_vectors_are_other_data(folder):
@@ -61,6 +67,9 @@ def test_the_sample_is_known_by_its_statistics(folder):
     assert describe(folder)["name"] == "other"
     (folder / "statistics.json").write_text(json.dumps({"tokenizer": {"sample_seed": 0}}))
     assert (describe(folder)["name"], describe(folder)["test_reviews"]) == ("sample", 4)
+    for broken in b"", b"[]", b"{}", b'{"tokenizer": null}', b"\xff":
+        (folder / "statistics.json").write_bytes(broken)
+        assert describe(folder)["name"] == "other"
 
 
 def test_the_assignments_dataset_is_known_by_its_labels(tmp_path):

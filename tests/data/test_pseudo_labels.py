@@ -57,6 +57,14 @@ def test_no_review_of_a_validation_film_is_trained_on(tmp_path):
     assert not set(reviews["validation"].films) & set(reviews["train"].films)
 
 
+def test_reviews_of_no_known_film_are_trained_on_where_one_is_validated_on(tmp_path):
+    train = {line[:line.rindex("\t") + 1]: word for line, word in WORDS.items()}
+    write_folder(tmp_path, train, words=NAMES)
+    options = labels(tmp_path, *[0.1 if k % 2 else nan for k in range(40)], validation=0.25)
+    reviews = splits(tmp_path, *options, "--validation", "0.25")
+    assert (len(reviews["validation"]), len(reviews["train"])) == (5, 35)
+
+
 def test_a_teacher_that_has_seen_the_validation_reviews_is_refused(tmp_path):
     write_folder(tmp_path, WORDS, words=NAMES)
     options = labels(tmp_path, *[0.1 if k % 2 else nan for k in range(40)])
@@ -87,8 +95,9 @@ def test_labels_of_another_number_format_are_read(kind, tmp_path):
 
 
 @pytest.mark.parametrize("found", [
-    dict(probabilities=np.float32([nan, nan, 3])), dict(probabilities=np.array(["", "", "good"])),
-    dict(reviews=np.array([1, 2])), dict(seed=np.array([0, 1]))], ids=["logits", "words", "reviews", "seeds"])
+    dict(probabilities=np.float32([nan, nan, 3])), dict(probabilities=np.float32([nan, nan, -3])),
+    dict(probabilities=np.array(["", "", "good"])), dict(reviews=np.array([1, 2])), dict(seed=np.array([0, 1]))],
+    ids=["a positive logit", "a negative logit", "words", "reviews", "seeds"])
 def test_other_numbers_are_refused(found, tmp_path):
     write_folder(tmp_path)
     _, path = labels(tmp_path, nan, nan, 0.5)
@@ -108,9 +117,12 @@ def test_a_missing_file_is_refused_with_the_way_to_make_it(tmp_path):
         splits(tmp_path, "--pseudo-labels", str(tmp_path / "none.npz"))
 
 
-@pytest.mark.parametrize("content", [b"", b"soup", b"PK\x03\x04 cut off"])
-def test_a_file_that_holds_no_labels_is_refused(content, tmp_path):
+@pytest.mark.parametrize("write", [
+    lambda path: path.write_bytes(b""), lambda path: path.write_bytes(b"soup"),
+    lambda path: path.write_bytes(b"PK\x03\x04 cut off"), lambda path: np.save(open(path, "wb"), np.zeros(3))],
+    ids=["empty", "text", "cut off", "array"])
+def test_a_file_that_holds_no_labels_is_refused(write, tmp_path):
     write_folder(tmp_path)
-    (tmp_path / "labels.npz").write_bytes(content)
+    write(tmp_path / "labels.npz")
     with pytest.raises(UserError, match="labels.npz: holds no labels"):
         splits(tmp_path, "--pseudo-labels", str(tmp_path / "labels.npz"))

@@ -92,10 +92,12 @@ def test_vectors_are_found_by_word_and_are_zeros_for_words_without_one(tmp_path)
     np.testing.assert_array_equal(found, [[0, 0], [3, 4], [0, 0], [1, 2]])
 
 
-def test_fewer_embeddings_than_words_are_refused(tmp_path):
-    np.save(tmp_path / "glove_embeddings.npy", np.zeros((3, 2), np.float32))
-    with pytest.raises(UserError, match="glove_embeddings.npy: "):
-        read_glove_embeddings(tmp_path, 5)
+@pytest.mark.parametrize("shape, kind", [((3, 2), "float32"), ((4, 2), "float64"), ((8,), "float32")],
+                         ids=["too few", "double precision", "one number a word"])
+def test_embeddings_that_are_no_float32_vector_for_each_word_are_refused(shape, kind, tmp_path):
+    np.save(tmp_path / "glove_embeddings.npy", np.zeros(shape, kind))
+    with pytest.raises(UserError, match="is not a float32 vector for each of 3 words"):
+        read_glove_embeddings(tmp_path, 3)
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf])

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from small_reviews import TRAIN, make_reviews, rows, splits, write_folder
+from small_reviews import TEST, TRAIN, make_reviews, rows, splits, write_folder
 
 from common.data.splits import split_by_film
 from common.errors import UserError
@@ -43,7 +43,7 @@ def test_a_validation_share_that_leaves_nothing_to_train_on_is_refused():
 
 
 def test_splits_are_the_labelled_reviews(tmp_path):
-    reviews = splits(write_folder(tmp_path))
+    reviews = splits(write_folder(tmp_path, test=TEST | {"0_0.txt\tunsup\t0\ttt13": "3"}))
     assert {split: rows(some) for split, some in reviews.items()} == {
         "train": [[1, 2, 3, 4], [5, 2]], "test": [[4], [1, 2, 3, 0, 5]]}
 
@@ -81,9 +81,10 @@ def test_reviews_that_only_read_the_same_without_some_words_are_no_duplicates(ar
     assert len(splits(tmp_path, "--drop-duplicates", *argv, words=words)["train"]) == 2
 
 
-def test_too_few_reviews_are_refused(tmp_path):
-    with pytest.raises(UserError, match="1 test reviews; at least two are needed"):
-        splits(write_folder(tmp_path, test={"0_8.txt\tpos\t8\ttt11": "4"}))
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_too_few_reviews_are_refused(split, tmp_path):
+    with pytest.raises(UserError, match=f"1 {split} reviews; at least two are needed"):
+        splits(write_folder(tmp_path, **{split: {"0_8.txt\tpos\t8\ttt11": "4"}}))
 
 
 def test_no_training_review_reads_the_same_as_a_validation_review(tmp_path):

@@ -1,5 +1,7 @@
 """Preprocessed files: what is read is what was written, and what is broken is refused by name and line."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -47,7 +49,7 @@ def test_many_reviews_are_those_that_were_written(tmp_path):
     (b"1 2\n3\n-4\n", 3, "'-'"),
     (b"1 2\n3 4.5\n", 2, "'.'"),
     (b"1 2\n3 11\n", 2, "token id 11, but the dictionary has 10 words"),
-    (b"1\n2\n1234567890123\n", 3, "token id 1234567890123 is too large"),
+    (b"1\n2\n4294967297\n", 3, "token id 4294967297 is too large"),            # 1 in 32 bits
     (b"1 2\n\n3\n", 2, "empty line"),
     (b"1 2\n3\n \r\n", 3, "empty line"),
     (b"\n1\n", 1, "empty line"),
@@ -87,6 +89,13 @@ def test_half_a_cache_is_not_read(share, tmp_path):
     assert read(path) == first
 
 
+def test_where_no_cache_can_be_written_the_token_file_is_parsed_each_time(tmp_path):
+    path = tmp_path / "imdb_train.txt"
+    path.write_text("1 2\n3\n")
+    path.with_suffix(".cache.npz").mkdir()
+    assert read(path) == read(path) == ([1, 2, 3], [2, 1])
+
+
 def test_a_file_without_reviews_is_refused(tmp_path):
     with pytest.raises(UserError, match="imdb_train.txt: no reviews"):
         parse(b"", tmp_path)
@@ -106,6 +115,19 @@ def test_a_broken_review_table_is_refused_with_its_line(line, tmp_path):
     path.write_text(f"0_1.txt\tneg\t1\ttt02\n{line}\n")
     with pytest.raises(UserError, match=r"imdb_train_reviews\.tsv:2: .*; run preprocess_data.py again"):
         read_review_table(path)
+
+
+@pytest.mark.parametrize("make", [lambda path: path.mkdir(), lambda path: path.write_bytes(b"\xff\n")],
+                         ids=["folder", "no UTF-8"])
+def test_a_review_table_that_cannot_be_read_is_refused_with_its_name(make, tmp_path):
+    make(tmp_path / "imdb_train_reviews.tsv")
+    with pytest.raises(UserError, match="imdb_train_reviews.tsv: cannot be read"):
+        read_review_table(tmp_path / "imdb_train_reviews.tsv")
+
+
+def test_a_folder_in_place_of_a_token_file_is_refused_with_its_name(tmp_path):
+    with pytest.raises(UserError, match=f"{tmp_path.name}: cannot be read .Is a directory"):
+        read_token_ids(tmp_path, 10)
 
 
 def test_a_film_may_be_unknown(tmp_path):
@@ -149,6 +171,7 @@ def write_files(folder, number):
     """Files of equal size, whatever the number."""
     folder.mkdir()
     (folder / NAMES[0]).write_text(f"1 {number}\n")
+    os.utime(folder / NAMES[0], (number, number))       # a file system's clock may stand still for milliseconds
     (folder / NAMES[1]).write_text(f"0_{number}.txt\tpos\t9\ttt1\n")
     np.save(folder / NAMES[2], np.array([f"the {number}"]))
     np.save(folder / NAMES[3], np.float32([[number]]))
