@@ -162,6 +162,7 @@ def test_training_batches_hold_each_review_once_and_never_one_alone():
         assert min(map(len, batches)) >= 2
         # An odd number of reviews in twos ends with a three.
         assert max(map(len, batches)) <= max(batch_size, 3)
+        assert max(map(len, batches)) - min(map(len, batches)) <= 1
 
 
 def test_batches_by_length_stay_within_their_tokens():

@@ -94,12 +94,12 @@ def test_a_trained_model_knows_its_options_and_words(part, trained, data):
 
 
 def options_of(script, monkeypatch):
-    """The names of the options that a training script hands to parse_options."""
+    """The options that a training script hands to parse_options, with their defaults."""
     class Parsed(Exception):
         pass
 
     def parse_options(*_, **defaults):
-        raise Parsed(set(defaults))
+        raise Parsed(defaults)
     monkeypatch.setattr(script, "parse_options", parse_options)
     with pytest.raises(Parsed) as parsed:
         script.build_training()
@@ -108,9 +108,49 @@ def options_of(script, monkeypatch):
 
 @pytest.mark.parametrize("part", TRAINING_SCRIPTS)
 def test_a_recipe_sets_options_that_its_script_has(part, monkeypatch):
-    names = options_of(SCRIPTS[part], monkeypatch)
+    names = options_of(SCRIPTS[part], monkeypatch).keys()
     assert SCRIPTS[part].RECIPES["assignment"] == {}
     assert {name for recipe in SCRIPTS[part].RECIPES.values() for name in recipe} <= names
+
+
+LSTM = dict(epochs=20, sequence_length=100, test_every=3, dropout=0.5, pooling="max")
+
+
+@pytest.mark.parametrize("part, expected", [
+    ("1a", dict(epochs=6, hidden_units=500, hidden_layers=1, dropout=0.5, vocab_size=8000)),
+    ("1b", dict(epochs=6, hidden_units=500, hidden_layers=1, dropout=0.5, vocab_size=100_000)),
+    ("2a", LSTM | dict(hidden_units=500, lstm_layers=1, vocab_size=8000)),
+    ("2b", LSTM | dict(hidden_units=500, lstm_layers=1, vocab_size=100_000)),
+    ("3a", dict(epochs=75, hidden_units=500, lstm_layers=3, dropout=0.3, vocab_size=8000, sequence_length=50,
+                schedule="step", step_epochs=50, clip_norm=2.0)),
+    ("3c", LSTM)])
+def test_without_a_recipe_a_part_has_the_assignments_settings(part, expected, monkeypatch):
+    options = options_of(SCRIPTS[part], monkeypatch)
+    expected = dict(batch_size=200, optimizer="adam", learning_rate=0.001, schedule="constant", recipe="assignment",
+                    patience=0, validation=0.0, drop_duplicates=False) | expected
+    assert {name: options[name] for name in expected} == expected
+    for own, expected in {"ngrams": 0, "fine_tune": "last", "layer_decay": 1.0, "cutoffs": [],
+                          "word_vectors": False}.items():
+        assert own not in options or options[own].default == expected
+
+
+@pytest.mark.parametrize("part, pooling, train_counts, test_counts", [
+    ("2a", "max", True, True), ("2a", "concat", False, False), ("2b", "mean", True, True),
+    ("2b", "concat", False, False), ("3a", None, True, False), ("3c", "max", True, True),
+    ("3c", "concat", False, False)])
+def test_crops_to_test_on_are_twice_as_long_and_padding_counts_as_in_the_assignment(
+        part, pooling, train_counts, test_counts, data, request, tmp_path):
+    argv = ["--data", data, "--output", tmp_path, "--device", "cpu", "--sequence-length", 7, "--validation", 0.2]
+    argv += ["--pooling", pooling] if pooling else []
+    argv += ["--hidden-units", 4] if part != "3c" else []
+    if part == "3c":
+        checkpoint = load_checkpoint(request.getfixturevalue("language_model"), "3a")
+        checkpoint["options"]["validation"], checkpoint["options"]["drop_duplicates"] = 0.2, False
+        write_checkpoint(tmp_path / "language.model", "3a", checkpoint)
+        argv += ["--language-model", tmp_path / "language.model"]
+    crops = SCRIPTS[part].build_training(list(map(str, argv))).data
+    assert {split: (some.sequence_length, some.padding_counts) for split, some in crops.items()} == {
+        "train": (7, train_counts), "validation": (14, test_counts), "test": (14, test_counts)}
 
 
 @pytest.mark.parametrize("part, recipe", RECIPES)

@@ -88,8 +88,10 @@ def test_crops_longer_than_every_review_are_as_long_as_the_longest(part, run_tes
     assert longest["test loss"] == beyond["test loss"]
 
 
-def test_the_other_networks_do_not_read_the_padding(run_test_script, tmp_path):
-    run_test_script(OTHERS, "--lengths", 4, model="SentimentRNN")
+@pytest.mark.parametrize("part, arguments", [
+    (OTHERS, {"model": "SentimentRNN"}), *((part, {"pooling": "concat"}) for part in ("2a", "2b", "3c"))])
+def test_the_other_networks_and_concat_pooling_do_not_read_the_padding(part, arguments, run_test_script, tmp_path):
+    run_test_script(part, "--lengths", 4, **arguments)
     crops, whole = read_table(tmp_path / "test_table.csv")
     assert crops["test loss"] == whole["test loss"]
 

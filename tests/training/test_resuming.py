@@ -223,9 +223,10 @@ def test_a_full_disk_leaves_the_last_good_state(uninterrupted, tmp_path, monkeyp
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP])
 def test_signals_end_a_script_with_the_status_of_a_stopped_run(number):
     code = f"""
-import os, sys
+import os, signal, sys
 sys.path.insert(0, {str(ROOT)!r})
 from common.training.stopping import EXIT_STOPPED, Stopped, StopSignals
+signal.signal({int(number)}, signal.SIG_DFL)    # tests in the background or under nohup have it ignored
 with StopSignals() as signals:
     try:
         for _ in signals.watch(range(3)):
@@ -243,6 +244,7 @@ sys.path.insert(0, {str(ROOT)!r})
 from common.errors import run_script
 from common.training.stopping import StopSignals
 def main():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     with StopSignals():
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
