@@ -298,6 +298,7 @@ def test_the_language_model_reports_its_perplexity(trained, data):
     perplexity = float(row["perplexity"])
     assert 1 < perplexity < len(np.load(data / "imdb_dictionary.npy")) / 2      # all words alike would be the whole
     assert perplexity == pytest.approx(math.exp(float(row["test loss"])), rel=1e-3)
+    assert re.search(r"^epoch  1/1 \| train loss \S+ perplexity .* \| test loss \S+ perplexity ", printed, re.M)
     assert f"perplexity {row['perplexity']} | next-word accuracy {row['next-word accuracy']}" in printed
 
 

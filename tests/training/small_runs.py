@@ -58,13 +58,13 @@ def predict_points(model, batch):
     return F.binary_cross_entropy_with_logits(logit, batch.labels), logit
 
 
-def points_training(output, *argv, model=None, data=POINTS, logger=None):
+def points_training(output, *argv, model=None, data=POINTS, glove=None, logger=None):
     """A linear model, or the one given, on points."""
     options = parse(output, *argv)
     model = model or nn.Linear(3, 1)
     optimizer = build_optimizer(model.parameters(), options)
     return Training("1a", model, {"in_features": 3, "out_features": 1}, optimizer, sentiment_score(predict_points),
-                    data, WORDS, options, logger=logger)
+                    data, WORDS, options, glove, logger)
 
 
 def make_reviews(count, seed):

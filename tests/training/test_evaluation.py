@@ -34,6 +34,12 @@ def test_metrics_are_plain_means_over_reviews_whatever_the_batches(batch_size):
     assert found.accuracy == pytest.approx(((logit >= 0) == (everything.labels > 0)).float().mean().item())
 
 
+def test_more_predictions_than_float32_can_count_are_counted():
+    batches = [torch.tensor([0, 0, 2 ** 24]), torch.tensor([0, 1, 1])]          # loss, correct, predictions
+    found = evaluate(nn.Linear(1, 1), lambda model, batch: batch.unbind(), batches, OPTIONS)
+    assert found.accuracy == 1 / (2 ** 24 + 1)
+
+
 def test_a_logit_of_zero_counts_as_positive():
     batch = SimpleNamespace(labels=torch.tensor([1.0, 1.0, 0.0, 1.0]))
     score = sentiment_score(lambda model, batch: (torch.tensor(0.5), torch.tensor([0.0, 0.0, 0.0, -3.0])))
@@ -57,3 +63,11 @@ def test_measured_batch_norm_statistics_are_those_of_training_batches_and_leave_
     measure_batch_norm(model, lambda model, batch: model(batch), data, options)
     torch.testing.assert_close(model[0].running_mean, reviews.mean(dim=(0, 1)))
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_batch_norm_statistics_are_measured_on_60_random_batches():
+    drawn, reviews = [], torch.randn(200, 1, 2)                                 # reviews, time, features
+    data = SimpleNamespace(reviews=reviews, batch=lambda indices: drawn.append(indices) or reviews[indices])
+    options = SimpleNamespace(device=torch.device("cpu"), precision="float32", seed=0, batch_size=2)
+    measure_batch_norm(nn.Sequential(TimestepBatchNorm(2)), lambda model, batch: model(batch), data, options)
+    assert len(drawn) == 60 and torch.cat(drawn).max() >= 120

@@ -75,19 +75,32 @@ def test_a_run_leaves_and_names_the_last_good_state(tmp_path):
         assert all(weight.isfinite().all() for weight in weights)
 
 
-def test_weights_that_are_not_finite_are_not_saved_where_the_last_loss_was(tmp_path):
-    training = points_training(tmp_path, "--epochs", 1)
+@pytest.mark.parametrize("step, options, left", [
+    (21, [], [".lock"]), (5, ["--save-minutes", 0], [".lock", "training.previous.state", "training.state"])],
+    ids=["at the end of an epoch", "within an epoch"])
+def test_weights_that_are_not_finite_are_not_saved_where_the_last_loss_was(step, options, left, tmp_path):
+    training = points_training(tmp_path, "--epochs", 1, *options)
     plain_step, steps = training.optimizer.step, []
 
     def last_step_spoils():
         plain_step()
         steps.append(1)
-        if len(steps) == 21:
+        if len(steps) == step:
             nn.init.constant_(training.model.weight, torch.inf)
     training.optimizer.step = last_step_spoils
-    with pytest.raises(UserError, match="a weight became infinite by step 21 of epoch 1"):
+    with pytest.raises(UserError, match=f"a weight became infinite by step {step} of epoch 1"):
         run(training)
-    assert not (tmp_path / "BOW.model").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == left
+    for state in tmp_path.glob("*.state"):
+        assert all(weight.isfinite().all() for weight in load_checkpoint(state, "1a")["model"].values())
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_a_run_ends_where_a_held_out_loss_is_not_finite(split, tmp_path):
+    some = separable(50, 2)
+    some.x[3] = torch.inf
+    with pytest.raises(UserError, match=f"the {split} loss became (nan|inf) in epoch 1"):
+        run(points_training(tmp_path, "--validation", 0.2, data=POINTS | {split: some}))
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf"), 1e3])

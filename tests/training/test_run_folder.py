@@ -1,5 +1,6 @@
 """What a run writes to its folder, and what it does with what an earlier run left there."""
 
+import itertools
 import socket
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 import torch
 from parts import ROOT
 from small_runs import FINISHED, OTHER_REVIEWS, REVIEWS, WORDS, crops_training, names, outcome, points_training
+from torch import nn
 
 from common.checkpoints import load_checkpoint
 from common.errors import UserError
@@ -75,6 +77,15 @@ def test_a_state_is_saved_within_an_epoch_too(minutes, states, tmp_path):
     assert saved == list(range(1, states + 1))
 
 
+def test_a_state_is_saved_as_soon_as_the_minutes_since_the_last_have_passed(tmp_path, monkeypatch):
+    ticks = itertools.count(step=30)                                            # a clock that a look moves by 30 s
+    monkeypatch.setattr("common.training.loop.time.monotonic", lambda: float(next(ticks)))
+    training, saved = points_training(tmp_path, "--epochs", 1, "--save-minutes", 1.1), []
+    training.folder.save_state = lambda state: saved.append(state["batches_done"])
+    run(training)
+    assert saved == list(range(3, 22, 3))       # looks at 30, 60 and 90 s, saved at 120 s, and so on
+
+
 def make_tables(folder):
     """What a test script writes beside a model."""
     for name in "test_table.csv", "test_table.png":
@@ -120,6 +131,16 @@ def test_a_finished_run_on_other_reviews_is_retrained(tmp_path, capsys):
     run(crops_training(tmp_path, reviews=OTHER_REVIEWS))
     assert "rnn.model was trained on other data: retraining\n" in capsys.readouterr().out
     assert outcome(tmp_path) != before
+
+
+def test_a_finished_run_with_other_word_vectors_or_initial_weights_is_retrained(tmp_path, capsys):
+    for vector, weight in (0, 0), (1, 0), (1, 1):
+        for printed in "wrote", "is trained already":
+            model = nn.Linear(3, 1)
+            for parameter in model.parameters():
+                nn.init.constant_(parameter, weight)
+            run(points_training(tmp_path, "--epochs", 1, model=model, glove=torch.full((3, 2), float(vector))))
+            assert printed in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("stop_after", [5, None], ids=["stopped", "finished"])

@@ -97,6 +97,19 @@ def test_the_scoring_function_gets_the_model_and_a_batch_of_the_data(tmp_path):
     assert set(seen) == {(training.model, type(training.data["train"]))}
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_training_and_tests_compute_in_the_precision_that_is_asked_for(precision, tmp_path):
+    training, seen = points_training(tmp_path, "--epochs", 1, "--precision", precision), set()
+    score = training.score
+
+    def watched(model, batch):
+        seen.add((model.training, torch.is_autocast_enabled("cpu")))
+        return score(model, batch)
+    training.score = watched
+    run(training)
+    assert seen == {(training, precision == "bfloat16") for training in (True, False)}
+
+
 def test_the_seed_decides_every_weight(tmp_path):
     def weights(seed):
         training = crops_training(tmp_path, "--seed", seed, "--restart")
@@ -166,6 +179,15 @@ def test_the_test_reviews_are_looked_at_every_so_many_epochs_and_after_the_last(
     training = points_training(tmp_path, "--epochs", 5, "--test-every", 2)
     run(training)
     assert np.isnan(training.curves["test_loss"]).tolist() == [True, False, True, False, False]
+
+
+@pytest.mark.parametrize("precise", [True, False])
+def test_batch_norm_is_measured_after_the_steps_of_each_epoch_where_it_is_asked_for(precise, tmp_path, monkeypatch):
+    training, measured = points_training(tmp_path, "--epochs", 2), []
+    monkeypatch.setattr("common.training.loop.measure_batch_norm", lambda *_: measured.append(training.batches_done))
+    training.options.precise_batch_norm = precise
+    run(training)
+    assert measured == [21, 21] * precise
 
 
 def test_a_run_prints_a_head_and_a_line_an_epoch(tmp_path, capsys):
