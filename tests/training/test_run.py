@@ -15,7 +15,7 @@ def two_processes(monkeypatch):
     monkeypatch.setattr(processes, "leave", lambda: None)
 
 
-def make_training(batch_size=10, sizes={}, claim=None):
+def make_training(batch_size=10, claim=None, **sizes):
     data = {name: SimpleNamespace(reviews=range(size))
             for name, size in (dict(train=50, validation=50, test=50) | sizes).items()}
     return SimpleNamespace(options=SimpleNamespace(batch_size=batch_size), data=data,
@@ -25,7 +25,7 @@ def make_training(batch_size=10, sizes={}, claim=None):
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
 def test_a_split_with_fewer_reviews_than_processes_is_refused(split):
     with pytest.raises(UserError, match="too few reviews, for 2 processes"):
-        run(make_training(sizes={split: 1}))
+        run(make_training(**{split: 1}))
 
 
 def test_a_batch_with_fewer_than_two_reviews_a_process_is_refused():
