@@ -98,6 +98,19 @@ class Cluster:
         return "".join(f"--- {path.name}\n{path.read_text()}" for path in sorted((self.folder / "logs").iterdir()))
 
 
+def environment_without_settings():
+    """The environment, but for what jobs/settings.sh and Slurm's commands would take from it."""
+    settings = re.findall(r"^(\w+)=\$\{\1\b", (ROOT / "jobs/settings.sh").read_text(), re.MULTILINE)
+    prefixes = "SLURM", "SBATCH", "SQUEUE", "SCONTROL", "OPTIONS_", "WALL_CLOCK_"
+    return {name: value for name, value in os.environ.items()
+            if name not in settings and not name.startswith(prefixes)}
+
+
+@pytest.fixture
+def environment():
+    return environment_without_settings()
+
+
 def free_ports(count):
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
@@ -126,9 +139,7 @@ def slurm(folder, more="", node="", **settings):
     (folder / "slurm.conf").write_text(CONFIGURATION.format(
         host=socket.gethostname().split(".")[0], user=getpass.getuser(), folder=folder,
         slurmctld_port=slurmctld_port, slurmd_port=slurmd_port, more=more, node=node))
-    inherited = {name: value for name, value in os.environ.items()
-                 if not name.startswith(("SLURM", "SBATCH", "SQUEUE", "SCONTROL"))}
-    cluster = Cluster(folder, inherited | {
+    cluster = Cluster(folder, environment_without_settings() | {
         "SLURM_CONF": str(folder / "slurm.conf"), "OMP_NUM_THREADS": "1", "PYTHON": sys.executable, "DEVICE": "cpu",
         "CPUS": "1", "MEMORY": "", "WALL_CLOCK": "60", "NOTICE_S": "60", "SOURCE": "--sample --glove train",
         "FOLDER": str(folder), **settings})
@@ -153,9 +164,15 @@ def slurm(folder, more="", node="", **settings):
         cluster.wait()
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
+@pytest.fixture(scope="session")
+def start_slurm():
+    """slurm(), where one is installed."""
     if not all(map(shutil.which, ["munged", "slurmctld", "slurmd"])):
         pytest.skip("no slurm-wlm and munge installed")
-    with slurm(tmp_path_factory.mktemp("slurm")) as cluster:
+    return slurm
+
+
+@pytest.fixture(scope="module")
+def cluster(start_slurm, tmp_path_factory):
+    with start_slurm(tmp_path_factory.mktemp("slurm")) as cluster:
         yield cluster

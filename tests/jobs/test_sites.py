@@ -5,7 +5,6 @@ import shlex
 import sys
 
 import pytest
-from conftest import slurm
 from parts import MODELS, ROOT
 
 pytestmark = pytest.mark.slow
@@ -49,7 +48,7 @@ def settings(site):
 
 
 @pytest.fixture(scope="module")
-def sites(tmp_path_factory):
+def sites(start_slurm, tmp_path_factory):
     folder = tmp_path_factory.mktemp("sites")
     (folder / "job_submit.lua").write_text(REFUSALS)
     (folder / "gres.conf").write_text("Name=gpu File=/dev/null\n")
@@ -57,8 +56,8 @@ def sites(tmp_path_factory):
     (folder / "python").chmod(0o755)
     partitions = "".join(f"PartitionName={name} Nodes=ALL\n" for name in ["gh", "gg", "gpuA100x4", "cpu"])
     more = f"JobSubmitPlugins=lua\nSlurmdParameters=config_overrides\n{partitions}"
-    with slurm(folder, more, node="Gres=gpu:1 RealMemory=16384", DEVICE="cuda", PYTHON=str(folder / "python"),
-               **OPTIONS) as cluster:
+    with start_slurm(folder, more, node="Gres=gpu:1 RealMemory=16384", DEVICE="cuda", PYTHON=str(folder / "python"),
+                     **OPTIONS) as cluster:
         yield cluster
 
 

@@ -16,14 +16,14 @@ echo "$@" >>"$ASKED"
 
 
 @pytest.fixture
-def submit(tmp_path):
+def submit(environment, tmp_path):
     """Runs jobs/submit -> (finished process, the arguments of each job that it submits)."""
     asked = tmp_path / "asked"
     (tmp_path / "bin").mkdir()
     for name, script in ("sbatch", SBATCH), ("squeue", "#!/bin/sh\n"):
         (tmp_path / "bin" / name).write_text(script)
         (tmp_path / "bin" / name).chmod(0o755)
-    environment = os.environ | {
+    environment |= {
         "PATH": f"{tmp_path}/bin:{os.environ['PATH']}", "ASKED": str(asked), "PYTHON": sys.executable,
         "FOLDER": str(tmp_path), "SOURCE": "--sample --glove train"}
 
@@ -149,10 +149,9 @@ def test_a_full_folder_is_named(submit, tmp_path):
                            "make room there, or give another FOLDER or DATA\n")
 
 
-def test_paths_may_have_spaces_and_quotes():
+def test_paths_may_have_spaces_and_quotes(environment):
     path = "/data/my 'own' files/vectors 1.txt"
     script = 'source jobs/settings.sh; eval "source=($SOURCE)"; printf "%s\\n" "${source[@]}"'
-    environment = {name: value for name, value in os.environ.items() if name not in ("SOURCE", "DATA")}
     done = subprocess.run(["bash", "-c", script], cwd=ROOT, env=environment | {"IMDB": path, "GLOVE": path},
                           capture_output=True, text=True)
     assert done.stdout.splitlines() == ["--imdb", path, "--glove", path], done.stderr
@@ -199,10 +198,10 @@ def test_an_sbatch_that_prints_no_job_id_is_shown(submit, tmp_path):
     assert done.stderr.startswith("error: preprocess: sbatch prints no job id, but 'Submitted batch job 41'; ")
 
 
-def test_an_empty_folder_is_that_of_the_project():
+def test_an_empty_folder_is_that_of_the_project(environment):
     script = 'source jobs/settings.sh; echo "$DATA $RESULTS $LOGS"'
     empty = {name: "" for name in ("FOLDER", "DATA", "RESULTS", "LOGS")}
-    done = subprocess.run(["bash", "-c", script], cwd=ROOT, env=os.environ | empty, capture_output=True, text=True)
+    done = subprocess.run(["bash", "-c", script], cwd=ROOT, env=environment | empty, capture_output=True, text=True)
     assert done.stdout == "./preprocessed_data ./results ./logs\n"
 
 
