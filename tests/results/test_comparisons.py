@@ -70,6 +70,7 @@ def test_calibration_compares_probabilities_with_what_came_true():
     assert calibration_error(points) == pytest.approx(2 * 0.25 / 6)
 
 
+@pytest.mark.filterwarnings("error")
 def test_certain_predictions_lie_in_the_outer_bins():
     assert calibration(predictions([800, -800], [1, 0])) == [(pytest.approx(0), 0, 1), (pytest.approx(1), 1, 1)]
 

@@ -18,7 +18,7 @@ NAN = float("nan")
 CURVES = {"train_loss": [0.7, 0.5, 0.4], "train_accuracy": [0.5, 0.7, 0.8],
           "validation_loss": [NAN] * 3, "validation_accuracy": [NAN] * 3,
           "test_loss": [NAN, 0.6, NAN], "test_accuracy": [NAN, 0.65, NAN]}
-TABLE = {"50": 76.0, "100": 81.5, "whole": 81.0}
+TABLE = {"100": 81.5, "50": 76.0, "whole": 81.0}
 
 
 @pytest.fixture
@@ -90,10 +90,10 @@ def test_colours_differ_in_grey_and_no_two_lines_look_alike():
     assert len(set(itertools.islice(looks(), 32))) == 32
 
 
-def test_bars_start_at_nothing_and_carry_their_accuracy(drawn):
+def test_bars_of_all_figures_have_one_scale_and_carry_their_accuracy(drawn):
     save_bars_figure("bars.png", "Accuracy by rating", "stars", {"1": 90.4, "10": 95.0})
     [axis] = drawn[0].axes
-    assert axis.get_ylim()[0] == 0 and axis.get_xlabel() == "stars"
+    assert axis.get_ylim() == (0, 110) and axis.get_xlabel() == "stars"
     assert [bar.get_height() for bar in axis.patches] == [90.4, 95.0]
     assert [text.get_text() for text in axis.texts] == ["90", "95"]
 
@@ -124,6 +124,12 @@ def test_perplexity_is_the_exponential_of_the_loss(drawn):
     found = lines(drawn[0].axes[0])
     np.testing.assert_allclose(found["train"], [(1, np.exp(0.7)), (2, np.exp(0.5)), (3, np.exp(0.4))])
     np.testing.assert_allclose(found["test"], [(2, np.exp(0.6))])
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_a_perplexity_that_no_number_can_hold_costs_no_figure(tmp_path):
+    save_perplexity_figure(tmp_path / "perplexity.png", {"": CURVES | {"test_loss": [1000.0, 0.6, NAN]}})
+    assert (tmp_path / "perplexity.png").exists()
 
 
 def test_epochs_are_whole_numbers(drawn):

@@ -7,7 +7,7 @@ import shutil
 import pytest
 import torch
 
-from common.results.records import printable, read_runs, read_table, save_table, write_record
+from common.results.records import find_files, printable, read_runs, read_table, save_table, write_record
 
 NAN = float("nan")
 ROWS = [{"sequence length": length, "test accuracy": accuracy, "test loss": "0.5000"}
@@ -49,9 +49,9 @@ def test_a_run_that_was_not_tested_has_no_accuracy(tmp_path):
 
 
 def test_runs_are_found_however_deep_the_shortest_path_first(tmp_path):
-    for seed, folder in enumerate(["trials/1a/x", "2a", "1a"]):
+    for seed, folder in enumerate(["1_trials/1a/x", "2a", "1a"]):
         leave_run(tmp_path / folder, seed=seed)
-    assert [str(run.folder.relative_to(tmp_path)) for run in read_runs([tmp_path])] == ["1a", "2a", "trials/1a/x"]
+    assert [str(run.folder.relative_to(tmp_path)) for run in read_runs([tmp_path])] == ["1a", "2a", "1_trials/1a/x"]
 
 
 def test_a_run_in_two_of_the_folders_counts_once(tmp_path, monkeypatch):
@@ -91,6 +91,21 @@ def test_a_linked_run_is_found_even_where_links_go_in_circles(tmp_path):
     (tmp_path / "results" / "linked").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "elsewhere" / "round").symlink_to(tmp_path / "results")
     assert [run.part for run in read_runs([tmp_path / "results"])] == ["2a"]
+    assert len(list(find_files(tmp_path / "results", "record.json"))) == 1
+
+
+def test_a_folder_that_cannot_be_read_is_named_and_left_out(tmp_path, monkeypatch, capsys):
+    for name in "a", "b":
+        leave_run(tmp_path / name, part=f"1{name}")
+    scandir = os.scandir
+
+    def deny(path):
+        if path == str(tmp_path / "a"):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+    monkeypatch.setattr(os, "scandir", deny)
+    assert [run.part for run in read_runs([tmp_path])] == ["1b"]
+    assert capsys.readouterr().err == f"{tmp_path}/a: cannot be read (Permission denied); left out\n"
 
 
 def test_a_run_in_a_folder_whose_name_is_not_utf8_is_found(tmp_path):
@@ -164,7 +179,8 @@ def test_a_table_that_a_spreadsheet_saved_is_read(content, tmp_path):
 
 @pytest.mark.parametrize("content", [
     b"", b"test accuracy\n", TABLE.replace("76.00", "12. Mai").encode(), TABLE.replace("76.00", "7600").encode(),
-    TABLE.replace("50", "fifty").encode(), TABLE.replace("76.00", "nan").encode(), TABLE.encode("utf-16")[3:],
+    TABLE.replace("50", "fifty").encode(), TABLE.replace("\n50,", "\n0,").encode(),
+    TABLE.replace("76.00", "nan").encode(), TABLE.encode("utf-16")[3:],
     b"perplexity\n-1\n", TABLE.replace("test accuracy", "Accuracy").encode(),
     (TABLE + "1,2,3,4,5\n").encode(), b"PK\x03\x04\x00\xff"])
 def test_a_run_whose_table_has_something_else_than_numbers_counts_as_not_tested(content, tmp_path, capsys):

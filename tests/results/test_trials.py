@@ -54,6 +54,8 @@ def test_a_trial_is_named_by_its_recipe_its_network_and_what_tells_it_from_other
     ([0.69, 0.66, 0.6], [0.69, 0.65, 0.6], 0.7,
      "underfits: 70 % even on the training reviews; still improving: held-out loss 0.650 to 0.600 from epoch 2 to 3"),
     ([0.5, 0.4, 0.4], [0.5, 0.4, 0.401], 0.9, "levelled off at epoch 2, held-out loss 0.400"),
+    ([0.5, 0.4, 0.35], [0.5, 0.4, 0.404], 0.9, "levelled off at epoch 2, held-out loss 0.400"),
+    ([0.5, 0.4, 0.41], [0.5, 0.4, 0.45], 0.9, "levelled off at epoch 2, held-out loss 0.400"),
     ([0.5, 0.4], [NAN, 0.4], 0.9, "too few epochs to tell")])
 def test_curves_are_read_in_one_line(train, test, accuracy, expected):
     assert read_curves("2a", curves(train, test, accuracy)) == expected

@@ -208,13 +208,13 @@ def test_unlabelled_reviews_may_be_missing(part, attempt, small):
     assert (status, stderr) == (0, "")
 
 
-@pytest.mark.parametrize("part", TRAINED)
-def test_without_labelled_reviews_a_part_refuses(part, attempt, small):
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_without_labelled_reviews_a_script_refuses(name, attempt, small):
     def take_labels():
         for path in small.glob("imdb_*_reviews.tsv"):
             path.write_text(path.read_text().replace("pos", "unsup").replace("neg", "unsup"))
-    own = ["--validation", "0", "--patience", "0"] if part == NETWORKS else []
-    assert_refused(attempt(f"{part} training", *own, spoil=take_labels), "reviews; at least two are needed")
+    own = ["--validation", "0", "--patience", "0"] if name == f"{NETWORKS} training" else []
+    assert_refused(attempt(name, *own, spoil=take_labels), "reviews; at least two are needed")
 
 
 @pytest.mark.parametrize("part", TRAINED)

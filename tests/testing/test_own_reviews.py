@@ -130,11 +130,13 @@ def test_the_numbers_of_an_explanation_add_up_as_they_are_shown(logit, contribut
 
 
 def test_a_bag_of_words_lets_unknown_words_count_only_where_its_mean_does(classify):
-    def contributions(part):
-        words = classify(part, "--review", "great zebra", "--explain")[1].splitlines()[2]
-        return re.findall(r"zebra\(", words)
-    assert contributions("1a") == ["zebra("]
-    assert contributions("1b") == []
+    def contributions(part, *reviews):
+        lines = classify(part, "--review", *reviews, "--explain")[1].splitlines()[2::3]
+        return [line.split() for line in lines]
+    [words] = contributions("1a", "great zebra")
+    assert words[1].startswith("zebra(")
+    known, with_unknown = contributions("1b", "great", "great zebra")
+    assert with_unknown == [*known, "zebra"]
 
 
 def test_colours_are_used_on_a_terminal(classify, monkeypatch):
