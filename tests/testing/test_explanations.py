@@ -93,9 +93,9 @@ def test_words_that_add_nothing_stay_plain(coloured):
 
 
 def test_the_page_shows_words_as_they_are_and_needs_no_other_file(tmp_path):
-    write_page(tmp_path / "page.html", "Part 1 & 2", [("0.9  positive, film <i>", ["<b>", "\u00e9t\u00e9"], [1.0, -0.2])])
+    write_page(tmp_path / "page.html", "Part 1 & 2", [("0.9, film <i>", ["<b>", "\u00e9t\u00e9"], [1.0, -0.2])])
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert '<span class="positive3" title="+1.0000">&lt;b&gt;</span>' in page
     assert '<span class="negative1" title="-0.2000">\u00e9t\u00e9</span>' in page
-    assert "<title>Part 1 &amp; 2</title>" in page and "<h2>0.9  positive, film &lt;i&gt;</h2>" in page
+    assert "<title>Part 1 &amp; 2</title>" in page and "<h2>0.9, film &lt;i&gt;</h2>" in page
     assert not re.search(r"\b(src|href|url|@import)\b", page)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from small_runs import points_training
 
+from common.processes import processes
 from common.training.curves import CURVES, Curves, describe
 from common.training.evaluation import Metrics
 from common.training.run import run
@@ -45,6 +46,13 @@ def test_a_logger_is_given_what_was_measured_the_learning_rate_and_the_seconds()
     two_epochs(logger)
     assert logger.logged == {"train_loss": [0.5, 0.5], "train_accuracy": [0.75, 0.75], "test_loss": [0.25],
                              "test_accuracy": [0.8], "learning_rate": [0.1, 0.01], "elapsed_s": [3.0, 4.0]}
+
+
+def test_of_several_processes_the_first_alone_logs(monkeypatch):
+    monkeypatch.setattr(processes, "rank", 1)
+    logger = Logger()
+    two_epochs(logger)
+    assert not logger.logged
 
 
 def test_a_run_logs_every_epoch_with_the_learning_rate_that_it_was_trained_at(tmp_path):

@@ -144,6 +144,13 @@ def test_instead_of_a_damaged_state_the_one_before_it_is_used(damage, uninterrup
     assert names(tmp_path) == FINISHED
 
 
+def test_a_run_whose_states_are_gone_starts_anew(uninterrupted, tmp_path):
+    for path in two_states(tmp_path):
+        path.unlink()
+    run(crops_training(tmp_path))
+    assert outcome(tmp_path) == uninterrupted
+
+
 def test_where_both_states_are_damaged_they_are_refused_with_their_names(tmp_path, capsys):
     for path in two_states(tmp_path):
         cut(path)
@@ -263,6 +270,14 @@ def test_a_signal_that_is_ignored_from_outside_stays_ignored():
             assert signals.received is None
     finally:
         signal.signal(signal.SIGHUP, previous)
+
+
+def test_after_a_run_signals_do_what_they_did_before_it():
+    before = signal.getsignal(signal.SIGTERM)
+    with StopSignals() as signals:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert signals.received == "SIGTERM"
+    assert signal.getsignal(signal.SIGTERM) == before and signals.received is None
 
 
 def test_a_run_outside_of_the_main_thread_trains_without_signals(tmp_path):
