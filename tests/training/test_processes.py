@@ -72,6 +72,16 @@ def check_batch_norm():
         torch.testing.assert_close(processes.total(parameter.grad), expected.grad)
 
 
+def check_batch_norm_in_bfloat16():
+    x = (100 + torch.randn(BATCH, TIME, FEATURES, generator=torch.Generator().manual_seed(0))).bfloat16()
+    rows = processes.rows(BATCH)
+    output = TimestepBatchNorm(FEATURES)(x[rows])
+    processes.size, size = 1, processes.size
+    expected = TimestepBatchNorm(FEATURES)(x)[rows]
+    processes.size = size
+    torch.testing.assert_close(output, expected)        # in bfloat16 too, but from sums in float32
+
+
 def check_dropout():
     rows = processes.rows(BATCH)
     torch.manual_seed(0)
@@ -88,7 +98,7 @@ def check_signals():
     assert not processes.any(False)
 
 
-@pytest.mark.parametrize("check", [check_batch_norm, check_dropout, check_signals])
+@pytest.mark.parametrize("check", [check_batch_norm, check_batch_norm_in_bfloat16, check_dropout, check_signals])
 def test_two_processes_compute_what_one_does(check):
     in_two_processes(check)
 
