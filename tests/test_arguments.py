@@ -85,7 +85,8 @@ def parse_file(tmp_path):
 
 
 @pytest.mark.parametrize("content", [
-    "--epochs 3 --rate 0.25", "--epochs 3\n--rate 0.25\n", "--epochs\n3\n\n  --rate=0.25", "--epochs 3\r\n--rate 0.25"])
+    "--epochs 3 --rate 0.25", "--epochs 3\n--rate 0.25\n", "--epochs\n3\n\n  --rate=0.25", "--epochs 3\r\n--rate 0.25",
+    "\ufeff--epochs 3 --rate 0.25"])
 def test_a_file_gives_options_on_one_line_or_on_many(content, parse_file):
     options = parse_file(content)
     assert (options.epochs, options.rate) == (3, 0.25)

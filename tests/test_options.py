@@ -77,7 +77,7 @@ def test_the_bounds_themselves_are_taken():
     assert (options.patience, options.batch_size, options.seed) == (0, 2, 4294967295)
 
 
-def test_a_script_may_have_an_option_of_its_own_in_any_group(capsys):
+def test_a_script_may_have_an_option_of_its_own():
     cell = Option("model", "lstm", choices=["lstm", "gru"], help="the cell")
     assert parse(cell=cell).cell == "lstm"
     assert parse("--cell", "gru", cell=cell).cell == "gru"
@@ -121,6 +121,11 @@ def test_patience_needs_validation_reviews():
     assert parse("--patience", "2", "--validation", "0.1").patience == 2
     with pytest.raises(UserError, match="--patience: needs validation reviews; .*--validation 0.1"):
         parse("--patience", "2")
+
+
+def test_explain_beside_mistakes_is_refused_for_what_it_is():
+    with pytest.raises(UserError, match="--explain: --mistakes explains already; leave it out"):
+        parse("--mistakes", "3", "--explain")
 
 
 def test_patience_is_refused_with_a_learning_rate_that_decays_over_the_whole_run():

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from small_reviews import TEST, TRAIN, WORDS, make_reviews, rows, write_folder
+from small_reviews import WORDS, make_reviews, rows, write_folder
 
 from common.data.reviews import read_glove_embeddings, read_reviews, read_vectors_of, without_stop_words
 from common.errors import UserError

@@ -95,7 +95,7 @@ def test_parts_of_one_process_ask_for_one_node_and_gpu(submit, gpu, single):
         assert f" {single if one else gpu} " in job
 
 
-def test_what_is_missing_is_downloaded_unless_imdb_is_empty(submit, tmp_path):
+def test_what_is_missing_is_downloaded_unless_imdb_is_empty(submit):
     # The program `false` in place of Python: it would download.
     done, jobs = submit("1a", PYTHON="false", SOURCE="--imdb reviews.tar.gz")
     assert done.returncode == 1 and not jobs

@@ -17,7 +17,6 @@ from common.errors import UserError
 from common.files import claim_folder
 from common.preprocessing.corpus_statistics import corpus_statistics
 from common.preprocessing.raw_reviews import RawReview
-from common.preprocessing.tokenizer import clean, learn_punkt, load_punkt, tokenize, tokenize_reviews
 from common.preprocessing.vocabulary import build_dictionary, count_tokens, token_ids
 
 SCRIPT = Path(preprocess_data.__file__)
@@ -77,6 +76,18 @@ def test_glove_files_hold_both_splits_in_the_ids_of_the_word_vectors(tmp_path, p
     assert (tmp_path / "out" / "imdb_train_glove.txt").read_text() == (
         "0 3 0 0 0 0 0\n0\n0 0 3 0 0 0 3 0\n1 3 0\n")
     assert (tmp_path / "out" / "imdb_test_glove.txt").read_text() == "0 2 3\n0 0\n"
+
+
+def test_word_vectors_are_learned_from_the_training_reviews_alone(tmp_path, preprocess, monkeypatch):
+    learned = []
+
+    def train_glove(ids, offsets, words, max_words, seed):
+        learned.extend([len(ids), len(offsets) - 1, seed])
+        return ["film"], np.ones((1, 2), np.float32)
+    monkeypatch.setattr("common.preprocessing.glove.train_glove", train_glove)
+    preprocess("--imdb", write_folder(tmp_path / "aclImdb", FILES), "--output", tmp_path / "out", "--glove", "train",
+               "--seed", "5")
+    assert learned == [18, 4, 5]                        # tokens, reviews
 
 
 def test_archive_folder_repetition_and_other_workers_give_the_same_bytes(tmp_path, preprocess):
@@ -288,14 +299,14 @@ def test_a_file_in_place_of_the_output_folder_is_refused(tmp_path, preprocess):
         preprocess("--imdb", write_folder(tmp_path / "a", FILES), "--output", tmp_path / "out")
 
 
-def test_a_second_run_in_the_folder_is_refused(tmp_path, punkt_folder):
+def test_a_second_run_in_the_folder_is_refused(tmp_path):
     with claim_folder(tmp_path):
         run = run_script("--sample", "--output", tmp_path)
     assert run.returncode == 2
     assert f"process {os.getpid()} on" in run.stderr and "is writing to this folder" in run.stderr
 
 
-def test_a_closed_pipe_ends_the_script_without_a_word(tmp_path, punkt_folder):
+def test_a_closed_pipe_ends_the_script_without_a_word(tmp_path):
     process = subprocess.Popen([sys.executable, SCRIPT, "--sample", "--output", tmp_path, "--workers", "1"],
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     process.stdout.close()

@@ -127,7 +127,7 @@ LSTM = dict(epochs=20, sequence_length=100, test_every=3, dropout=0.5, pooling="
 def test_without_a_recipe_a_part_has_the_assignments_settings(part, expected, monkeypatch):
     options = options_of(SCRIPTS[part], monkeypatch)
     expected = dict(batch_size=200, optimizer="adam", learning_rate=0.001, schedule="constant", recipe="assignment",
-                    patience=0, validation=0.0, drop_duplicates=False) | expected
+                    patience=0, validation=0.0, drop_duplicates=False, save_minutes=10.0) | expected
     assert {name: options[name] for name in expected} == expected
     for own, expected in {"ngrams": 0, "fine_tune": "last", "layer_decay": 1.0, "cutoffs": [],
                           "word_vectors": False}.items():

@@ -46,7 +46,7 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(part, start, ru
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
-def test_a_signalled_script_saves_and_says_that_it_is_not_done(number, start, run, data, tmp_path):
+def test_a_signalled_script_saves_and_says_that_it_is_not_done(number, start, data, tmp_path):
     command = [ROOT / TRAINING_SCRIPTS["2a"], "--data", data, "--output", tmp_path, "--device", "cpu",
                "--hidden-units", "32", "--epochs", "500"]
     before = signal.signal(number, signal.SIG_DFL)       # tests in the background hand on that SIGINT is ignored
