@@ -25,12 +25,12 @@ class Option:
 GROUPS = {
     "model": {
         "hidden_units": dict(type=positive_int, metavar="N",
-                             help="width of the hidden layers, and of the embedding where the part trains one"),
+                             help="width of the hidden layers, and of a trained embedding"),
         "hidden_layers": dict(type=positive_int, metavar="N", help="hidden layers before the output"),
         "lstm_layers": dict(type=positive_int, metavar="N",
                             help="LSTM layers, each with batch normalisation and locked dropout"),
         "pooling": dict(choices=["max", "mean", "concat"],
-                        help="over time; concat is the last timestep, mean and maximum side by side, without padding"),
+                        help="over time; concat is the last timestep, mean and maximum, without padding"),
         "dropout": dict(type=number(float, 0, 0.99), metavar="P",
                         help="probability that a hidden unit is dropped in training")},
     "training": {
@@ -47,7 +47,7 @@ GROUPS = {
         "step_epochs": dict(type=positive_int, metavar="N", help="epochs between the steps of --schedule step"),
         "clip_norm": dict(type=number(float, 0), metavar="NORM", help="largest norm of the gradient; 0 does not clip"),
         "precise_batch_norm": dict(action=argparse.BooleanOptionalAction,
-                                   help="evaluate with batch-norm statistics measured on 60 training batches"),
+                                   help="test with statistics of 60 training batches"),
         "patience": dict(type=number(int, 0), metavar="N",
                          help="stop after N epochs without a lower validation loss and keep the best epoch's weights; "
                               "0 trains all and keeps the last")},

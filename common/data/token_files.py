@@ -189,7 +189,7 @@ def parse_lines(block):
     characters = np.frombuffer(block, np.uint8)
     ends, spaces = np.flatnonzero(characters == ord("\n")), np.flatnonzero(characters == ord(" "))
     counts = np.diff(np.searchsorted(spaces, ends), prepend=0) + 1
-    counts[np.diff(ends, prepend=-1) == 1] = 0
+    counts[np.diff(ends, prepend=-1) == 1] = 0                                  # of which numpy may make a token
     if counts.sum() != len(token_ids):                                          # other spaces than ours
         counts = np.array([len(line.split()) for line in block.removesuffix(b"\n").split(b"\n")])
     if not counts.all():
