@@ -116,9 +116,9 @@ def calibration_error(points):
 
 
 def accuracy_by_rating(predictions):
-    """{rating: accuracy in percent}, without reviews of unknown rating, 0."""
+    """{rating: accuracy in percent}, without reviews of unknown rating."""
     ratings = np.array([rating for _, _, rating, _ in predictions.reviews])
-    known = sorted({rating for rating in ratings.tolist() if rating.isdecimal() and rating != "0"}, key=int)
+    known = sorted({rating for rating in ratings.tolist() if rating.isdecimal()}, key=int)
     return {rating: float(100 * predictions.correct[ratings == rating].mean()) for rating in known}
 
 

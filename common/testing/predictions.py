@@ -29,8 +29,9 @@ def write_predictions(options, reviews, found):
 
 
 def labelled_rows(folder):
-    """The rows of read_review_rows of the test reviews that have a label."""
-    return [row for row in read_review_rows(folder / "imdb_test_reviews.tsv") if row[1] in LABELS]
+    """The rows of read_review_rows of the test reviews that have a label; a rating of 0, unknown, is empty."""
+    return [(name, label, "" if rating == "0" else rating, film)
+            for name, label, rating, film in read_review_rows(folder / "imdb_test_reviews.tsv") if label in LABELS]
 
 
 def show_mistakes(run, reviews, logits):
@@ -53,7 +54,7 @@ def show_mistakes(run, reviews, logits):
         name, label, rating, film = rows[index]
         words = [run.vocabulary[k - 1] if k else "<unk>" for k in token_ids[index].tolist()]
         added = contributions[index]
-        about = f"{name}, rating {'unknown' if rating in ('', '0') else rating}, film {film or 'unknown'}"
+        about = f"{name}, rating {rating or 'unknown'}, film {film or 'unknown'}"
         entries.append((f"labelled {LABELS[label]} | {explained_sentiment(logits[index].item(), added)} | {about}",
                         words, added))
     show(run.options.output / "explanation.html", f"Part {run.part}: the worst mistakes", entries)

@@ -76,7 +76,7 @@ def test_certain_predictions_lie_in_the_outer_bins():
 
 
 def test_accuracy_by_rating_leaves_unknown_ratings_out():
-    found = accuracy_by_rating(predictions([1, -1, 1, -1, 1], ratings=["10", "10", "7", "", "0"]))
+    found = accuracy_by_rating(predictions([1, -1, 1, -1], ratings=["10", "10", "7", ""]))
     assert list(found.items()) == [("7", 100), ("10", 50)]
 
 
