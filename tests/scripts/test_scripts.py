@@ -1,6 +1,5 @@
 """Every script as its user runs it: on the sample, at a tiny size, in a process of its own."""
 
-import functools
 import math
 import os
 import re
@@ -12,46 +11,16 @@ import numpy as np
 import pytest
 import torch
 from parts import MODELS, ROOT, TEST_SCRIPTS, TRAINING_SCRIPTS, load_script
+from tiny import OPTIONS, TINY
 
 from common.checkpoints import load_checkpoint, write_checkpoint
-from common.data.pseudo_labels import write_pseudo_labels
 from common.data.reviews import read_reviews
 from common.errors import UserError
 from common.parts import PARTS
-from common.results.records import read_runs, read_table
+from common.results.records import read_table
 
-TINY = ["--epochs", "1", "--batch-size", "100"]
-RECURRENT = ["--hidden-units", "16", "--sequence-length", "20"]
-OPTIONS = {"1a": ["--hidden-units", "16"], "1b": ["--hidden-units", "16"], "2a": RECURRENT, "2b": RECURRENT,
-           "3a": [*RECURRENT, "--batch-size", "20", "--learning-rate", "0.01", "--drop-duplicates"],
-           "3c": ["--sequence-length", "20"]}
 SCRIPTS = {part: load_script(part, Path(script).name) for part, script in TRAINING_SCRIPTS.items()}
-RECIPES = [(part, recipe) for part, script in SCRIPTS.items() for recipe in script.RECIPES]
 LENGTHS = [str(length) for length in range(50, 501, 50)] + ["whole"]
-
-
-@pytest.fixture(scope="session")
-def trained(run, data, tmp_path_factory):
-    """Trains a part, once in all tests -> (the folder of its results, what it printed)."""
-    results = tmp_path_factory.mktemp("results")
-
-    @functools.cache
-    def train(part):
-        options = OPTIONS[part]
-        if part == "3c":
-            options = [*options, "--language-model", trained_model(part="3a")]
-        done = run(ROOT / TRAINING_SCRIPTS[part], "--data", data, "--output", results / part, *TINY, *options)
-        assert done.returncode == 0, done.stderr
-        return results / part, done.stdout
-
-    def trained_model(part):
-        return train(part)[0] / MODELS[part]
-    return train
-
-
-@pytest.fixture(scope="session")
-def language_model(trained):
-    return trained("3a")[0] / "language.model"
 
 
 def refusal(done):
@@ -93,108 +62,6 @@ def test_a_trained_model_knows_its_options_and_words(part, trained, data):
     assert all(tensor.isfinite().all() for tensor in checkpoint["model"].values())
 
 
-def options_of(script, monkeypatch):
-    """The options that a training script hands to parse_options, with their defaults."""
-    class Parsed(Exception):
-        pass
-
-    def parse_options(*_, **defaults):
-        raise Parsed(defaults)
-    monkeypatch.setattr(script, "parse_options", parse_options)
-    with pytest.raises(Parsed) as parsed:
-        script.build_training()
-    return parsed.value.args[0]
-
-
-@pytest.mark.parametrize("part", TRAINING_SCRIPTS)
-def test_a_recipe_sets_options_that_its_script_has(part, monkeypatch):
-    names = options_of(SCRIPTS[part], monkeypatch).keys()
-    assert SCRIPTS[part].RECIPES["assignment"] == {}
-    assert {name for recipe in SCRIPTS[part].RECIPES.values() for name in recipe} <= names
-
-
-LSTM = dict(epochs=20, sequence_length=100, test_every=3, dropout=0.5, pooling="max")
-
-
-@pytest.mark.parametrize("part, expected", [
-    ("1a", dict(epochs=6, hidden_units=500, hidden_layers=1, dropout=0.5, vocab_size=8000)),
-    ("1b", dict(epochs=6, hidden_units=500, hidden_layers=1, dropout=0.5, vocab_size=100_000)),
-    ("2a", LSTM | dict(hidden_units=500, lstm_layers=1, vocab_size=8000)),
-    ("2b", LSTM | dict(hidden_units=500, lstm_layers=1, vocab_size=100_000)),
-    ("3a", dict(epochs=75, hidden_units=500, lstm_layers=3, dropout=0.3, vocab_size=8000, sequence_length=50,
-                schedule="step", step_epochs=50, clip_norm=2.0)),
-    ("3c", LSTM)])
-def test_without_a_recipe_a_part_has_the_assignments_settings(part, expected, monkeypatch):
-    options = options_of(SCRIPTS[part], monkeypatch)
-    expected = dict(batch_size=200, optimizer="adam", learning_rate=0.001, schedule="constant", recipe="assignment",
-                    patience=0, validation=0.0, drop_duplicates=False, save_minutes=10.0) | expected
-    assert {name: options[name] for name in expected} == expected
-    for own, expected in {"ngrams": 0, "fine_tune": "last", "layer_decay": 1.0, "cutoffs": [],
-                          "word_vectors": False}.items():
-        assert own not in options or options[own].default == expected
-
-
-@pytest.mark.parametrize("part, pooling, train_counts, test_counts", [
-    ("2a", "max", True, True), ("2a", "concat", False, False), ("2b", "mean", True, True),
-    ("2b", "concat", False, False), ("3a", None, True, False), ("3c", "max", True, True),
-    ("3c", "concat", False, False)])
-def test_crops_to_test_on_are_twice_as_long_and_padding_counts_as_in_the_assignment(
-        part, pooling, train_counts, test_counts, data, request, tmp_path):
-    argv = ["--data", data, "--output", tmp_path, "--device", "cpu", "--sequence-length", 7, "--validation", 0.2]
-    argv += ["--pooling", pooling] if pooling else []
-    argv += ["--hidden-units", 4] if part != "3c" else []
-    if part == "3c":
-        checkpoint = load_checkpoint(request.getfixturevalue("language_model"), "3a")
-        checkpoint["options"]["validation"], checkpoint["options"]["drop_duplicates"] = 0.2, False
-        write_checkpoint(tmp_path / "language.model", "3a", checkpoint)
-        argv += ["--language-model", tmp_path / "language.model"]
-    crops = SCRIPTS[part].build_training(list(map(str, argv))).data
-    assert {split: (some.sequence_length, some.padding_counts) for split, some in crops.items()} == {
-        "train": (7, train_counts), "validation": (14, test_counts), "test": (14, test_counts)}
-
-
-@pytest.mark.parametrize("part, recipe", RECIPES)
-def test_a_recipe_is_trained_by_its_name(part, recipe, run_here, data, language_model, tmp_path):
-    options = [*TINY, "--recipe", recipe, *([] if part == "3c" else ["--hidden-units", 8])]
-    if part == "3c":
-        options += ["--language-model", language_model]
-    if recipe == "best":
-        labels = read_reviews(data, "train")[0].labels
-        made_up = np.where(labels.isnan(), np.float32(0.7), np.float32("nan"))
-        write_pseudo_labels(tmp_path / "made_up.npz", made_up, data, dict(validation=0.0, seed=0, drop_duplicates=True))
-        options += ["--pseudo-labels", tmp_path / "made_up.npz"]
-    status, _, stderr = run_here(TRAINING_SCRIPTS[part], "--data", data, "--output", tmp_path, "--device", "cpu",
-                                 *options)
-    assert status == 0, stderr
-    [found] = read_runs([tmp_path])
-    expected = SCRIPTS[part].RECIPES[recipe] | {"recipe": recipe, "epochs": 1, "batch_size": 100}
-    if recipe == "best":
-        expected["pseudo_labels"] = "made_up.npz"
-    if part != "3c":
-        expected["hidden_units"] = 8
-    if "cutoffs" in expected:
-        expected["cutoffs"] = str(expected["cutoffs"])
-    assert {name: found.options[name] for name in expected} == expected
-
-
-def test_help_of_2as_training_fits_on_two_screens_and_its_groups_come_in_order(run_here, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "80")
-    status, stdout, _ = run_here(TRAINING_SCRIPTS["2a"], "--help")
-    assert status == 0 and len(stdout.splitlines()) <= 90
-    assert re.findall(r"^(\w+):$", stdout, flags=re.MULTILINE) == [
-        "options", "model", "training", "data", "evaluation", "saving", "machine"]
-
-
-def test_a_training_script_reads_options_from_a_file(run_here, data, tmp_path):
-    (tmp_path / "mine.txt").write_text("# quick\n--recipe underfit --epochs 1\n--output 'my results'  # here\n")
-    status, _, stderr = run_here(TRAINING_SCRIPTS["1a"], f"@{tmp_path / 'mine.txt'}", "--data", data, "--output",
-                                 tmp_path)
-    assert status == 0, stderr
-    [found] = read_runs([tmp_path])
-    assert {name: found.options[name] for name in ("recipe", "epochs", "vocab_size")} == {
-        "recipe": "underfit", "epochs": 1, "vocab_size": 100}
-
-
 def test_make_takes_paths_with_spaces_and_quotes(tmp_path):
     ready = tmp_path / "imdb_test_glove.txt"
     path = "it's `here`/my \"own\" reviews.tar.gz"
@@ -207,20 +74,6 @@ def test_make_takes_paths_with_spaces_and_quotes(tmp_path):
     assert "preprocess_data.py" in again.stdout
     refused = subprocess.run(["make", f"DATA={tmp_path}/it's"], cwd=ROOT, capture_output=True, text=True)
     assert "make takes no folder with spaces or quotes" in refused.stderr
-
-
-@pytest.mark.slow
-def test_make_trains_a_teacher_before_the_best_trials_of_its_seed(data, tmp_path):
-    make = ["make", "trials", "PARTS=1b", "RECIPES=best", "SEEDS=3", "VENV=", f"PYTHON={sys.executable}",
-            f"DATA={data}", f"TRIALS={tmp_path}"]
-    done = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    teacher, best = read_runs([tmp_path])
-    assert [teacher.folder.name, teacher.options["seed"], teacher.options["pseudo_labels"]] == ["teacher-3", 3, "None"]
-    assert [best.folder.name, best.options["seed"], best.options["pseudo_labels"]] == ["best-3", 3, "pseudo_labels.npz"]
-    train, _ = read_reviews(data, "train")
-    assert f"{len(train.labelled()):,} training reviews" in done.stdout
-    assert f"{len(train):,} training reviews" in done.stdout and len(best.table) == 1
 
 
 @pytest.mark.parametrize("part", ["1a", "1b"])
