@@ -116,6 +116,8 @@ def _wait_for_disk(file):
 
 
 def _cannot_write(path, error):
+    if isinstance(error, (FileExistsError, NotADirectoryError)):
+        return UserError(f"{path.parent}: is not a folder; choose another one with --output")
     kept = "the file of before is kept; " if os.path.isfile(path) else ""       # Path's fails for a long name
     return UserError(f"{path}: cannot be written ({error.strerror or error}); {kept}"
                      "free some space or choose another folder with --output")

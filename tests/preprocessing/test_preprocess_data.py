@@ -295,7 +295,7 @@ def test_glove_can_be_downloaded(tmp_path, preprocess, monkeypatch):
 
 def test_a_file_in_place_of_the_output_folder_is_refused(tmp_path, preprocess):
     (tmp_path / "out").write_text("in the way")
-    with pytest.raises(UserError, match="cannot be written .*--output"):
+    with pytest.raises(UserError, match="out: is not a folder; .*--output"):
         preprocess("--imdb", write_folder(tmp_path / "a", FILES), "--output", tmp_path / "out")
 
 

@@ -187,14 +187,21 @@ def test_replace_file_gives_the_usual_permissions(tmp_path):
     assert (tmp_path / "a.txt").stat().st_mode == (tmp_path / "b.txt").stat().st_mode
 
 
-def test_replace_file_names_a_file_that_cannot_be_written(tmp_path):
-    (tmp_path / "file").write_text("in the way")
+def test_replace_file_names_a_folder_in_place_of_the_file(tmp_path):
     (tmp_path / "folder").mkdir()
-    for path in tmp_path / "file" / "a.txt", tmp_path / "folder":
-        with pytest.raises(UserError, match=f"{path}: cannot be written .*--output"):
-            with replace_file(path) as file:
-                file.write("text")
-    assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "folder"]
+    with pytest.raises(UserError, match="folder: cannot be written .*--output"):
+        with replace_file(tmp_path / "folder") as file:
+            file.write("text")
+    assert [path.name for path in tmp_path.rglob("*")] == ["folder"]
+
+
+@pytest.mark.parametrize("folder", ["file", "file/folder"])
+def test_replace_file_names_a_file_in_place_of_the_folder(folder, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match=f"{folder}: is not a folder; choose another one with --output"):
+        with replace_file(tmp_path / folder / "a.txt") as file:
+            file.write("text")
+    assert (tmp_path / "file").read_text() == "in the way"
 
 
 def test_replace_file_names_a_file_for_which_the_disk_is_full(tmp_path):
