@@ -32,15 +32,19 @@ TABLE = re.compile(r"(?<=<!-- table: )([a-z ]+)( -->\n).*?(?=<!-- end of table -
 # Of each part the runs at the assignment's settings and those of its best recipe: folder of a results.csv, and how
 # the names of their own folders begin.
 LOGS, BEST, TRIALS = "from_logs_202611", "best_cpu_202611", "trials_cpu_202611"
-BAGS, BEST_2B, PRETRAINING = "best_bags_cpu_202611", "best_2b_cpu_202611", "pretraining_cpu_202611"
+BAGS, BEST_2B = "best_bags_cpu_202611", "best_2b_cpu_202611"
+AN_HOUR, THREE_HOURS = "pretraining_cpu_202611", "pretraining_long_cpu_202611"       # of the language model
 SHOWN = {
     "1a": ((TRIALS, "results/trials/1a/assignment-"), (BAGS, "1a/best-")),
     "1b": ((TRIALS, "results/trials/1b/assignment-"), (BAGS, "1b/best-")),
     "2a": ((LOGS, "2a/assignment-"), (BEST, "2a/best-")),
     "2b": ((LOGS, "2b/assignment-"), (BEST_2B, "2b/best-")),
-    "3a": ((LOGS, "3a/two-epochs-"), (PRETRAINING, "3a")),
-    "3c": ((PRETRAINING, "3c/assignment-"), (PRETRAINING, "3c/best-")),
+    "3a": ((LOGS, "3a/two-epochs-"), (THREE_HOURS, "3a")),
+    "3c": ((AN_HOUR, "3c/assignment-"), (THREE_HOURS, "3c/best-")),
 }
+# What docs/better.md shows between the two.
+BETWEEN = {"2a": ("300 units, 12 epochs", (LOGS, "2a/300-units-")),
+           "3c": ("best recipe, after `3a --recipe short`", (AN_HOUR, "3c/best-"))}
 # The sequence length in tokens that the README shows.
 HEADLINE = {"2a": 400, "2b": 500, "3c": 500}
 LENGTHS = ["50", "100", "150", "200", "400", "500", "whole"]
@@ -118,10 +122,8 @@ def lengths_table():
         if isinstance(expected, dict):
             rows.append({"part": part, "settings": "assignment's text"} | {
                 length: f"{expected[int(length)]:.2f}" for length in LENGTHS[:-1] if int(length) in expected})
-        titled = [("same settings", shown[0]), ("best recipe", shown[1])]
-        if part == "2a":
-            titled.insert(1, ("300 units, 12 epochs", (LOGS, "2a/300-units-")))
-        for title, place in titled:
+        between = [BETWEEN[part]] if part in BETWEEN else []
+        for title, place in ("same settings", shown[0]), *between, ("best recipe", shown[1]):
             some = runs(*place)
             rows.append({"part": part, "settings": title, "runs": str(len(some)), "minutes": minutes(some)}
                         | {length: cell(some, length) for length in LENGTHS})
