@@ -42,7 +42,8 @@ def load_checkpoint(path, part, device="cpu"):
             raise ValueError("no dict")
         found = checkpoint["part"] if checkpoint["format"] == FORMAT else "another version"
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; train part {part} first, or name the folder of its model") from None
+        place = "the model with --language-model" if part == "3a" else "its folder with --output"
+        raise UserError(f"{path}: no such file; train part {part} first, or name {place}") from None
     except (OSError, pickle.UnpicklingError, RuntimeError, EOFError, LookupError, TypeError, ValueError,
             zipfile.BadZipFile) as error:
         raise UserError(f"{path}: not a whole checkpoint of part {part} that this suite wrote; "

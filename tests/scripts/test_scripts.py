@@ -243,7 +243,7 @@ def test_a_test_before_the_training_is_refused(run, data, tmp_path):
 def test_generating_before_the_training_is_refused(run, tmp_path):
     model = tmp_path / "language.model"
     done = run(ROOT / "3b" / "generate_review.py", "--language-model", model, "--output", tmp_path)
-    assert "language.model: no such file; train part 3a first" in refusal(done)
+    assert "language.model: no such file; train part 3a first, or name the model with --language-model" in refusal(done)
 
 
 def test_a_model_of_another_part_is_refused(run, data, trained):

@@ -41,7 +41,7 @@ def test_a_model_of_an_unfinished_run_is_told_of(finished, said, tmp_path, capsy
 
 
 def test_a_missing_checkpoint_is_refused_with_what_to_train(tmp_path):
-    with pytest.raises(UserError, match="rnn.model: no such file; train part 2a first"):
+    with pytest.raises(UserError, match="rnn.model: no such file; train part 2a first, or .* --output"):
         load_checkpoint(tmp_path / "rnn.model", "2a")
 
 
