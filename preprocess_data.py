@@ -53,7 +53,7 @@ def parse_options():
                         help="2,400 short reviews that the code composes itself; needs no download")
     parser.add_argument("--glove", metavar="PATH",
                         type=vectors,
-                        help="word vectors, for 1b, 2b and 3a --recipe short: a file such as glove.840B.300d.zip "
+                        help="word vectors, for 1b, 2b and 3a's recipes: a file such as glove.840B.300d.zip "
                              "(.txt, .vec, .zip or .gz); or `train` to learn them from the training reviews; or "
                              "`download` to fetch GloVe 840B (2.2 GB) into the output folder first, unless it is there")
     parser.add_argument("--glove-words", metavar="N", type=positive_int, default=100_000,
