@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import reference
 import torch
-from parts import load_script
+from parts import TOLERANCE, load_script
 
 from common.layers.word_vectors import WordVectors
 
@@ -151,7 +151,7 @@ def parameter_names(*layers):
 
 
 def assert_close(actual, expected):
-    torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(actual, expected, rtol=TOLERANCE, atol=TOLERANCE)
 
 
 def assert_equal_step(ours, plain, inputs, **options):

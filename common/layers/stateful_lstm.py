@@ -8,8 +8,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from common.devices import compute_dtype
+from common.devices import compute_dtype, padding
 from common.layers.word_vectors import WordVectors
+
+
+def pad(x):
+    """x (..., width) with columns of zeros, as padding() says."""
+    columns = padding(x.shape[-1], x.device)
+    return F.pad(x, (0, columns)) if columns else x
 
 
 class StatefulLSTM(nn.Module):
@@ -53,17 +59,24 @@ class StatefulLSTM(nn.Module):
                 return self.timestep(gates, weight_hh).view(*x.shape[:-1], -1)
             if self.h is None:
                 self.h = self.c = torch.zeros(len(x), self.out_size, device=x.device)
-            state = [part.to(dtype).unsqueeze(0) for part in (self.h, self.c)]
+            # What is padded with zeros stays zero: a unit whose weights are zeros has the cell state tanh(0) / 2.
+            state = [pad(part.to(dtype)).unsqueeze(0) for part in (self.h, self.c)]
             output, h, c = torch.lstm(
-                sequence.to(dtype), state, self.adjacent_weights(dtype),
+                pad(sequence.to(dtype)), state, self.adjacent_weights(dtype),
                 has_biases=True, num_layers=1, dropout=0.0, train=torch.is_grad_enabled(),
-                bidirectional=False, batch_first=True)                          # batch, time, out_size
-        self.h, self.c = h[0], c[0]
-        return output.view(*x.shape[:-1], -1)
+                bidirectional=False, batch_first=True)                          # batch, time, out_size, padded
+        self.h, self.c = (part[0, :, :self.out_size] for part in (h, c))
+        return output[..., :self.out_size].reshape(*x.shape[:-1], -1)
 
     def adjacent_weights(self, dtype):
-        """The weights one after the other in memory, where cuDNN would otherwise copy them to, with a warning."""
-        weights = list(self.lstm.parameters())
+        """The padded weights one after the other in memory, where cuDNN would otherwise copy them to, with a warning."""
+        rows = padding(self.out_size, self.lstm.bias_hh.device)
+        weights = []
+        for weight in self.lstm.parameters():
+            gates = weight.view(4, self.out_size, *weight.shape[1:])
+            if rows:
+                gates = F.pad(gates, (0, 0) * (weight.dim() - 1) + (0, rows))
+            weights.append((pad(gates) if weight.dim() == 2 else gates).flatten(0, 1))
         adjacent = torch.cat([weight.flatten() for weight in weights]).to(dtype)
         return [part.view_as(weight) for part, weight in zip(adjacent.split([w.numel() for w in weights]), weights)]
 

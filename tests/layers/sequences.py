@@ -1,6 +1,7 @@
 """What the layers' tests share: a sequence, and a layer called for one timestep after the other."""
 
 import torch
+from parts import TOLERANCE
 
 BATCH, TIME, IN_SIZE, OUT_SIZE = 5, 7, 4, 6
 
@@ -22,4 +23,4 @@ def gradients(output, layer, x):
 
 
 def assert_close(actual, expected):
-    torch.testing.assert_close(actual, expected, rtol=1e-5, atol=2e-6)
+    torch.testing.assert_close(actual, expected, rtol=TOLERANCE, atol=TOLERANCE / 5)

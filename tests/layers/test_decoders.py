@@ -2,10 +2,12 @@
 
 import pytest
 import torch
+from parts import TOLERANCE
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 import common.layers.decoders
+from common.devices import padding
 from common.layers.decoders import AdaptiveDecoder, linear_cross_entropy
 
 TARGETS, FEATURES, VOCAB = 13, 6, 20
@@ -61,7 +63,8 @@ def test_without_gradients_only_the_logits_are_computed(mode, device, chunk_rows
     (h, weight, bias), targets = draw_inputs(device)
     with mode(), FlopCounterMode(display=False) as counter:
         linear_cross_entropy(h, weight, bias, targets)
-    assert counter.get_total_flops() == 2 * len(h) * weight.numel()
+    words, features = (width + padding(width, h.device) for width in weight.shape)
+    assert counter.get_total_flops() == 2 * len(h) * words * features
 
 
 def test_only_what_learns_gets_a_gradient(device, chunk_rows):
@@ -79,7 +82,8 @@ def test_in_bfloat16_loss_and_gradients_are_those_of_its_logits(device):
             loss, _ = function(*tensors, targets)
         results.append([loss, *torch.autograd.grad(loss, tensors)])
     (loss, *gradients), (expected_loss, *expected) = results
-    torch.testing.assert_close(loss, expected_loss)     # the softmax is in float32
+    # The softmax is in float32; a GPU may round the logits of a chunk and those of all targets in other places.
+    torch.testing.assert_close(loss, expected_loss, rtol=TOLERANCE, atol=0)
     for ours, theirs in zip(gradients, expected):
         assert ours.dtype == theirs.dtype == torch.float32
         torch.testing.assert_close(ours, theirs, rtol=2e-2, atol=2e-2)
