@@ -1,6 +1,5 @@
 """What many tests share: the devices to test on, the sample corpus, and ways to run a script."""
 
-import contextlib
 import os
 import runpy
 import subprocess
@@ -32,7 +31,11 @@ def cuda(monkeypatch):
     """The GPU, with float32 as exact there as on a CPU; a simulated one where there is none."""
     # cuDNN's LSTM rounds its inputs to TF32 by default.
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
-    with contextlib.nullcontext() if torch.cuda.is_available() else simulated_cuda():
+    if torch.cuda.is_available():
+        yield "cuda"
+        return
+    monkeypatch.setattr("common.training.loop.can_record", lambda *_: False)
+    with simulated_cuda():
         yield "cuda"
 
 

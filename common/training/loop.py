@@ -16,6 +16,7 @@ from common.training.curves import Curves, describe
 from common.training.early_stopping import EarlyStopping
 from common.training.evaluation import evaluate, measure_batch_norm, metrics
 from common.training.finite import FiniteCheck
+from common.training.graphs import RecordedSteps, can_record
 from common.training.run_folder import RunFolder
 from common.training.schedules import Schedule
 from common.training.stopping import StopSignals
@@ -52,6 +53,8 @@ class Training:
         self.folder = RunFolder(part, options, {"vocabulary": vocabulary, "inputs": inputs},
                                 describe_data(options, data["train"].reviews, data["test"].reviews, glove))
         self.schedule = Schedule(optimizer, options, options.epochs * batches_of(self.review_count, options.batch_size))
+        self.recorded_steps = (RecordedSteps(self.forward_and_backward, optimizer)
+                               if can_record(model, data["train"], options) else None)
         self.early_stopping = EarlyStopping(options.patience)
         self.finite = FiniteCheck(model, options, lambda: [
             path for path in (*self.folder.states(), self.folder.model_path) if path.exists()])
@@ -121,6 +124,12 @@ class Training:
         Returns:
             (3,) float64, summed loss, number correct and number of predictions, over all processes.
         """
+        sums = self.recorded_steps(indices) if self.recorded_steps else self.forward_and_backward(indices)
+        self.schedule.after_step()
+        return sums
+
+    def forward_and_backward(self, indices):
+        """step(), at the learning rate that is set."""
         batch = self.data["train"].batch(indices)
         self.optimizer.zero_grad()
         with autocast(self.options):
@@ -131,7 +140,6 @@ class Training:
         if getattr(self.options, "clip_norm", 0):
             nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip_norm)
         self.optimizer.step()
-        self.schedule.after_step()
         return sums
 
     def evaluate(self, split, watch=iter):

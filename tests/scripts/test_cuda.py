@@ -12,7 +12,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from parts import MODELS, ROOT, TEST_SCRIPTS, TRAINING_SCRIPTS
+from parts import MODELS, ROOT, TEST_SCRIPTS, TOLERANCE, TRAINING_SCRIPTS
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
@@ -147,7 +147,24 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(name, start, trained, t
     assert status == 0 and len(steps) == 2 and "epoch  2/2" in stdout
     part = name[:2]
     whole, stopped = (load_checkpoint(tmp_path / folder / MODELS[part], part) for folder in ("whole", "stopped"))
-    torch.testing.assert_close(stopped["model"], whole["model"])
+    torch.testing.assert_close(stopped["model"], whole["model"], rtol=TOLERANCE, atol=TOLERANCE)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA graphs without a GPU")
+@pytest.mark.parametrize("name", ["2a", "3a", "3c"])
+def test_recorded_steps_train_as_launched_ones(name, start, trained, tmp_path, monkeypatch):
+    if name == "3c":
+        trained("3a")
+    replays, replay = [], torch.cuda.CUDAGraph.replay
+    monkeypatch.setattr(torch.cuda.CUDAGraph, "replay", lambda graph: replays.append(replay(graph)))
+    options = "--epochs", 3, "--schedule", "step", "--step-epochs", 1
+    assert start(name, tmp_path / "recorded", *options)[0] == 0
+    recorded = len(replays)
+    monkeypatch.setattr("common.training.loop.can_record", lambda *_: False)
+    assert start(name, tmp_path / "launched", *options)[0] == 0
+    assert recorded > 10 and len(replays) == recorded
+    found, expected = (load_checkpoint(tmp_path / folder / MODELS[name], name) for folder in ("recorded", "launched"))
+    torch.testing.assert_close(found["model"], expected["model"], rtol=TOLERANCE, atol=TOLERANCE)
 
 
 @pytest.fixture
