@@ -16,7 +16,7 @@ from common.training.curves import Curves, describe
 from common.training.early_stopping import EarlyStopping
 from common.training.evaluation import evaluate, measure_batch_norm, metrics
 from common.training.finite import FiniteCheck
-from common.training.graphs import RecordedSteps, can_record
+from common.training.recorded_steps import RecordedSteps, can_record
 from common.training.run_folder import RunFolder
 from common.training.schedules import Schedule
 from common.training.stopping import StopSignals
@@ -53,8 +53,8 @@ class Training:
         self.folder = RunFolder(part, options, {"vocabulary": vocabulary, "inputs": inputs},
                                 describe_data(options, data["train"].reviews, data["test"].reviews, glove))
         self.schedule = Schedule(optimizer, options, options.epochs * batches_of(self.review_count, options.batch_size))
-        self.recorded_steps = (RecordedSteps(self.forward_and_backward, optimizer)
-                               if can_record(model, data["train"], options) else None)
+        self.step = (RecordedSteps(self.launch_step, optimizer) if can_record(model, data["train"], options)
+                     else self.launch_step)
         self.early_stopping = EarlyStopping(options.patience)
         self.finite = FiniteCheck(model, options, lambda: [
             path for path in (*self.folder.states(), self.folder.model_path) if path.exists()])
@@ -105,6 +105,7 @@ class Training:
                         total=len(batches), leave=False, disable=processes.rank > 0 or None)
         for indices in self.signals.watch(progress):
             sums = self.step(indices)
+            self.schedule.after_step()
             self.totals += sums
             self.finite.note(sums[0])
             self.batches_done += 1
@@ -115,21 +116,12 @@ class Training:
         self.finite.weights_of(self.epoch + 1, self.batches_done)
         return metrics(self.totals)
 
-    def step(self, indices):
-        """Train on one batch of reviews.
-
-        Args:
-            indices: (batch,) int64, on the CPU.
+    def launch_step(self, indices):
+        """Train on one batch of reviews; indices (batch,) int64, on the CPU or the device.
 
         Returns:
             (3,) float64, summed loss, number correct and number of predictions, over all processes.
         """
-        sums = self.recorded_steps(indices) if self.recorded_steps else self.forward_and_backward(indices)
-        self.schedule.after_step()
-        return sums
-
-    def forward_and_backward(self, indices):
-        """step(), at the learning rate that is set."""
         batch = self.data["train"].batch(indices)
         self.optimizer.zero_grad()
         with autocast(self.options):

@@ -1,0 +1,89 @@
+"""Training steps recorded as CUDA graphs."""
+
+import collections
+import contextlib
+import sys
+
+import torch
+
+from common.data.batches import Crops
+from common.layers.ensemble import Ensemble
+from common.processes import processes
+
+WARM_UP_STEPS = 3       # in which libraries set up what must not be recorded
+
+
+def can_record(model, data, options):
+    """Whether a step launches the same kernels on every batch, and needs no number from the host but learning rates.
+
+    Bags of words differ in size from batch to batch, an adaptive softmax waits for the device, and the one-cycle
+    schedule changes Adam's momentum.
+    """
+    return (options.device.type == "cuda" and processes.size == 1 and isinstance(data, Crops)
+            and not isinstance(model, Ensemble) and not getattr(options, "cutoffs", None)
+            and options.schedule != "one-cycle")
+
+
+class RecordedSteps:
+    """A training step that is recorded once for each size of batch, and then replayed.
+
+    An LSTM's step is a thousand short kernels, which a GPU computes faster than the host launches them. A replay
+    launches them all at once, and draws the random numbers that the step would draw.
+
+    Args:
+        step: indices (batch,) int64, on the device -> tensor.
+        optimizer: that the step uses; its learning rates may change from step to step.
+    """
+
+    def __init__(self, step, optimizer):
+        self.step, self.optimizer = step, optimizer
+        self.stream = torch.cuda.Stream()
+        self.rates = [torch.tensor(group["lr"], device="cuda") for group in optimizer.param_groups]
+        self.steps = collections.Counter()      # by size of batch
+        self.recordings = {}                    # (graph, indices that it reads, tensor that it writes) by size of batch
+
+    def __call__(self, indices):
+        """Train on one batch; indices (batch,) int64, on the CPU -> what the step returns."""
+        size, indices = len(indices), indices.to("cuda", non_blocking=True)
+        self.steps[size] += 1
+        if self.steps[size] == WARM_UP_STEPS + 1:
+            self.record(indices)
+        if size not in self.recordings:
+            return self.launch(indices)
+        graph, recorded_indices, result = self.recordings[size]
+        recorded_indices.copy_(indices)
+        for rate, group in zip(self.rates, self.optimizer.param_groups):
+            rate.fill_(group["lr"])
+        graph.replay()
+        return result.clone()
+
+    def launch(self, indices):
+        """The step itself, on the stream that it is recorded on."""
+        self.stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self.stream):
+            result = self.step(indices)
+        torch.cuda.current_stream().wait_stream(self.stream)
+        return result
+
+    def record(self, indices):
+        """Record the step, without taking it; where that fails, steps of this size go on being launched."""
+        recorded_indices, graph = indices.clone(), torch.cuda.CUDAGraph()
+        try:
+            with self.rates_on_device(), torch.cuda.graph(graph, stream=self.stream):
+                result = self.step(recorded_indices)
+        except RuntimeError as error:
+            print(f"training steps cannot be recorded as CUDA graphs here and take longer: {error}", file=sys.stderr)
+            return
+        self.recordings[len(indices)] = graph, recorded_indices, result
+
+    @contextlib.contextmanager
+    def rates_on_device(self):
+        """A context in which the optimizer reads its learning rates on the device, where a replay finds new ones."""
+        rates = [group["lr"] for group in self.optimizer.param_groups]
+        for rate, group in zip(self.rates, self.optimizer.param_groups):
+            group.update(lr=rate, capturable=True)
+        try:
+            yield
+        finally:
+            for rate, group in zip(rates, self.optimizer.param_groups):
+                group.update(lr=rate, capturable=False)
