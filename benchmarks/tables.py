@@ -34,17 +34,19 @@ TABLE = re.compile(r"(?<=<!-- table: )([a-z ]+)( -->\n).*?(?=<!-- end of table -
 LOGS, BEST, TRIALS = "from_logs_202611", "best_cpu_202611", "trials_cpu_202611"
 BAGS, BEST_2B = "best_bags_cpu_202611", "best_2b_cpu_202611"
 AN_HOUR, THREE_HOURS = "pretraining_cpu_202611", "pretraining_long_cpu_202611"       # of the language model
+GPU = "gpu_202611"
 SHOWN = {
     "1a": ((TRIALS, "results/trials/1a/assignment-"), (BAGS, "1a/best-")),
     "1b": ((TRIALS, "results/trials/1b/assignment-"), (BAGS, "1b/best-")),
     "2a": ((LOGS, "2a/assignment-"), (BEST, "2a/best-")),
     "2b": ((LOGS, "2b/assignment-"), (BEST_2B, "2b/best-")),
-    "3a": ((LOGS, "3a/two-epochs-"), (THREE_HOURS, "3a")),
-    "3c": ((AN_HOUR, "3c/assignment-"), (THREE_HOURS, "3c/best-")),
+    "3a": ((GPU, "3a"), (THREE_HOURS, "3a")),
+    "3c": ((GPU, "3c/assignment-"), (THREE_HOURS, "3c/best-")),
 }
 # What docs/better.md shows between the two.
-BETWEEN = {"2a": ("300 units, 12 epochs", (LOGS, "2a/300-units-")),
-           "3c": ("best recipe, after `3a --recipe short`", (AN_HOUR, "3c/best-"))}
+BETWEEN = {"2a": [("300 units, 12 epochs", (LOGS, "2a/300-units-"))],
+           "3c": [("same settings, after `3a --recipe short`", (AN_HOUR, "3c/assignment-")),
+                  ("best recipe, after `3a --recipe short`", (AN_HOUR, "3c/best-"))]}
 # The sequence length in tokens that the README shows.
 HEADLINE = {"2a": 400, "2b": 500, "3c": 500}
 LENGTHS = ["50", "100", "150", "200", "400", "500", "whole"]
@@ -52,7 +54,8 @@ LENGTHS = ["50", "100", "150", "200", "400", "500", "whole"]
 NOTES = {("1b", "same settings"): "¹", ("2b", "same settings"): "¹", ("1b", "best recipe"): "¹",
          ("2b", "best recipe"): "¹", ("3a", "same settings"): "²", ("3a", "best recipe"): "²",
          ("3c", "same settings"): "³", ("3c", "best recipe"): "³"}
-MACHINES = {"Intel(R) Xeon(R) Processor @ 2.50GHz": "Xeon", "Intel(R) Xeon(R) Processor": "Xeon", "AMD EPYC": "EPYC"}
+MACHINES = {"Intel(R) Xeon(R) Processor @ 2.50GHz": "Xeon", "Intel(R) Xeon(R) Processor": "Xeon", "AMD EPYC": "EPYC",
+            "NVIDIA H200": "H200"}
 
 
 def read(path):
@@ -103,7 +106,7 @@ def parts_table():
             figure = f"perplexity {perplexity(some)}" if part == "3a" else \
                 f"{statistics.mean(accuracies(some, length)):.2f}"
             row[title] = figure + NOTES.get((part, title), "")
-            row[f"minutes ({title.split()[0]})"] = f"{minutes(some)} {MACHINES[some[0]['cpu']]}"
+            row[f"minutes ({title.split()[0]})"] = f"{minutes(some)} {MACHINES[some[0].get('gpu') or some[0]['cpu']]}"
         if part == "3b":
             row["best recipe"] = "[a review](#every-part-on-the-real-reviews)"
         rows.append(row)
@@ -122,8 +125,7 @@ def lengths_table():
         if isinstance(expected, dict):
             rows.append({"part": part, "settings": "assignment's text"} | {
                 length: f"{expected[int(length)]:.2f}" for length in LENGTHS[:-1] if int(length) in expected})
-        between = [BETWEEN[part]] if part in BETWEEN else []
-        for title, place in ("same settings", shown[0]), *between, ("best recipe", shown[1]):
+        for title, place in ("same settings", shown[0]), *BETWEEN.get(part, []), ("best recipe", shown[1]):
             some = runs(*place)
             rows.append({"part": part, "settings": title, "runs": str(len(some)), "minutes": minutes(some)}
                         | {length: cell(some, length) for length in LENGTHS})
