@@ -26,7 +26,7 @@ class Reviews:
         None where read_reviews was not asked for it.
 
     A selection of reviews shares token_ids with the whole. Methods take indices (batch,) int64 on the CPU, where
-    the sizes of a batch are known without waiting for a GPU.
+    the sizes of a batch are known without waiting for a GPU; window() takes them on the device too.
     """
 
     token_ids: torch.Tensor

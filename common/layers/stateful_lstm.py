@@ -59,7 +59,7 @@ class StatefulLSTM(nn.Module):
                 return self.timestep(gates, weight_hh).view(*x.shape[:-1], -1)
             if self.h is None:
                 self.h = self.c = torch.zeros(len(x), self.out_size, device=x.device)
-            # What is padded with zeros stays zero: a unit whose weights are zeros has the cell state tanh(0) / 2.
+            # Padded units have zero weights: they stay 0 and reach no other unit.
             state = [pad(part.to(dtype)).unsqueeze(0) for part in (self.h, self.c)]
             output, h, c = torch.lstm(
                 pad(sequence.to(dtype)), state, self.adjacent_weights(dtype),

@@ -2,11 +2,11 @@
 
 import collections
 import contextlib
-import sys
 
 import torch
 
 from common.data.batches import Crops
+from common.errors import UserError
 from common.layers.ensemble import Ensemble
 from common.processes import processes
 
@@ -16,12 +16,12 @@ WARM_UP_STEPS = 3       # in which libraries set up what must not be recorded
 def can_record(model, data, options):
     """Whether a step launches the same kernels on every batch, and needs no number from the host but learning rates.
 
-    Bags of words differ in size from batch to batch, an adaptive softmax waits for the device, and the one-cycle
+    With --debug steps are launched, since an error in a replay has no traceback. Bags of words differ in size from batch to batch, an adaptive softmax waits for the device, and the one-cycle
     schedule changes Adam's momentum.
     """
     return (options.device.type == "cuda" and processes.size == 1 and isinstance(data, Crops)
             and not isinstance(model, Ensemble) and not getattr(options, "cutoffs", None)
-            and options.schedule != "one-cycle")
+            and options.schedule != "one-cycle" and not options.debug)
 
 
 class RecordedSteps:
@@ -46,10 +46,10 @@ class RecordedSteps:
         """Train on one batch; indices (batch,) int64, on the CPU -> what the step returns."""
         size, indices = len(indices), indices.to("cuda", non_blocking=True)
         self.steps[size] += 1
-        if self.steps[size] == WARM_UP_STEPS + 1:
-            self.record(indices)
-        if size not in self.recordings:
+        if self.steps[size] <= WARM_UP_STEPS:
             return self.launch(indices)
+        if size not in self.recordings:
+            self.recordings[size] = self.record(indices)
         graph, recorded_indices, result = self.recordings[size]
         recorded_indices.copy_(indices)
         for rate, group in zip(self.rates, self.optimizer.param_groups):
@@ -66,15 +66,21 @@ class RecordedSteps:
         return result
 
     def record(self, indices):
-        """Record the step, without taking it; where that fails, steps of this size go on being launched."""
+        """Record the step, without taking it.
+
+        Raises:
+            UserError: it cannot be recorded, as where it asks for a number of a tensor.
+        """
         recorded_indices, graph = indices.clone(), torch.cuda.CUDAGraph()
         try:
             with self.rates_on_device(), torch.cuda.graph(graph, stream=self.stream):
                 result = self.step(recorded_indices)
         except RuntimeError as error:
-            print(f"training steps cannot be recorded as CUDA graphs here and take longer: {error}", file=sys.stderr)
-            return
-        self.recordings[len(indices)] = graph, recorded_indices, result
+            # The end of the recording fails as well then, and says less.
+            reason = str(error.__context__ or error).splitlines()[0]
+            raise UserError(f"a training step cannot be recorded as a CUDA graph ({reason}); with --debug its kernels "
+                            "are launched one by one") from error
+        return graph, recorded_indices, result
 
     @contextlib.contextmanager
     def rates_on_device(self):

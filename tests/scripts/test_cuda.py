@@ -3,6 +3,7 @@
 The scripts are run whole and watched through hooks of torch, so that nothing here depends on how they are written.
 """
 
+import contextlib
 import functools
 import re
 import signal
@@ -62,14 +63,24 @@ class Events(list):
         return "\n".join(sorted({event for event in self[times[0]:times[-1]] if event not in ("step", "evaluation")}))
 
 
+@contextlib.contextmanager
+def at_each_step(function):
+    """A context in which the function is called after each training step, twice after one that is recorded."""
+    replay = torch.cuda.CUDAGraph.replay
+    hook = register_optimizer_step_post_hook(lambda *_: function())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.cuda.CUDAGraph, "replay", lambda graph: (replay(graph), function()))
+        yield
+    hook.remove()
+
+
 @pytest.fixture
 def events(cuda):
     """The Events of the test, as they happen."""
     events = Events()
-    hooks = [register_optimizer_step_post_hook(lambda *_: events.append("step")),
-             register_module_forward_pre_hook(events.enter), register_module_forward_hook(events.leave)]
+    hooks = register_module_forward_pre_hook(events.enter), register_module_forward_hook(events.leave)
     torch.cuda.set_sync_debug_mode("warn")
-    with warnings.catch_warnings():
+    with at_each_step(lambda: events.append("step")), warnings.catch_warnings():
         warnings.filterwarnings("always", ".*synchronizing CUDA operation")
         warnings.showwarning = events.wait
         yield events
@@ -133,36 +144,35 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(name, start, trained, t
     assert start(name, tmp_path / "whole", *options)[0] == 0
     steps = []
 
-    def stop(*_):
+    def stop():
         steps.append("one more")
-        if len(steps) == 2:
+        if len(steps) == 6:         # of which a GPU has replayed some
             signal.raise_signal(signal.SIGTERM)
 
-    hook = register_optimizer_step_post_hook(stop)
-    try:
+    with at_each_step(stop):
         assert start(name, tmp_path / "stopped", *options)[0] == EXIT_STOPPED
-    finally:
-        hook.remove()
     status, stdout, _ = start(name, tmp_path / "stopped", *options)
-    assert status == 0 and len(steps) == 2 and "epoch  2/2" in stdout
+    assert status == 0 and len(steps) == 6 and "epoch  2/2" in stdout
     part = name[:2]
     whole, stopped = (load_checkpoint(tmp_path / folder / MODELS[part], part) for folder in ("whole", "stopped"))
     torch.testing.assert_close(stopped["model"], whole["model"], rtol=TOLERANCE, atol=TOLERANCE)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA graphs without a GPU")
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 @pytest.mark.parametrize("name", ["2a", "3a", "3c"])
-def test_recorded_steps_train_as_launched_ones(name, start, trained, tmp_path, monkeypatch):
+def test_recorded_steps_train_as_launched_ones(name, optimizer, start, trained, tmp_path):
     if name == "3c":
         trained("3a")
-    replays, replay = [], torch.cuda.CUDAGraph.replay
-    monkeypatch.setattr(torch.cuda.CUDAGraph, "replay", lambda graph: replays.append(replay(graph)))
-    options = "--epochs", 3, "--schedule", "step", "--step-epochs", 1
-    assert start(name, tmp_path / "recorded", *options)[0] == 0
-    recorded = len(replays)
-    monkeypatch.setattr("common.training.loop.can_record", lambda *_: False)
-    assert start(name, tmp_path / "launched", *options)[0] == 0
-    assert recorded > 10 and len(replays) == recorded
+    # Batches of 22 and of 23 reviews, whose steps are recorded each for itself.
+    options = "--batch-size", 23, "--epochs", 3, "--schedule", "step", "--step-epochs", 1, "--optimizer", optimizer
+    seen = []
+    for folder, *more in ("recorded",), ("launched", "--debug"):
+        steps = []
+        with at_each_step(lambda: steps.append("one more")):
+            assert start(name, tmp_path / folder, *options, *more)[0] == 0
+        seen.append(len(steps))
+    assert seen[0] == seen[1] + 2       # the step that is recorded of each size counts twice
     found, expected = (load_checkpoint(tmp_path / folder / MODELS[name], name) for folder in ("recorded", "launched"))
     torch.testing.assert_close(found["model"], expected["model"], rtol=TOLERANCE, atol=TOLERANCE)
 
