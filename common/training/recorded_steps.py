@@ -16,8 +16,8 @@ WARM_UP_STEPS = 3       # in which libraries set up what must not be recorded
 def can_record(model, data, options):
     """Whether a step launches the same kernels on every batch, and needs no number from the host but learning rates.
 
-    With --debug steps are launched, since an error in a replay has no traceback. Bags of words differ in size from batch to batch, an adaptive softmax waits for the device, and the one-cycle
-    schedule changes Adam's momentum.
+    Bags of words differ in size from batch to batch, an adaptive softmax waits for the device, and the one-cycle
+    schedule changes Adam's momentum. An error in a replay has no traceback, so none is recorded with --debug.
     """
     return (options.device.type == "cuda" and processes.size == 1 and isinstance(data, Crops)
             and not isinstance(model, Ensemble) and not getattr(options, "cutoffs", None)
