@@ -69,7 +69,7 @@ class StatefulLSTM(nn.Module):
         return output[..., :self.out_size].reshape(*x.shape[:-1], -1)
 
     def adjacent_weights(self, dtype):
-        """The padded weights one after the other in memory, where cuDNN would otherwise copy them to, with a warning."""
+        """The padded weights one after the other in memory, where cuDNN otherwise copies them to, with a warning."""
         rows = padding(self.out_size, self.lstm.bias_hh.device)
         weights = []
         for weight in self.lstm.parameters():
