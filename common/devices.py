@@ -79,12 +79,6 @@ def compute_dtype(x):
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
 
 
-def padding(width, device):
-    """How many columns a matrix of that width lacks for a GPU's tensor cores to read it at full speed."""
-    # They load 16 bytes at a time, eight numbers in bfloat16.
-    return -width % 8 if device.type == "cuda" else 0
-
-
 def describe_run(options):
     """One line that says where and how a run computes."""
     if options.device.type == "cuda":

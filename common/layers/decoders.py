@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from common.devices import padding
+from common.layers.padding import pad
 
 CHUNK_ROWS = 1000   # targets whose logits exist at one time
 
@@ -62,10 +62,7 @@ def linear_cross_entropy(h, weight, bias, targets, counts=None):
         (loss, correct): summed cross entropy in nats, a float32 scalar that gradients flow through, and
         the number of targets with the largest logit.
     """
-    words, features = (padding(width, weight.device) for width in weight.shape)
-    if words or features:
-        h, weight = F.pad(h, (0, features)), F.pad(weight, (0, features, 0, words))
-        bias = F.pad(bias, (0, words), value=-torch.inf)
+    h, weight, bias = pad(h), pad(weight, dims=2), pad(bias, value=-torch.inf)
     # Whether gradients are wanted can only be told out here: within, they always seem to be for weights that learn.
     return _LinearCrossEntropy.apply(h, weight, bias, targets, counts, torch.is_grad_enabled())
 

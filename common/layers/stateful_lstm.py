@@ -8,14 +8,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from common.devices import compute_dtype, padding
+from common.devices import compute_dtype
+from common.layers.padding import pad
 from common.layers.word_vectors import WordVectors
-
-
-def pad(x):
-    """x (..., width) with columns of zeros, as padding() says."""
-    columns = padding(x.shape[-1], x.device)
-    return F.pad(x, (0, columns)) if columns else x
 
 
 class StatefulLSTM(nn.Module):
@@ -70,13 +65,8 @@ class StatefulLSTM(nn.Module):
 
     def adjacent_weights(self, dtype):
         """The padded weights one after the other in memory, where cuDNN otherwise copies them to, with a warning."""
-        rows = padding(self.out_size, self.lstm.bias_hh.device)
-        weights = []
-        for weight in self.lstm.parameters():
-            gates = weight.view(4, self.out_size, *weight.shape[1:])
-            if rows:
-                gates = F.pad(gates, (0, 0) * (weight.dim() - 1) + (0, rows))
-            weights.append((pad(gates) if weight.dim() == 2 else gates).flatten(0, 1))
+        weights = [pad(weight.view(4, self.out_size, *weight.shape[1:]), weight.dim()).flatten(0, 1)
+                   for weight in self.lstm.parameters()]
         adjacent = torch.cat([weight.flatten() for weight in weights]).to(dtype)
         return [part.view_as(weight) for part, weight in zip(adjacent.split([w.numel() for w in weights]), weights)]
 
