@@ -11,6 +11,8 @@ from common.errors import UserError
 from common.parts import ROOT
 from common.processes import expected, processes
 
+# Options that do not change what is learned, but for the seed.
+SHAPES_NOTHING = {"seed", "test_every"}
 # Where the labels lie that the best recipes learn the unlabelled reviews from.
 PSEUDO_LABELS = ROOT / "results" / "teacher" / "pseudo_labels.npz"
 
@@ -106,8 +108,9 @@ def parse_options(description, script, argv=None, several_processes=False, prese
         defaults: the options of GROUPS that this script has, with their default values, or Options of its own.
 
     Returns:
-        argparse.Namespace with data, output, seed, device (torch.device), precision and the
-        script's own options. torch's random number generators are seeded.
+        argparse.Namespace with data, output, seed, device (torch.device), precision, the script's own options, and
+        of_recipe, the plain values that these have where only the recipe is named. torch's random number generators
+        are seeded.
 
     Raises:
         UserError: an option that this machine cannot follow, or options that contradict each other.
@@ -121,6 +124,7 @@ def parse_options(description, script, argv=None, several_processes=False, prese
     options = parser.parse_args(argv)
     refuse_contradictions(options)
     refuse_idle(options, parser)
+    options.of_recipe = plain_options(parser.parse_args([]))
     options.device = choose_device(options.device)
     options.auto_precision = options.precision == "auto"
     options.precision = choose_precision(options.precision, options.device)
@@ -210,7 +214,7 @@ def plain_options(options):
     """
     plain = {}
     for name, value in vars(options).items():
-        if name == "auto_precision":    # what it became counts
+        if name in ("auto_precision", "of_recipe"):     # what became of them counts
             continue
         value = value.name if isinstance(value, Path) else value.type if isinstance(value, torch.device) else value
         plain[name] = value if isinstance(value, (int, float, str)) else str(value)

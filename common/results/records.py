@@ -16,11 +16,10 @@ import torch
 
 from common.errors import UserError
 from common.files import replace_file
+from common.options import SHAPES_NOTHING
 from common.parts import PARTS
 from common.processes import processes
 
-# Options that do not change what is learned, but for the seed.
-SHAPES_NOTHING = {"seed", "test_every"}
 CURVES = [f"{split}_{metric}" for split in ("train", "validation", "test") for metric in ("loss", "accuracy")]
 
 
@@ -30,6 +29,7 @@ class Run:
 
     folder: where its files are; part: "1a" to "3c".
     options: dict of the options that it was trained with, plain values; machine: dict that describes where.
+    overridden: names of those that are not as the recipe has them; none in older records.
     seconds: of training, stops left out.
     curves: dict of lists, a value an epoch, NaN where an epoch has none.
     table: rows of test_table.csv, dicts of text; none before the part's test script has run.
@@ -44,6 +44,7 @@ class Run:
     curves: dict
     table: list
     data: dict = dataclasses.field(default_factory=dict)
+    overridden: list = dataclasses.field(default_factory=list)
 
     def accuracy(self):
         """Test accuracy in percent by sequence length in tokens, "whole" for whole reviews."""
@@ -74,12 +75,12 @@ def describe_machine(device):
             "python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
 
 
-def write_record(path, part, options, device, seconds, curves, data):
+def write_record(path, part, options, overridden, device, seconds, curves, data):
     """Write record.json; arguments as in Run."""
     curves = {name: [None if math.isnan(value) else value for value in values] for name, values in curves.items()}
     with replace_file(path) as file:
-        json.dump({"part": part, "options": options, "machine": describe_machine(device), "seconds": seconds,
-                   "data": data, "curves": curves}, file, indent=1, allow_nan=False)
+        json.dump({"part": part, "options": options, "overridden": overridden, "machine": describe_machine(device),
+                   "seconds": seconds, "data": data, "curves": curves}, file, indent=1, allow_nan=False)
 
 
 def read_run(path):

@@ -68,8 +68,8 @@ def hand_in_rows(trials):
         for trial in some:
             options, curves = trial[0].options, trial[0].curves
             length = shown_length(part, [trial])
-            given = title(trial) == "assignment" and trial is some[0]
-            kind = "given model" if given else f"custom trial: {title(trial)}"
+            own = title(trial) != "assignment"
+            kind = f"custom trial: {title(trial)}" if own else "custom trial" if trial[0].overridden else "given model"
             comments = [read_curves(part, curves)]
             if part == "3a":
                 if perplexity := result(trial, length):

@@ -8,16 +8,21 @@ from common.parts import PARTS
 LENGTHS = ["50", "100", "128", "200", "300", "400", "500", "whole"]
 MAIN = ["hidden_units", "lstm_layers", "sequence_length", "learning_rate", "fine_tune"]
 # What of describe_data tells two trials of the same settings apart, as the report calls it.
-DATA = {"reviews": "reviews", "token_ids": "token ids", "glove": "word vectors", "language_model": "language model"}
+DATA = {"reviews": "reviews", "token_ids": "token ids", "glove": "word vectors", "language_model": "language model",
+        "teacher": "teacher"}
 
 
 def trials_of(runs):
-    """Runs grouped by part, then by their settings and data, the assignment's first -> {part: [[Run, ...], ...]}."""
+    """Runs grouped by part, then by their settings and data -> {part: [[Run, ...], ...]}.
+
+    The assignment's settings come first, then its recipe with other options.
+    """
     parts = {part: {} for part in PARTS}
     for run in runs:
         parts[run.part].setdefault(run.trial(), []).append(run)
     order = ["assignment", "best"]
-    return {part: sorted(trials.values(), key=lambda trial: order.index(title(trial)) if title(trial) in order else 2)
+    return {part: sorted(trials.values(), key=lambda trial: (
+                order.index(title(trial)) if title(trial) in order else 2, bool(trial[0].overridden)))
             for part, trials in parts.items() if trials}
 
 

@@ -20,11 +20,12 @@ def curves(train, test, accuracy=0.9):
             "validation_accuracy": [NAN] * len(train), "test_loss": test, "test_accuracy": [0.8] * len(train)}
 
 
-def leave_run(folder, part, table=None, data=IMDB, logits=None, **options):
+def leave_run(folder, part, table=None, data=IMDB, logits=None, overridden=(), **options):
     """Write a run's record and test table, and predictions.csv of as many reviews as there are logits."""
     folder.mkdir(parents=True)
     options = {"recipe": "assignment", "hidden_units": 500, "precision": "float32", "seed": 0} | options
-    write_record(folder / "record.json", part, options, torch.device("cpu"), 60, curves([0.5, 0.4], [0.5, 0.45]), data)
+    write_record(folder / "record.json", part, options, list(overridden), torch.device("cpu"), 60,
+                 curves([0.5, 0.4], [0.5, 0.45]), data)
     save_table(folder / "test_table.csv", table or TABLES[part])
     if logits:
         save_table(folder / "predictions.csv", [

@@ -19,8 +19,8 @@ DATA = {"name": "sample", "test_reviews": 600, "reviews": 1, "token_ids": 2}
 
 def leave_run(folder, part="2a", data=DATA, loss=0.6, **options):
     folder.mkdir(parents=True)
-    write_record(folder / "record.json", part, {"seed": 0, "epochs": 2} | options, torch.device("cpu"), 12.5,
-                 {"train_loss": [0.7, loss], "test_loss": [NAN, 0.65]}, data)
+    write_record(folder / "record.json", part, {"seed": 0, "epochs": 2} | options, ["epochs"], torch.device("cpu"),
+                 12.5, {"train_loss": [0.7, loss], "test_loss": [NAN, 0.65]}, data)
 
 
 def test_a_run_is_read_as_it_was_written(tmp_path):
@@ -28,7 +28,7 @@ def test_a_run_is_read_as_it_was_written(tmp_path):
     save_table(tmp_path / "2a" / "test_table.csv", ROWS)
     [run] = read_runs([tmp_path])
     assert (run.folder, run.part, run.seconds) == (tmp_path / "2a", "2a", 12.5)
-    assert run.options == {"seed": 0, "epochs": 2}
+    assert run.options == {"seed": 0, "epochs": 2} and run.overridden == ["epochs"]
     assert run.curves["train_loss"] == [0.7, 0.6]
     assert str(run.curves["test_loss"]) == "[nan, 0.65]"
     assert run.machine["torch"] == torch.__version__ and run.machine["gpu"] is None
@@ -146,13 +146,13 @@ def test_a_record_without_options_is_left_out(tmp_path, capsys):
     assert "not the record of a run" in capsys.readouterr().err
 
 
-def test_a_record_from_before_records_told_their_data_is_read(tmp_path):
+def test_a_record_from_before_records_told_their_data_and_what_their_recipe_lacks_is_read(tmp_path):
     leave_run(tmp_path / "a")
     path = tmp_path / "a" / "record.json"
     record = json.loads(path.read_text())
-    del record["data"]
+    del record["data"], record["overridden"]
     path.write_text(json.dumps(record))
-    assert [run.data for run in read_runs([tmp_path])] == [{}]
+    assert [(run.data, run.overridden) for run in read_runs([tmp_path])] == [({}, [])]
 
 
 def test_a_table_is_read_as_it_was_written(tmp_path):

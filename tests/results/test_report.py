@@ -169,6 +169,14 @@ def test_custom_trials_name_what_they_change(tmp_path):
     assert best["Hyperparameters"] == "hidden units 500, learning rate 0.002, ngrams 3"
 
 
+def test_the_given_model_has_all_options_of_the_assignment_wherever_it_lies(tmp_path):
+    leave_run(tmp_path / "2a", "2a", hidden_units=300, overridden=["hidden_units"])
+    leave_run(tmp_path / "results" / "2a" / "again", "2a")
+    rows = hand_in_rows(trials_of(read_runs([tmp_path])))
+    assert [row["Description"] for row in rows] == ["2a LSTM, given model", "2a LSTM, custom trial"]
+    assert rows[0]["Hyperparameters"] == "hidden units 500"
+
+
 def test_tables_show_their_cells_as_they_are():
     assert text_table([{"a|b": "*x* <b>", "n": "12.5"}]) == (
         "| a\\|b | n |\n| --- | ---: |\n| \\*x\\* &lt;b&gt; | 12.5 |")

@@ -56,6 +56,12 @@ def test_the_record_holds_the_options_but_those_that_say_where_and_how_often_to_
     assert not {"data", "output", "restart", "debug", "save_minutes"} & set(record.options)
 
 
+def test_the_record_tells_which_options_are_not_as_the_recipe_has_them(tmp_path):
+    run(points_training(tmp_path / "a", "--seed", 4, "--test-every", 2))
+    run(points_training(tmp_path / "b", "--batch-size", 20, "--epochs", 4))
+    assert [found.overridden for found in read_runs([tmp_path])] == [[], ["batch_size"]]
+
+
 def test_the_model_file_is_saved_after_every_epoch(tmp_path):
     training, saved = points_training(tmp_path, "--epochs", 3), []
     save_model = training.folder.save_model
@@ -86,9 +92,12 @@ def test_a_state_is_saved_as_soon_as_the_minutes_since_the_last_have_passed(tmp_
     assert saved == list(range(3, 22, 3))       # looks at 30, 60 and 90 s, saved at 120 s, and so on
 
 
+TABLES = ["test_table.csv", "test_table.png", "predictions.csv", "pseudo_labels.npz", "explanation.html"]
+
+
 def make_tables(folder):
     """What a test script writes beside a model."""
-    for name in "test_table.csv", "test_table.png":
+    for name in TABLES:
         (folder / name).write_text("of the model at hand")
 
 
@@ -108,7 +117,7 @@ def test_a_finished_run_keeps_its_tables(tmp_path):
     run(crops_training(tmp_path))
     make_tables(tmp_path)
     run(crops_training(tmp_path))
-    assert names(tmp_path) == [*FINISHED, "test_table.csv", "test_table.png"]
+    assert names(tmp_path) == sorted([*FINISHED, *TABLES])
 
 
 def test_a_finished_run_with_other_options_is_not_overwritten(tmp_path):
