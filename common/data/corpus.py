@@ -5,6 +5,7 @@ import json
 import zlib
 
 from common.checksums import checksum, file_checksum
+from common.data.pseudo_labels import teacher_of
 
 # Test reviews of the dataset of the assignment (Maas et al. 2011), and how many of them are positive.
 IMDB = 25_000, 12_500
@@ -22,8 +23,8 @@ def describe_data(options, train, test, glove=None):
 
     Returns:
         dict: "name", "sample", "imdb" or "other"; "test_reviews", their number; "reviews", a CRC-32 of the test
-        reviews' labels and films; "token_ids", one of all reviews' words, and "glove" and "language_model", where
-        there are such.
+        reviews' labels and films; "token_ids", one of all reviews' words, and "glove", "language_model" and
+        "teacher", the settings of the one that made the pseudo-labels, where there are such.
     """
     found = {"name": corpus_name(options.data, test), "test_reviews": len(test),
              "reviews": zlib.crc32("\n".join(test.films.tolist()).encode(), checksum(test.labels)),
@@ -32,6 +33,8 @@ def describe_data(options, train, test, glove=None):
         found["glove"] = checksum(glove)
     if getattr(options, "language_model", None):
         found["language_model"] = file_checksum(options.language_model)
+    if getattr(options, "pseudo_labels", None):
+        found["teacher"] = teacher_of(options.pseudo_labels)
     return found
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import zipfile
+import zlib
 
 import numpy as np
 import torch
@@ -11,21 +12,23 @@ from common.data.holdout import HOLDOUT, refuse_other_holdout
 from common.data.token_files import missing
 from common.errors import UserError
 from common.files import replace_file
+from common.options import SHAPES_NOTHING
 
 MAKER = ("`1a/BOW_sentiment_analysis.py --recipe teacher --output DIR` and then `1a/BOW_test.py --unlabelled --output "
          "DIR`, DIR being results/teacher")
 
 
-def write_pseudo_labels(path, probabilities, folder, options):
+def write_pseudo_labels(path, probabilities, folder, part, options):
     """Write the probability that each training review without a label is positive, and what its teacher has seen.
 
     Args:
         probabilities: (reviews,) float32, NaN where a review has a label.
-        folder: of the preprocessed files; options: dict of the options that the teacher was trained with.
+        folder: of the preprocessed files; part: of the teacher; options: dict of those that it was trained with.
     """
+    settings = sorted((name, value) for name, value in options.items() if name not in SHAPES_NOTHING)
     with replace_file(path, "wb") as file:
         np.savez(file, probabilities=probabilities, reviews=review_checksum(folder),
-                 **{name: options[name] for name in HOLDOUT})
+                 teacher=zlib.crc32(f"{part} {settings}".encode()), **{name: options[name] for name in HOLDOUT})
 
 
 def with_pseudo_labels(train, options):
@@ -42,7 +45,7 @@ def with_pseudo_labels(train, options):
     try:
         with np.load(path, allow_pickle=False) as file:
             probabilities = file["probabilities"].astype(np.float32)
-            found = {name: file[name].item() for name in ("reviews", *HOLDOUT)}
+            found = {name: file[name].item() for name in ("reviews", "teacher", *HOLDOUT)}
         if ((probabilities < 0) | (probabilities > 1)).any():
             raise ValueError("probabilities are from 0 to 1")
     except FileNotFoundError:
@@ -56,6 +59,12 @@ def with_pseudo_labels(train, options):
     refuse_other_holdout(path, "its teacher", found, options)
     labels = (probabilities >= 0.5).to(train.labels)
     return dataclasses.replace(train, labels=labels).select(unlabelled.cpu().numpy())
+
+
+def teacher_of(path):
+    """A checksum of the part and settings of the teacher that wrote the labels; its seed does not count."""
+    with np.load(path, allow_pickle=False) as file:
+        return file["teacher"].item()
 
 
 def review_checksum(folder):

@@ -8,8 +8,11 @@ import pytest
 import torch
 
 from common.data.corpus import describe_data
+from common.data.pseudo_labels import write_pseudo_labels
 from common.data.reviews import read_reviews
 from common.data.splits import split_by_film
+
+TEACHER = dict(validation=0.0, seed=0, drop_duplicates=False)
 
 
 @pytest.fixture
@@ -61,6 +64,15 @@ def test_another_language_model_is_other_data(folder, tmp_path):
     for content in b"one", b"two":
         (tmp_path / content.decode()).write_bytes(content)
     assert describe(folder, language_model=tmp_path / "one") != describe(folder, language_model=tmp_path / "two")
+
+
+def test_labels_of_another_teacher_are_other_data_and_those_of_another_seed_are_not(folder, tmp_path):
+    def described(part, **options):
+        write_pseudo_labels(tmp_path / "labels.npz", np.zeros(4), folder, part, TEACHER | options)
+        return describe(folder, pseudo_labels=tmp_path / "labels.npz")
+    assert described("1a") == described("1a", seed=1)
+    assert len({described(*some)["teacher"] for some in [("1a",), ("3c",)]}) == 2
+    assert described("1a", epochs=3) != described("1a", epochs=4) != describe(folder)
 
 
 def test_the_sample_is_known_by_its_statistics(folder):

@@ -17,7 +17,7 @@ WORDS = {f"{k}_9.txt\t{'unsup' if k % 2 else 'pos'}\t9\ttt{k}": str(k) for k in 
 
 def labels(folder, *probabilities, **teacher):
     """Options that name a file of these probabilities."""
-    write_pseudo_labels(folder / "labels.npz", np.array(probabilities, np.float32), folder, TEACHER | teacher)
+    write_pseudo_labels(folder / "labels.npz", np.array(probabilities, np.float32), folder, "1a", TEACHER | teacher)
     return "--pseudo-labels", str(folder / "labels.npz")
 
 

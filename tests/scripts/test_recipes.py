@@ -87,7 +87,8 @@ def test_a_recipe_is_trained_by_its_name(part, recipe, run_here, data, language_
     if recipe == "best":
         labels = read_reviews(data, "train")[0].labels
         made_up = np.where(labels.isnan(), np.float32(0.7), np.float32("nan"))
-        write_pseudo_labels(tmp_path / "made_up.npz", made_up, data, dict(validation=0.0, seed=0, drop_duplicates=True))
+        teacher = dict(validation=0.0, seed=0, drop_duplicates=True)
+        write_pseudo_labels(tmp_path / "made_up.npz", made_up, data, "1a", teacher)
         options += ["--pseudo-labels", tmp_path / "made_up.npz"]
     status, _, stderr = run_here(TRAINING_SCRIPTS[part], "--data", data, "--output", tmp_path, "--device", "cpu",
                                  *options)
