@@ -71,13 +71,12 @@ class SentimentClassifier(nn.Module):
         vocab_size: number of embeddings, the unknown token's included.
         no_of_hidden_units: width of the embedding and of the LSTM.
         cell: of GateLSTM.
-        merged: whether the gates are one matrix multiplication (MergedLSTM) or four (GateLSTM), which is slower.
     """
 
-    def __init__(self, vocab_size, no_of_hidden_units=100, cell="lstm", merged=True):
+    def __init__(self, vocab_size, no_of_hidden_units=100, cell="lstm"):
         super().__init__()
         self.embedding = nn.Embedding(vocab_size, no_of_hidden_units)
-        self.lstm = (MergedLSTM if merged else GateLSTM)(no_of_hidden_units, no_of_hidden_units, cell)
+        self.lstm = MergedLSTM(no_of_hidden_units, no_of_hidden_units, cell)
         self.pooling = Pooling("mean", "max")
         self.fc_output = nn.Linear(2 * no_of_hidden_units, 1)
         self.loss = nn.BCEWithLogitsLoss()

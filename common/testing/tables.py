@@ -13,6 +13,7 @@ from common.data.reviews import read_glove_embeddings, read_reviews
 from common.data.splits import check_count
 from common.data.token_files import read_dictionary
 from common.devices import autocast, describe_run
+from common.errors import UserError
 from common.files import check_folder
 from common.layers.ensemble import build_trained, member_contributions, member_logits
 from common.layers.pooling import padding_counts
@@ -25,6 +26,19 @@ from common.testing.own_reviews import classify_own_reviews
 from common.testing.predictions import show_mistakes, write_predictions
 
 TOKENS_OF_A_REVIEW = 500     # in a batch of whole reviews, as many as in the longest crops of the assignment
+
+
+def build_network(model_class, checkpoint, path):
+    """The network whose arguments a checkpoint holds.
+
+    Raises:
+        UserError: the arguments are those of another network.
+    """
+    try:
+        return model_class(**checkpoint["arguments"])
+    except TypeError as error:
+        raise UserError(f"{path}: a model of another network than this script tests; use the test script beside the "
+                        "training script that wrote it") from error
 
 
 class PartTest:
@@ -46,7 +60,7 @@ class PartTest:
         self.checkpoint = load_checkpoint(self.path, part, options.device)
         self.vocabulary = self.checkpoint["vocabulary"]
         self.drop_stop_words = self.checkpoint["options"].get("drop_stop_words", False)
-        self.network = model_class(**self.checkpoint["arguments"])
+        self.network = build_network(model_class, self.checkpoint, self.path)
         self.model, self.predict = build_trained(self.network, self.predict_network, self.checkpoint, options.device)
         vocabulary = read_dictionary(options.data, words)[:len(self.vocabulary)]
         self.glove = None if words == "imdb" else read_glove_embeddings(
@@ -87,7 +101,7 @@ class PartTest:
         probabilities = np.full(len(train), np.nan, dtype=np.float32)
         probabilities[without_label] = found.cpu().numpy()
         path = self.options.output / "pseudo_labels.npz"
-        write_pseudo_labels(path, probabilities, self.options.data, self.checkpoint["options"])
+        write_pseudo_labels(path, probabilities, self.options.data, self.part, self.checkpoint["options"])
         print(f"wrote {path}: {(found >= 0.5).sum():,} of {len(found):,} unlabelled reviews positive")
 
     def classify(self, data, batches):

@@ -59,10 +59,8 @@ def assert_close(actual, expected):
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_one_merged_matrix_multiplication_equals_the_four_separate_ones(cell):
-    inputs = draw_inputs()
-    merged, separate = (build("SentimentClassifier", cell=cell, merged=merged) for merged in (True, False))
-    assert type(merged.lstm) is not type(separate.lstm)
-    assert_close(step(merged, *inputs, lengths=LENGTHS), step(separate, *inputs, lengths=LENGTHS))
+    x = torch.randn(BATCH, TIME, IN_SIZE)
+    assert_close(step(layer("MergedLSTM", cell=cell), x), step(layer("GateLSTM", cell=cell), x))
 
 
 @pytest.mark.parametrize("name", ["GateLSTM", "MergedLSTM"])
@@ -250,6 +248,16 @@ def test_the_scripts_train_and_test_a_network(name, train, data, run_here, tmp_p
     rows = read_table(tmp_path / "test_table.csv")
     assert [row["sequence length"] for row in rows] == ["50", "100", "whole"]
     assert all(30 < float(row["test accuracy"]) <= 100 for row in rows)
+
+
+@pytest.mark.parametrize("trained_by, tested_by", [
+    (f"{FOLDER}/train.py", "2a/RNN_test.py"), ("2a/RNN_sentiment_analysis.py", f"{FOLDER}/test.py")])
+def test_a_network_is_refused_by_the_test_script_of_another(trained_by, tested_by, data, run_here, tmp_path):
+    run_here(trained_by, "--data", data, "--output", tmp_path, "--epochs", "1", "--hidden-units", "8",
+             "--sequence-length", "20")
+    status, _, stderr = run_here(tested_by, "--data", data, "--output", tmp_path)
+    assert status == 2
+    assert stderr.startswith(f"error: {tmp_path}/rnn.model: a model of another network than this script tests; use")
 
 
 def test_a_network_is_tested_on_the_last_tokens_only_if_it_was_trained_on_them(train, data, run_here, tmp_path):
