@@ -59,7 +59,7 @@ def main():
     # What a training measures at its end, on which no choice may be made.
     training.data["test"] = training.data["validation"]
     run(training)
-    training.folder.record_path.unlink()
+    training.folder.record_path.unlink(missing_ok=True)     # of a training that is done already
     network, ngrams, labels = validation_logits(training)
     print(f"part {part} | {len(labels):,} validation reviews")
     for weight in torch.linspace(0, 1, 11).tolist():

@@ -1,6 +1,7 @@
 """The benchmark runs: every part is timed beside its loops, at sizes that take no time."""
 
 import multiprocessing
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -58,6 +59,18 @@ def test_a_part_is_timed_beside_its_loops(part, random_reviews):
 def test_memory_that_was_not_measured_is_left_blank(memory, printed, capsys):
     bench.print_rows([bench.Comparison("3b", "", 2.0, 1.0, 10, *memory)], {"flops": 1.0})
     assert capsys.readouterr().out.split() == ["3b", "2,000", "ms", "1,000.0", "ms", "2.0x", "10", *printed]
+
+
+@pytest.mark.slow
+def test_the_weights_of_the_n_grams_are_compared_on_validation_reviews_again_where_they_were_before(tmp_path):
+    bench.write_data(tmp_path, train=100, test=40)
+    command = [sys.executable, ROOT / "benchmarks/ngram_weights.py", "1a", "--ngrams", "1", "--validation", "0.2",
+               "--epochs", "1", "--hidden-units", "4", "--data", tmp_path, "--output", tmp_path / "1a"]
+    first, again = (subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")[-12:]
+                    for _ in range(2))
+    assert [line[:11] for line in first[:-1]] == [f"weight {k / 10:.1f} " for k in range(11)]
+    assert again == first
+    assert not list(tmp_path.rglob("record.json"))
 
 
 def test_without_scikit_learn_there_are_no_peers(monkeypatch, capsys):
