@@ -8,12 +8,14 @@
 #                                         the real thing at the assignment's settings, on a GPU node;
 #                                         without IMDB it is downloaded, without GLOVE vectors are learned
 #   make trials PARTS="1a 2a" RECIPES="overfit underfit" SEEDS="0 1 2"
-#                                         parts at other settings, by recipe and seed; best trains 1a's teacher first
+#                                         parts at other settings, by recipe and seed; best trains 1a's teacher
+#                                         first, and for 3c a language model of its own, by 3a's recipe long
 #   make report                           one page about all that was trained, results/report.html, and a sheet to hand
 #                                         in, results/hand_in.csv
 #   make ... VENV= PYTHON=python          with a Python of your own instead of a virtual environment
 #
-# A part counts as trained when its stamp .trained is there, so that a killed run is trained again.
+# A part counts as trained when its stamp .trained is there, which holds its options, so that a killed run is trained
+# again.
 
 VENV   ?= .venv
 PYTHON ?= $(VENV)/bin/python
@@ -66,7 +68,7 @@ test-slow: $(if $(VENV),$(VENV)/installed-for-tests)
 bench: $(if $(VENV),$(VENV)/installed)
 	$(PYTHON) benchmarks/bench.py
 
-ladder: $(foreach part,$(CLASSIFIERS) 3a,$(RESULTS)/$(part)/test_table.csv) $(RESULTS)/3b/generated_reviews.txt
+ladder: $(foreach part,$(CLASSIFIERS),$(RESULTS)/$(part)/test_table.csv) $(RESULTS)/3b/.trained
 	@echo
 	@$(MAKE) --no-print-directory report
 
@@ -97,20 +99,28 @@ $(READY): | $(if $(VENV),$(VENV)/installed)
 ifneq ($(IMDB)$(filter-out train,$(GLOVE)),)
 ifneq ($(shell cat $(DATA)/.source 2>/dev/null),$(SOURCE))
 $(READY): FORCE
+endif
+endif
 FORCE:
-endif
-endif
 
-LANGUAGE_MODEL := --language-model $(RESULTS)/3a/language.model
+# The language model that 3b and 3c start from; the best 3c's has not read the duplicates of test reviews.
+LANGUAGE_MODEL = $(if $(filter best,$(4)),$(TRIALS)/3a,$(RESULTS)/3a)
 # The best recipes but 3c's learn from the unlabelled reviews as 1a's teacher of the same seed labels them.
 LABELS = $(if $(filter best,$(4)),$(if $(filter-out 3c,$(1)),$(TRIALS)/1a/teacher-$(3)/pseudo_labels.npz))
-# train_and_test part folder seed recipe
-define train_and_test
-$(2)/.trained: $(READY) $(if $(filter 3c,$(1)),$(RESULTS)/3a/test_table.csv) $(LABELS)
+# FORCE where options are named, but are not those that the part was trained with: its script then says what to do.
+CHANGED = $(if $(OPTIONS_$(1)),$(if $(subst =$(OPTIONS_$(1)),,=$(shell cat $(2)/.trained 2>/dev/null)),FORCE))
+# train part folder seed recipe
+define train
+$(2)/.trained: $(READY) $(if $(filter 3b 3c,$(1)),$(LANGUAGE_MODEL)/.trained) $(LABELS) $(CHANGED)
 	$(PYTHON) $$$$($(PYTHON) -m common.parts train $(1)) --data $(DATA) --output $(2) \
-		$(if $(filter 3c,$(1)),$(LANGUAGE_MODEL)) $(if $(4),--recipe $(4) --seed $(3)) \
-		$(addprefix --pseudo-labels ,$(LABELS)) $$(OPTIONS_$(1))
-	touch $$@
+		$(if $(filter 3b 3c,$(1)),--language-model $(LANGUAGE_MODEL)/language.model) \
+		$(if $(4),--recipe $(4) --seed $(3)) $(addprefix --pseudo-labels ,$(LABELS)) $$(OPTIONS_$(1))
+	@printf '%s\n' $$(call quoted,$$(OPTIONS_$(1))) > $$@
+endef
+
+# train_and_test classifier folder seed recipe
+define train_and_test
+$(train)
 
 $(2)/test_table.csv: $(2)/.trained
 	$(PYTHON) $$$$($(PYTHON) -m common.parts test $(1)) --data $(DATA) --output $(2)
@@ -120,11 +130,7 @@ $(TRIALS)/1a/%/pseudo_labels.npz: $(TRIALS)/1a/%/.trained
 	$(PYTHON) $$($(PYTHON) -m common.parts test 1a) --data $(DATA) --output $(@D) --unlabelled
 
 $(foreach part,$(CLASSIFIERS),$(eval $(call train_and_test,$(part),$(RESULTS)/$(part))))
+$(foreach part,3a 3b,$(eval $(call train,$(part),$(RESULTS)/$(part))))
 $(foreach kind,$(sort $(KINDS) 1a/teacher),$(foreach seed,$(SEEDS),$(eval \
 	$(call train_and_test,$(firstword $(subst /, ,$(kind))),$(TRIALS)/$(kind)-$(seed),$(seed),$(notdir $(kind))))))
-
-$(RESULTS)/3a/test_table.csv: $(READY)
-	$(PYTHON) 3a/train_language_model.py --data $(DATA) --output $(RESULTS)/3a $(OPTIONS_3a)
-
-$(RESULTS)/3b/generated_reviews.txt: $(RESULTS)/3a/test_table.csv
-	$(PYTHON) 3b/generate_review.py $(LANGUAGE_MODEL) --data $(DATA) --output $(RESULTS)/3b $(OPTIONS_3b)
+$(eval $(call train,3a,$(TRIALS)/3a,0,long))

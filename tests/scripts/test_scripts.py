@@ -76,6 +76,31 @@ def test_make_takes_paths_with_spaces_and_quotes(tmp_path):
     assert "make takes no folder with spaces or quotes" in refused.stderr
 
 
+def make(folder, *arguments):
+    """The commands that make would run for preprocessed files and results in a folder."""
+    done = subprocess.run(["make", "--dry-run", "VENV=", f"PYTHON={sys.executable}", f"DATA={folder}", f"RESULTS={folder}",
+                           f"TRIALS={folder}/trials", *arguments], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_make_runs_a_part_again_whose_options_are_not_those_that_it_was_trained_with(tmp_path):
+    for name in "imdb_test_glove.txt", "3a/.trained", "3b/.trained":
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("--length 40 --prompt 'it is'\n")
+    target = f"{tmp_path}/3b/.trained"
+    assert "up to date" in make(tmp_path, target)
+    assert "up to date" in make(tmp_path, target, "OPTIONS_3b=--length 40 --prompt 'it is'")
+    assert "--length 4\n" in make(tmp_path, target, "OPTIONS_3b=--length 4")
+    assert "--length 400\n" in make(tmp_path, target, "OPTIONS_3b=--length 400")
+
+
+def test_make_trains_a_language_model_without_duplicates_for_the_best_3c(tmp_path):
+    commands = make(tmp_path, "trials", "PARTS=3c", "RECIPES=best", "SEEDS=0 1")
+    assert commands.count("train 3a") == 1 and f"--output {tmp_path}/trials/3a  --recipe long" in commands
+    assert commands.count(f"--language-model {tmp_path}/trials/3a/language.model --recipe best") == 2
+
+
 @pytest.mark.parametrize("part", ["1a", "1b"])
 def test_a_bag_of_words_is_tested_on_all_reviews(part, trained, data, run):
     folder, _ = trained(part)
