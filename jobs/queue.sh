@@ -41,12 +41,29 @@ check_settings() {
     done
     check NOTICE_S '[0-9]{1,4}' "give seconds"
     command -v "$PYTHON" >/dev/null || fail "PYTHON=$PYTHON: no such program; \`make .venv/installed\` makes .venv"
+    [ -n "$(missing)" ] || check_source "$(sed -n 2p "$DATA/.job" 2>/dev/null)"
     for name in DATA RESULTS LOGS; do
         probe=${!name}/.probe.$$
         error=$({ mkdir -p "${!name}" && head -c 100000 /dev/zero >"$probe"; } 2>&1) ||
             fail "$name=${!name}: cannot be written (${error##*: }); make room there, or give another FOLDER or $name"
         rm "$probe"
     done
+}
+
+# missing: prints a preprocessed file that is not there.
+missing() {
+    local name
+    for name in $PREPROCESSED; do
+        [ -e "$DATA/$name" ] || { echo "$name" && return; }
+    done
+}
+
+# check_source WHAT: the command WHAT that made the preprocessed files, if known, read what is named now.
+check_source() {
+    local source
+    eval "source=($SOURCE)"
+    [ -z "$NAMED" ] || [ -z "$1" ] || [[ $1 == "preprocess_data.py ${source[*]} --output "* ]] ||
+        fail "SOURCE=$SOURCE: the files in $DATA are made by \`$1\`; remove them, or give other DATA and RESULTS"
 }
 
 check_part() {
@@ -123,14 +140,12 @@ is_done() {
 
 # preprocess: sets `ready` to what the parts have to wait for.
 preprocess() {
-    local name missing source
+    local source what
     ready=
-    for name in $PREPROCESSED; do
-        [ -e "$DATA/$name" ] || missing=$name
-    done
     if queued preprocess "$DATA/.job"; then
+        check_source "$what"
         ready=afterok:$id
-    elif [ -n "$missing" ]; then
+    elif [ -n "$(missing)" ]; then
         if [ -z "$trying" ] && [ -n "$IMDB" ] && [[ $SOURCE == *--imdb* ]]; then
             "$PYTHON" -m jobs.fetch "$IMDB"
         fi

@@ -103,6 +103,31 @@ def test_what_is_missing_is_downloaded_unless_imdb_is_empty(submit):
     assert done.returncode == 0 and "preprocess_data.py --imdb reviews.tar.gz" in jobs[0]
 
 
+@pytest.fixture
+def preprocessed(submit, tmp_path):
+    """Preprocessed files, and the note of the job that made them from the sample."""
+    done, _ = submit("1a")
+    assert done.returncode == 0, done.stderr
+    for name in subprocess.run(["bash", "-c", ". jobs/queue.sh; echo $PREPROCESSED"], cwd=ROOT, capture_output=True,
+                               text=True, check=True).stdout.split():
+        (tmp_path / "preprocessed_data" / name).write_text("")
+
+
+@pytest.mark.parametrize("arguments", [[], ["1a"], ["best"]])
+def test_word_vectors_that_the_files_were_not_made_from_are_refused(submit, preprocessed, tmp_path, arguments):
+    assert submit("1a")[0].returncode == 0
+    done, jobs = submit(*arguments, SOURCE="--sample --glove vectors.zip")
+    assert done.returncode == 2 and not jobs
+    assert done.stderr.startswith("error: SOURCE=--sample --glove vectors.zip: the files in ")
+    assert "made by `preprocess_data.py --sample --glove train --output" in done.stderr
+
+
+def test_preprocessing_that_has_not_made_its_files_may_be_submitted_for_others(submit, preprocessed, tmp_path):
+    (tmp_path / "preprocessed_data" / "imdb_test_glove.txt").unlink()
+    done, jobs = submit("1a", SOURCE="--sample --glove vectors.zip")
+    assert done.returncode == 0 and "--glove vectors.zip" in jobs[0], done.stderr
+
+
 def test_the_best_recipes_are_submitted_without_python(submit):
     done, jobs = submit("best", PYTHON="false")
     assert done.returncode == 0 and any("jobs/command.sh 1a/BOW_test.py --unlabelled" in job for job in jobs)
