@@ -68,8 +68,9 @@ def hand_in_rows(trials):
         for trial in some:
             options, curves = trial[0].options, trial[0].curves
             length = shown_length(part, [trial])
-            own = title(trial) != "assignment"
-            kind = f"custom trial: {title(trial)}" if own else "custom trial" if trial[0].overridden else "given model"
+            kind = "custom trial" if trial[0].overridden else "given model"
+            if title(trial) != "assignment":
+                kind = f"custom trial: {title(trial)}"
             comments = [read_curves(part, curves)]
             if part == "3a":
                 if perplexity := result(trial, length):
