@@ -104,14 +104,19 @@ endif
 FORCE:
 
 # The language model that 3b and 3c start from; the best 3c's has not read the duplicates of test reviews.
-LANGUAGE_MODEL = $(if $(filter best,$(4)),$(TRIALS)/3a,$(RESULTS)/3a)
+LANGUAGE_MODEL = $(if $(filter best,$(4)),$(TRIALS)/3a/long-0,$(RESULTS)/3a)
 # The best recipes but 3c's learn from the unlabelled reviews as 1a's teacher of the same seed labels them.
 LABELS = $(if $(filter best,$(4)),$(if $(filter-out 3c,$(1)),$(TRIALS)/1a/teacher-$(3)/pseudo_labels.npz))
 # FORCE where options are named, but are not those that the part was trained with: its script then says what to do.
 CHANGED = $(if $(OPTIONS_$(1)),$(if $(subst =$(OPTIONS_$(1)),,=$(shell cat $(2)/.trained 2>/dev/null)),FORCE))
+# FORCE where what the part's script writes is gone.
+WRITES_3a := test_table.csv
+WRITES_3b := generated_reviews.txt
+GONE = $(if $(wildcard $(2)/$(or $(WRITES_$(1)),*.model)),,FORCE)
 # train part folder seed recipe
 define train
-$(2)/.trained: $(READY) $(if $(filter 3b 3c,$(1)),$(LANGUAGE_MODEL)/.trained) $(LABELS) $(CHANGED)
+$(2)/.trained: $(READY) $(if $(filter 3b 3c,$(1)),$(LANGUAGE_MODEL)/.trained) $(LABELS) $(CHANGED) $(GONE)
+	@rm -f $$@
 	$(PYTHON) $$$$($(PYTHON) -m common.parts train $(1)) --data $(DATA) --output $(2) \
 		$(if $(filter 3b 3c,$(1)),--language-model $(LANGUAGE_MODEL)/language.model) \
 		$(if $(4),--recipe $(4) --seed $(3)) $(addprefix --pseudo-labels ,$(LABELS)) $$(OPTIONS_$(1))
@@ -133,4 +138,4 @@ $(foreach part,$(CLASSIFIERS),$(eval $(call train_and_test,$(part),$(RESULTS)/$(
 $(foreach part,3a 3b,$(eval $(call train,$(part),$(RESULTS)/$(part))))
 $(foreach kind,$(sort $(KINDS) 1a/teacher),$(foreach seed,$(SEEDS),$(eval \
 	$(call train_and_test,$(firstword $(subst /, ,$(kind))),$(TRIALS)/$(kind)-$(seed),$(seed),$(notdir $(kind))))))
-$(eval $(call train,3a,$(TRIALS)/3a,0,long))
+$(eval $(call train,3a,$(TRIALS)/3a/long-0,0,long))

@@ -85,20 +85,39 @@ def make(folder, *arguments):
 
 
 def test_make_runs_a_part_again_whose_options_are_not_those_that_it_was_trained_with(tmp_path):
-    for name in "imdb_test_glove.txt", "3a/.trained", "3b/.trained":
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text("--length 40 --prompt 'it is'\n")
-    target = f"{tmp_path}/3b/.trained"
+    target = leave_reviews(tmp_path, "--length 40 --prompt 'it is'\n")
     assert "up to date" in make(tmp_path, target)
     assert "up to date" in make(tmp_path, target, "OPTIONS_3b=--length 40 --prompt 'it is'")
     assert "--length 4\n" in make(tmp_path, target, "OPTIONS_3b=--length 4")
     assert "--length 400\n" in make(tmp_path, target, "OPTIONS_3b=--length 400")
 
 
+def test_make_runs_a_part_again_whose_results_are_gone(tmp_path):
+    target = leave_reviews(tmp_path)
+    assert "up to date" in make(tmp_path, target)
+    (tmp_path / "3b" / "generated_reviews.txt").unlink()
+    assert "train 3b" in make(tmp_path, target)
+
+
+def leave_reviews(folder, options="\n"):
+    """What make and the scripts leave of 3a and 3b -> make's name of 3b."""
+    for name in "imdb_test_glove.txt", "3a/test_table.csv", "3a/.trained", "3b/generated_reviews.txt", "3b/.trained":
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(options)
+    return f"{folder}/3b/.trained"
+
+
+def test_make_does_not_count_a_part_as_trained_whose_script_was_stopped_after_a_restart(tmp_path):
+    target = leave_reviews(tmp_path)
+    done = subprocess.run(["make", "VENV=", "PYTHON=false", f"DATA={tmp_path}", f"RESULTS={tmp_path}", target,
+                           "OPTIONS_3b=--restart"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2 and "train 3b" in make(tmp_path, target)
+
+
 def test_make_trains_a_language_model_without_duplicates_for_the_best_3c(tmp_path):
     commands = make(tmp_path, "trials", "PARTS=3c", "RECIPES=best", "SEEDS=0 1")
-    assert commands.count("train 3a") == 1 and f"--output {tmp_path}/trials/3a  --recipe long" in commands
-    assert commands.count(f"--language-model {tmp_path}/trials/3a/language.model --recipe best") == 2
+    assert commands.count("train 3a") == 1 and f"--output {tmp_path}/trials/3a/long-0  --recipe long" in commands
+    assert commands.count(f"--language-model {tmp_path}/trials/3a/long-0/language.model --recipe best") == 2
 
 
 @pytest.mark.parametrize("part", ["1a", "1b"])
@@ -224,6 +243,16 @@ def test_3c_knows_the_words_that_it_is_told_to_but_no_fewer_than_its_language_mo
     assert len(training.folder.made_from["vocabulary"]) == words
     assert len(training.model.embedding.weight) == words + 1
     assert max(int(some.reviews.token_ids.max()) for some in training.data.values()) == words
+
+
+def test_the_words_of_a_language_model_that_knows_more_override_no_option_of_3c(
+        data, language_model, tmp_path, monkeypatch):
+    parse_options = SCRIPTS["3c"].parse_options
+    monkeypatch.setattr(SCRIPTS["3c"], "parse_options", lambda *args, **defaults: parse_options(
+        *args, **defaults | {"vocab_size": 10}))
+    training = SCRIPTS["3c"].build_training(list(map(str, [
+        "--data", data, "--language-model", language_model, "--output", tmp_path, "--device", "cpu"])))
+    assert training.options.vocab_size > 10 and training.folder.overridden == []
 
 
 def test_layer_decay_lowers_the_learning_rate_from_layer_to_layer_towards_the_embedding(data, language_model, tmp_path):
