@@ -33,8 +33,8 @@ def describe_data(options, train, test, glove=None):
         found["glove"] = checksum(glove)
     if getattr(options, "language_model", None):
         found["language_model"] = file_checksum(options.language_model)
-    if getattr(options, "pseudo_labels", None):
-        found["teacher"] = teacher_of(options.pseudo_labels)
+    if getattr(options, "pseudo_labels", None) and (teacher := teacher_of(options.pseudo_labels)) is not None:
+        found["teacher"] = teacher
     return found
 
 

@@ -45,7 +45,7 @@ def with_pseudo_labels(train, options):
     try:
         with np.load(path, allow_pickle=False) as file:
             probabilities = file["probabilities"].astype(np.float32)
-            found = {name: file[name].item() for name in ("reviews", "teacher", *HOLDOUT)}
+            found = {name: file[name].item() for name in ("reviews", *HOLDOUT)}
         if ((probabilities < 0) | (probabilities > 1)).any():
             raise ValueError("probabilities are from 0 to 1")
     except FileNotFoundError:
@@ -62,9 +62,12 @@ def with_pseudo_labels(train, options):
 
 
 def teacher_of(path):
-    """A checksum of the part and settings of the teacher that wrote the labels; its seed does not count."""
+    """A checksum of the part and settings of the teacher that wrote the labels; its seed does not count.
+
+    None where the file is from before such files told it.
+    """
     with np.load(path, allow_pickle=False) as file:
-        return file["teacher"].item()
+        return file["teacher"].item() if "teacher" in file else None
 
 
 def review_checksum(folder):

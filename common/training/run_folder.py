@@ -42,12 +42,13 @@ class RunFolder:
         self.overridden = [name for name, value in self.fixed_options.items()
                            if name not in NOT_OF_RECIPE and value != options.of_recipe[name]]
         folder = options.output
-        self.model_path = folder / PARTS[part].model
+        self.model_path, self.record_path = folder / PARTS[part].model, folder / "record.json"
         self.data_path, self.curves_path = folder / "data.npy", folder / "curves.png"
-        self.record_path = folder / "record.json"
         self.state_path, self.previous_path = folder / "training.state", folder / "training.previous.state"
         self.results = [self.model_path, self.data_path, self.curves_path, self.record_path]
-        self.tables = [folder / name for name in TABLES]
+        labels = getattr(options, "pseudo_labels", None)        # they are the teacher's, wherever they lie
+        self.tables = [folder / name for name in TABLES
+                       if not (labels and (folder / name).resolve() == labels.resolve())]
 
     def claim(self):
         """A context in which no other run writes to the folder."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from parts import ROOT
-from small_runs import FINISHED, OTHER_REVIEWS, REVIEWS, WORDS, crops_training, names, outcome, points_training
+from small_runs import FINISHED, OTHER_REVIEWS, REVIEWS, WORDS, crops_training, names, outcome, parse, points_training
 from torch import nn
 
 from common.checkpoints import load_checkpoint
@@ -18,6 +18,7 @@ from common.results.figures import save_curves
 from common.results.records import read_runs
 from common.training.curves import CURVES
 from common.training.run import run
+from common.training.run_folder import RunFolder
 
 
 def test_a_run_leaves_checkpoint_curves_record_and_figure(tmp_path, monkeypatch):
@@ -187,6 +188,14 @@ def test_nothing_of_a_finished_run_stands_beside_a_new_one(argv, reviews, tmp_pa
     with pytest.raises(SystemExit):
         run(crops_training(tmp_path, *argv, stop_after=5, reviews=reviews))
     assert names(tmp_path) == [".lock", "training.state"]
+
+
+def test_the_labels_that_a_run_reads_stay_even_in_its_own_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make_tables(tmp_path)
+    options = parse(tmp_path, "--restart", "--pseudo-labels", "pseudo_labels.npz", pseudo_labels=None)
+    RunFolder("1a", options, {}, {}).prepare()
+    assert names(tmp_path) == ["pseudo_labels.npz"]
 
 
 def test_a_table_of_half_a_training_does_not_stand_beside_the_whole(tmp_path):
