@@ -68,9 +68,9 @@ def hand_in_rows(trials):
         for trial in some:
             options, curves = trial[0].options, trial[0].curves
             length = shown_length(part, [trial])
-            kind = "custom trial" if trial[0].overridden else "given model"
-            if title(trial) != "assignment":
-                kind = f"custom trial: {title(trial)}"
+            kind = f"custom trial: {title(trial)}"
+            if title(trial) == "assignment":
+                kind = "given model" if trial is some[0] and not trial[0].overridden else "custom trial"
             comments = [read_curves(part, curves)]
             if part == "3a":
                 if perplexity := result(trial, length):

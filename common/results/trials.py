@@ -58,7 +58,7 @@ def main_settings(trial):
 def trial_name(trial, trials):
     """A trial's title; where others have the same, with its options."""
     alike = [other for other in trials if title(other) == title(trial)]
-    return title(trial) if len(alike) == 1 else f"{title(trial)}, {differences(trial, alike)}"
+    return ", ".join(filter(None, [title(trial), differences(trial, alike)]))
 
 
 def representative(trials):
