@@ -61,9 +61,9 @@ missing() {
 # check_source WHAT: the command WHAT that made the preprocessed files, if known, read what is named now.
 check_source() {
     local source
-    eval "source=($SOURCE)"
+    eval "source=($SOURCE"$'\n)'
     [ -z "$NAMED" ] || [ -z "$1" ] || [[ $1 == "preprocess_data.py ${source[*]} --output "* ]] ||
-        fail "SOURCE=$SOURCE: the files in $DATA are made by \`$1\`; remove them, or give other DATA and RESULTS"
+        fail "SOURCE=$SOURCE: the files in $DATA are made by \`$1\`; give other DATA and RESULTS"
 }
 
 check_part() {
@@ -149,7 +149,7 @@ preprocess() {
         if [ -z "$trying" ] && [ -n "$IMDB" ] && [[ $SOURCE == *--imdb* ]]; then
             "$PYTHON" -m jobs.fetch "$IMDB"
         fi
-        eval "source=($SOURCE)"
+        eval "source=($SOURCE"$'\n)'
         submit_command preprocess "" "$DATA/.job" preprocess_data.py "${source[@]}" --output "$DATA" \
             ${CPUS:+--workers "$CPUS"}
         ready=${id:+afterok:$id}

@@ -35,7 +35,7 @@ LOGS=${LOGS:-$FOLDER/logs}                      # one file a job, NAME-ID.out
 
 # What preprocess_data.py reads. Before the jobs are submitted, IMDB and NLTK's Punkt data are downloaded where they
 # are missing; an empty IMDB downloads nothing.
-NAMED=${SOURCE+SOURCE}${GLOVE+GLOVE}            # whether they must be what the files were made from
+NAMED=${SOURCE:+1}${IMDB:+1}${GLOVE:+1}         # whether they must be what the files were made from
 IMDB=${IMDB-$DATA/aclImdb_v1.tar.gz}
 GLOVE=${GLOVE-train}
 SOURCE=${SOURCE-"--imdb ${IMDB@Q} --glove ${GLOVE@Q}"}

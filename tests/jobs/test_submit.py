@@ -113,6 +113,10 @@ def preprocessed(submit, tmp_path):
         (tmp_path / "preprocessed_data" / name).write_text("")
 
 
+def test_a_source_may_end_in_a_comment(submit, preprocessed):
+    assert submit("1a", SOURCE="--sample --glove train  # as before")[0].returncode == 0
+
+
 @pytest.mark.parametrize("arguments", [[], ["1a"], ["best"]])
 def test_word_vectors_that_the_files_were_not_made_from_are_refused(submit, preprocessed, tmp_path, arguments):
     assert submit("1a")[0].returncode == 0
