@@ -33,6 +33,7 @@ TABLE = re.compile(r"(?<=<!-- table: )([a-z ]+)( -->\n).*?(?=<!-- end of table -
 # the names of their own folders begin.
 LOGS, BEST, TRIALS = "from_logs_202611", "best_cpu_202611", "trials_cpu_202611"
 BAGS, BEST_2B = "best_bags_cpu_202611", "best_2b_cpu_202611"
+SELF_TRAINING = "self_training_cpu_202611"
 AN_HOUR, THREE_HOURS = "pretraining_cpu_202611", "pretraining_long_cpu_202611"       # of the language model
 GPU = "gpu_202611"
 SHOWN = {
@@ -45,6 +46,7 @@ SHOWN = {
 }
 # What docs/better.md shows between the two.
 BETWEEN = {"2a": [("300 units, 12 epochs", (LOGS, "2a/300-units-"))],
+           "2b": [("best recipe, `--ngram-weight 0.3`, labels of 3c's ensemble", (SELF_TRAINING, "2b/best-"))],
            "3c": [("same settings, after `3a --recipe short`", (AN_HOUR, "3c/assignment-")),
                   ("best recipe, after `3a --recipe short`", (AN_HOUR, "3c/best-"))]}
 # The sequence length in tokens that the README shows.
