@@ -14,8 +14,8 @@
 #                                         in, results/hand_in.csv
 #   make ... VENV= PYTHON=python          with a Python of your own instead of a virtual environment
 #
-# A part counts as trained when its stamp .trained is there, which holds its options, so that a killed run is trained
-# again.
+# A part counts as trained when its stamp .trained is there, which holds its options. The stamp goes before the part's
+# script runs, so that a run that is killed is trained again.
 
 VENV   ?= .venv
 PYTHON ?= $(VENV)/bin/python

@@ -23,7 +23,6 @@ from common.data.reviews import read_vectors_of
 from common.data.splits import read_splits
 from common.errors import run_script
 from common.options import TRAINING_DEFAULTS, Option, parse_options
-from common.processes import processes
 from common.results.records import save_table
 from common.training.loop import Training
 from common.training.run import run
@@ -77,8 +76,7 @@ def main():
     row = {"test loss": f"{test.loss:.4f}", "perplexity": f"{np.exp(test.loss):.2f}",
            "next-word accuracy": f"{100 * test.accuracy:.2f}"}
     print("next word of the test reviews | " + " | ".join(f"{name} {value}" for name, value in row.items()))
-    if processes.rank == 0:
-        save_table(training.options.output / "test_table.csv", [row])
+    save_table(training.options.output / "test_table.csv", [row])
 
 
 if __name__ == "__main__":

@@ -55,8 +55,7 @@ def build_training(argv=None, logger=None):
     language_model = load_checkpoint(options.language_model, "3a", options.device)
     refuse_other_holdout(options.language_model, "part 3a", language_model["options"], options)
     known = len(language_model["vocabulary"])
-    for some in vars(options), options.of_recipe:       # these words make no other trial
-        some["vocab_size"] = max(some["vocab_size"], known)
+    options.vocab_size = max(options.vocab_size, known)
     reviews, vocabulary = read_splits(options)
     check_words(language_model, options.language_model, vocabulary[:known])
     data = {split: Crops(some, options.sequence_length * (1 if split == "train" else 2),

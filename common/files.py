@@ -45,7 +45,7 @@ def claim_folder(folder):
                         "or choose another one with --output") from None
     except (PermissionError, IsADirectoryError) as error:
         raise _cannot_write(path, error) from error
-    except (OSError, NotImplementedError) as error:
+    except (OSError, NotImplementedError) as error:     # of filelock, where a file system or platform has no locks
         print(f"{folder}: no locks on this file system ({getattr(error, 'strerror', error)}), so another run in this "
               "folder would go unnoticed", file=sys.stderr)
     with contextlib.suppress(OSError):

@@ -13,6 +13,8 @@ from common.processes import expected, processes
 
 # Options that do not change what is learned, but for the seed.
 SHAPES_NOTHING = {"seed", "test_every"}
+# Options that may differ between a stopped run and the one that resumes it.
+PLACES = {"data", "output", "language_model", "restart", "debug", "save_minutes"}
 # Where the labels lie that the best recipes learn the unlabelled reviews from.
 PSEUDO_LABELS = ROOT / "results" / "teacher" / "pseudo_labels.npz"
 
@@ -109,8 +111,8 @@ def parse_options(description, script, argv=None, several_processes=False, prese
 
     Returns:
         argparse.Namespace with data, output, seed, device (torch.device), precision, the script's own options, and
-        of_recipe, the plain values that these have where only the recipe is named. torch's random number generators
-        are seeded.
+        overridden, the names of those that shape what is learned and are not as the recipe has them. torch's random
+        number generators are seeded.
 
     Raises:
         UserError: an option that this machine cannot follow, or options that contradict each other.
@@ -124,7 +126,9 @@ def parse_options(description, script, argv=None, several_processes=False, prese
     options = parser.parse_args(argv)
     refuse_contradictions(options)
     refuse_idle(options, parser)
-    options.of_recipe = plain_options(parser.parse_args([]))
+    recipe, kept = plain_options(parser.parse_args([])), SHAPES_NOTHING | PLACES | {"device", "precision", *presets}
+    options.overridden = [name for name, value in plain_options(options).items()
+                          if name not in kept and value != recipe[name]]
     options.device = choose_device(options.device)
     options.auto_precision = options.precision == "auto"
     options.precision = choose_precision(options.precision, options.device)
@@ -214,7 +218,7 @@ def plain_options(options):
     """
     plain = {}
     for name, value in vars(options).items():
-        if name in ("auto_precision", "of_recipe"):     # what became of them counts
+        if name in ("auto_precision", "overridden"):    # not options, but what is said of some
             continue
         value = value.name if isinstance(value, Path) else value.type if isinstance(value, torch.device) else value
         plain[name] = value if isinstance(value, (int, float, str)) else str(value)

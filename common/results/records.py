@@ -163,7 +163,9 @@ def printable(value):
 
 
 def save_table(path, rows):
-    """Write rows, a list of dicts with the same keys, as a CSV file."""
+    """Write rows, a list of dicts with the same keys, as a CSV file; of several processes, the first alone writes."""
+    if processes.rank > 0:
+        return
     with replace_file(path) as file:
         writer = csv.DictWriter(file, rows[0], lineterminator="\n")
         writer.writeheader()

@@ -1,5 +1,6 @@
 """The parts' test scripts: a trained model, the test reviews or one's own, and a table."""
 
+import inspect
 import time
 
 import numpy as np
@@ -35,10 +36,11 @@ def build_network(model_class, checkpoint, path):
         UserError: the arguments are those of another network.
     """
     try:
-        return model_class(**checkpoint["arguments"])
+        inspect.signature(model_class).bind(**checkpoint["arguments"])
     except TypeError as error:
         raise UserError(f"{path}: a model of another network than this script tests; use the test script beside the "
                         "training script that wrote it") from error
+    return model_class(**checkpoint["arguments"])
 
 
 class PartTest:

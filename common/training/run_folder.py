@@ -10,16 +10,12 @@ from common.checkpoints import load_checkpoint, write_checkpoint
 from common.devices import choose_precision
 from common.errors import UserError
 from common.files import claim_folder, remove_unfinished, replace_file
-from common.options import SHAPES_NOTHING, plain_options, typed
+from common.options import PLACES, plain_options, typed
 from common.parts import PARTS
 from common.processes import processes
 from common.results.figures import save_curves
 from common.results.records import read_run, write_record
 
-# Options that may differ between a stopped run and the one that resumes it.
-PLACES = {"data", "output", "language_model", "restart", "debug", "save_minutes"}
-# Options that may be any without a run being another trial than its recipe's.
-NOT_OF_RECIPE = SHAPES_NOTHING | {"recipe", "model", "device", "precision"}
 # What a test script makes of a model.
 TABLES = ["test_table.csv", "test_table.png", "predictions.csv", "pseudo_labels.npz", "explanation.html"]
 
@@ -39,8 +35,6 @@ class RunFolder:
     def __init__(self, part, options, made_from, data):
         self.part, self.options, self.made_from, self.data = part, options, made_from, data
         self.fixed_options = {name: value for name, value in plain_options(options).items() if name not in PLACES}
-        self.overridden = [name for name, value in self.fixed_options.items()
-                           if name not in NOT_OF_RECIPE and value != options.of_recipe[name]]
         folder = options.output
         self.model_path, self.record_path = folder / PARTS[part].model, folder / "record.json"
         self.data_path, self.curves_path = folder / "data.npy", folder / "curves.png"
@@ -167,8 +161,8 @@ class RunFolder:
         """Write the results of a run that came to its end; from then on there is nothing to resume."""
         if processes.rank == 0:
             self.remove(*self.tables)           # of a model on its way here
-            write_record(self.record_path, self.part, self.fixed_options, self.overridden, self.options.device,
-                         elapsed_s, curves, self.data)
+            write_record(self.record_path, self.part, self.fixed_options, self.options.overridden,
+                         self.options.device, elapsed_s, curves, self.data)
             self.save_model(model, curves, finished=True)
             save_curves(self.curves_path, f"Part {self.part}", curves)
             self.remove(*self.states())

@@ -118,7 +118,7 @@ def test_a_source_may_end_in_a_comment(submit, preprocessed):
 
 
 @pytest.mark.parametrize("arguments", [[], ["1a"], ["best"]])
-def test_word_vectors_that_the_files_were_not_made_from_are_refused(submit, preprocessed, tmp_path, arguments):
+def test_word_vectors_that_the_files_were_not_made_from_are_refused(submit, preprocessed, arguments):
     assert submit("1a")[0].returncode == 0
     done, jobs = submit(*arguments, SOURCE="--sample --glove vectors.zip")
     assert done.returncode == 2 and not jobs

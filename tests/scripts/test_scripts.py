@@ -252,7 +252,7 @@ def test_the_words_of_a_language_model_that_knows_more_override_no_option_of_3c(
         *args, **defaults | {"vocab_size": 10}))
     training = SCRIPTS["3c"].build_training(list(map(str, [
         "--data", data, "--language-model", language_model, "--output", tmp_path, "--device", "cpu"])))
-    assert training.options.vocab_size > 10 and training.folder.overridden == []
+    assert training.options.vocab_size > 10 and training.options.overridden == []
 
 
 def test_layer_decay_lowers_the_learning_rate_from_layer_to_layer_towards_the_embedding(data, language_model, tmp_path):
