@@ -6,12 +6,21 @@ import torch
 from sequences import BATCH, IN_SIZE, OUT_SIZE, TIME, assert_close, by_timestep, gradients, sequence
 from torch import nn
 
-from common.layers.stateful_lstm import StatefulLSTM
+from common.layers.stateful_lstm import StatefulLSTM, distinct_words
+
+WORDS = 9
 
 
 def stateful_lstm(layer=StatefulLSTM, device="cpu"):
     torch.manual_seed(0)
     return layer(IN_SIZE, OUT_SIZE).to(device)
+
+
+def words_at(device="cpu"):
+    """(words, in_size) vectors that gradients flow to, and (BATCH, TIME) positions."""
+    generator = torch.Generator().manual_seed(0)
+    words = torch.randn(WORDS, IN_SIZE, generator=generator).to(device).requires_grad_()
+    return words, torch.randint(WORDS, (BATCH, TIME), generator=generator).to(device)
 
 
 def test_a_sequence_gives_what_the_loop_gives(device):
@@ -125,3 +134,78 @@ def test_the_weights_fill_one_piece_of_memory_in_the_order_of_cudnn(dtype):
     expected = [cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh]
     assert whole.equal(torch.cat([weight.flatten().to(dtype) for weight in expected]))
     assert [weight.shape for weight in weights] == [weight.shape for weight in expected]
+
+
+@pytest.mark.parametrize("with_gradients", [True, False])
+def test_words_at_positions_give_what_the_loop_over_their_vectors_gives(with_gradients, device):
+    ours, plain = stateful_lstm(device=device), stateful_lstm(reference.StatefulLSTM, device)
+    words, positions = words_at(device)
+    with torch.set_grad_enabled(with_gradients):
+        output, expected = ours(words, positions), by_timestep(plain, words[positions])
+    assert output.shape == (BATCH, TIME, OUT_SIZE)
+    assert_close(output, expected)
+    assert_close((ours.h, ours.c), (plain.h, plain.c))
+    if with_gradients:
+        assert_close(gradients(output, ours, words), gradients(expected, plain, words))
+
+
+@pytest.mark.parametrize("lengths", [[TIME - 1, 1], [2, 1, TIME - 3]])
+def test_gradients_flow_through_the_state_from_words_to_sequences_and_back(lengths, device):
+    ours, (words, positions) = stateful_lstm(device=device), words_at(device)
+    whole = ours(words[positions])
+    final_state = ours.h, ours.c
+    ours.reset_state()
+    parts = [ours(words, part) if k % 2 else ours(words[part])
+             for k, part in enumerate(positions.split(lengths, dim=1))]
+    assert_close(torch.cat(parts, dim=1), whole)
+    assert_close((ours.h, ours.c), final_state)
+    assert_close(gradients(torch.cat(parts, dim=1), ours, words), gradients(whole, ours, words))
+
+
+def test_gradients_of_the_final_state_reach_the_words(device):
+    ours, plain = stateful_lstm(device=device), stateful_lstm(reference.StatefulLSTM, device)
+    words, positions = words_at(device)
+    ours(words, positions)
+    by_timestep(plain, words[positions])
+    assert_close(gradients(torch.cat([ours.h, ours.c]), ours, words),
+                 gradients(torch.cat([plain.h, plain.c]), plain, words))
+
+
+def test_words_at_positions_are_computed_in_the_precision_of_autocast():
+    ours, (words, positions) = stateful_lstm(), words_at()
+    expected = ours(words, positions)
+    ours.reset_state()
+    with torch.autocast("cpu", torch.bfloat16):
+        output = ours(words, positions)
+    assert output.dtype == torch.bfloat16
+    torch.testing.assert_close(output.float(), expected, rtol=0, atol=0.02)
+    for found, exact in zip(gradients(output, ours, words), gradients(expected, ours, words)):
+        torch.testing.assert_close(found, exact, rtol=0.05, atol=0.05 * exact.abs().max().item())
+
+
+def test_the_cell_state_and_the_gradients_of_a_frequent_word_add_up_in_float32_in_bfloat16_too():
+    ours, word, positions = stateful_lstm(), torch.ones(1, IN_SIZE, requires_grad=True), torch.zeros(1, 2000).long()
+    exact, = torch.autograd.grad(ours(word, positions).sum(), word)
+    ours.reset_state()
+    with torch.autocast("cpu", torch.bfloat16):
+        output = ours(word, positions)
+    assert ours.c.dtype == torch.float32
+    found, = torch.autograd.grad(output.sum(), word)
+    torch.testing.assert_close(found, exact, rtol=0, atol=0.02 * exact.abs().max().item())
+
+
+def test_distinct_words_are_those_of_the_batch_each_once():
+    token_ids = torch.tensor([[5, 2, 5], [0, 2, 2]])
+    words, positions = distinct_words(token_ids)
+    assert sorted(words.tolist()) == [0, 2, 5]
+    assert torch.equal(words[positions], token_ids)
+
+
+def test_a_gpu_looks_up_each_place_and_does_not_wait_for_the_number_of_words(cuda):
+    token_ids = torch.zeros(2, 3, dtype=torch.long, device=cuda)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        words, positions = distinct_words(token_ids)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert words is token_ids and positions is None
