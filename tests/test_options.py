@@ -7,7 +7,7 @@ import re
 import pytest
 import torch
 
-from common.devices import choose_precision, describe_run
+from common.devices import describe_run
 from common.errors import UserError, run_script
 from common.layers.ensemble import ENSEMBLE
 from common.options import GROUPS, Option, parse_options, plain_options, typed
@@ -21,27 +21,12 @@ DEFAULTS = dict(
     drop_duplicates=False, lengths=[50, 100], pseudo_labels=None, unlabelled=False,
     mistakes=0, precise_batch_norm=False)
 
-BACKENDS = torch.backends.cuda.matmul, torch.backends.cudnn
-BFLOAT16_INSTRUCTIONS = ["_is_amx_tile_supported", "_is_avx512_bf16_supported"]
-
-
 @pytest.fixture(autouse=True)
 def cpu_without_bfloat16(monkeypatch):
-    """The same machine for every test, and torch's settings put back."""
+    """The same machine for every test."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    for kind in BFLOAT16_INSTRUCTIONS:
+    for kind in "_is_amx_tile_supported", "_is_avx512_bf16_supported":
         monkeypatch.setattr(torch.cpu, kind, lambda: False)
-    before = [backend.allow_tf32 for backend in BACKENDS]
-    yield
-    for backend, allowed in zip(BACKENDS, before):
-        backend.allow_tf32 = allowed
-
-
-def give_gpu(monkeypatch, bfloat16):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    monkeypatch.setattr(torch.cuda, "set_device", lambda index: None)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: bfloat16)
 
 
 def parse(*argv, **defaults):
@@ -241,53 +226,6 @@ def test_help_shows_the_docstring_as_it_is_written(capsys):
 def test_a_cpu_computes_in_float32():
     options = parse()
     assert (options.device.type, options.precision) == ("cpu", "float32")
-
-
-@pytest.mark.parametrize("kind", BFLOAT16_INSTRUCTIONS)
-def test_a_cpu_with_bfloat16_instructions_computes_in_bfloat16(kind, monkeypatch):
-    monkeypatch.setattr(torch.cpu, kind, lambda: True)
-    assert parse().precision == "bfloat16"
-    assert parse("--precision", "float32").precision == "float32"
-
-
-@pytest.mark.parametrize("bfloat16, precision", [(True, "bfloat16"), (False, "float32")])
-def test_a_gpu_is_taken_where_there_is_one_in_the_precision_it_has(bfloat16, precision, monkeypatch):
-    give_gpu(monkeypatch, bfloat16)
-    options = parse()
-    assert (options.device.type, options.precision) == ("cuda", precision)
-
-
-def test_each_process_of_a_node_takes_a_gpu_of_its_own(monkeypatch):
-    give_gpu(monkeypatch, bfloat16=True)
-    monkeypatch.setenv("LOCAL_RANK", "1")
-    assert parse().device == torch.device("cuda", 1)
-
-
-def test_more_processes_than_gpus_are_refused(monkeypatch):
-    give_gpu(monkeypatch, bfloat16=True)
-    monkeypatch.setenv("LOCAL_RANK", "2")
-    with pytest.raises(UserError, match="torchrun: 3 processes or more on a node with 2 GPUs"):
-        parse()
-
-
-def test_a_gpu_is_left_alone_with_device_cpu(monkeypatch):
-    give_gpu(monkeypatch, bfloat16=True)
-    options = parse("--device", "cpu")
-    assert (options.device.type, options.precision) == ("cpu", "float32")
-
-
-@pytest.mark.parametrize("precision", ["bfloat16", "tf32"])
-def test_a_precision_that_a_gpu_does_not_have_is_refused(precision, monkeypatch):
-    give_gpu(monkeypatch, bfloat16=False)
-    with pytest.raises(UserError, match=f"--precision {precision}: this GPU has none; use --precision float32"):
-        parse("--precision", precision)
-
-
-@pytest.mark.parametrize("precision, allowed", [("float32", False), ("tf32", True), ("bfloat16", True)])
-def test_the_precision_governs_torchs_matrix_multiplications(precision, allowed, monkeypatch):
-    give_gpu(monkeypatch, bfloat16=True)
-    assert choose_precision(precision, torch.device("cuda")) == precision
-    assert [backend.allow_tf32 for backend in BACKENDS] == [allowed, allowed]
 
 
 def test_the_seed_decides_all_random_numbers():
