@@ -26,7 +26,7 @@ from common.errors import UserError, run_script
 from common.files import check_folder, replace_file
 from common.options import Option, parse_options
 from common.parts import ROOT
-from common.preprocessing.text_encoding import argument_text, as_in_reviews
+from common.preprocessing.text_encoding import argument_text, clean
 from common.testing.own_reviews import load_tokenizer
 from RNN_language_model import RNN_language_model
 
@@ -129,7 +129,7 @@ def prompt_tokenizer(folder):
     try:
         return load_tokenizer(folder, fetch=False)
     except UserError:
-        return lambda prompt: as_in_reviews(prompt).lower().split()
+        return lambda prompt: clean(prompt).lower().split()
 
 
 def encode_prompt(prompt, vocabulary, tokenize):

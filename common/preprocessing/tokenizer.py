@@ -1,8 +1,12 @@
 """Reviews to tokens: NLTK's word_tokenize in lower case, on all cores."""
 
+import collections
 import contextlib
+import copy
 import dataclasses
+import functools
 import io
+import itertools
 import multiprocessing
 import os
 import signal
@@ -18,29 +22,14 @@ from nltk.tokenize.punkt import PunktSentenceTokenizer, PunktTokenizer, PunktTra
 from tqdm import tqdm
 
 from common.errors import UserError
+from common.preprocessing.text_encoding import clean
 
 CHUNK_REVIEWS = 100
 
-_word_tokenizer = NLTKWordTokenizer()
+KNOWN_WORDS = 1 << 17       # about 40 MB in each process
 
-
-def _tokenizer_without_quotes():
-    """Return a word tokenizer for sentences without ' and ", which leaves out the rules that look for them.
-
-    Those are its slowest rules, and two sentences in three need none of them.
-    """
-    tokenizer = NLTKWordTokenizer()
-    tokenizer.STARTING_QUOTES = [rule for rule in tokenizer.STARTING_QUOTES if not _has_quotes(rule[0].pattern)]
-    tokenizer.ENDING_QUOTES = [rule for rule in tokenizer.ENDING_QUOTES if not _has_quotes(rule[0].pattern)]
-    tokenizer.CONTRACTIONS2 = [rule for rule in tokenizer.CONTRACTIONS2 if not _has_quotes(rule.pattern)]
-    return tokenizer
-
-
-def _has_quotes(text):
-    return "'" in text or '"' in text
-
-
-_plain_word_tokenizer = _tokenizer_without_quotes()
+# What may stand behind a sentence's last full stop: NLTK's rule for it looks past words of nothing but these.
+CLOSERS = frozenset("])}>\"'")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,19 +46,57 @@ class TokenizedReviews:
     offsets: np.ndarray
 
 
-def clean(text):
-    """Replace HTML line breaks and the control characters U+0096 and NUL by spaces."""
-    return text.replace("<br />", " ").replace("\x96", " ").replace("\0", " ")
+class Tokenizer:
+    """Cuts a text into the lower-case tokens of nltk.word_tokenize, with Punkt parameters of one's own.
 
+    NLTK's rules look no further than the spaces around a word, but at a quote that begins a sentence and at the
+    full stop that ends it. So each distinct word is cut once, all new ones of a text in one call, and each distinct
+    place of a full stop is judged once.
 
-def tokenize(text, sentence_tokenizer):
-    """Return the lower-case tokens of a review, as nltk.word_tokenize gives them.
-
-    word_tokenize itself cannot take other Punkt parameters than the installed ones.
+    Args:
+        punkt: a sentence tokenizer, as from `load_punkt` or `learn_punkt`.
     """
-    return [token.lower()
-            for sentence in sentence_tokenizer.tokenize(clean(text))
-            for token in (_word_tokenizer if _has_quotes(sentence) else _plain_word_tokenizer).tokenize(sentence)]
+
+    def __init__(self, punkt):
+        self.punkt = copy.copy(punkt)
+        self.punkt.text_contains_sentbreak = functools.lru_cache(KNOWN_WORDS)(punkt.text_contains_sentbreak)
+        self.cut = NLTKWordTokenizer().tokenize
+        self.known = {}
+
+    def __call__(self, text):
+        """The tokens of a text, a list of str."""
+        words = []
+        for sentence in self.punkt.tokenize(clean(text)):
+            words += _mark_ends(sentence.split(" "))
+        if len(self.known) > KNOWN_WORDS:
+            self.known.clear()
+        self._learn({*words}.difference(self.known))
+        return [*itertools.chain.from_iterable(map(self.known.__getitem__, words))]
+
+    def _learn(self, words):
+        """Keep the tokens of new words."""
+        inner = [word for word in words if "\0" not in word]
+        tokens = " ".join(self.cut(" \0 ".join(["x", *inner, "x"]))).lower().split(" \0 ")
+        self.known.update((word, found.split(" ")) for word, found in zip(inner, tokens[1:-1]))
+        for word in words.difference(inner):
+            before, after = "" if word[0] == "\0" else "x ", "" if word[-1] == "\0" else " x"
+            tokens = self.cut(before + word.strip("\0") + after)
+            self.known[word] = [token.lower() for token in tokens[bool(before):len(tokens) - bool(after)]]
+
+
+def _mark_ends(words):
+    """Mark with a NUL the words of a sentence that NLTK cuts otherwise at its beginning or at its end."""
+    if words[0][:1] in ("'", '"'):
+        words[0] = "\0" + words[0]
+    end = len(words) - 1
+    while end and CLOSERS.issuperset(words[end]):
+        end -= 1
+    last = " ".join(words[end:])
+    if last.endswith(".") and last[:-1].isalnum():                              # most of them, cut here to save time
+        words[end:] = last[:-1], "."
+    elif "." in last:
+        words[end:] = [last + "\0"]
+    return words
 
 
 def load_punkt(fetch=True):
@@ -174,7 +201,8 @@ def _tokenize_chunks(chunks, sentence_tokenizer, workers):
     """
     processes = _start_workers(sentence_tokenizer, min(workers, len(chunks)))
     if not processes:
-        yield from (_tokenize_chunk(chunk, sentence_tokenizer) for chunk in chunks)
+        tokenize = Tokenizer(sentence_tokenizer)
+        yield from (_tokenize_chunk(chunk, tokenize) for chunk in chunks)
         return
     waiting = enumerate(chunks)
     working, done = {}, {}                      # number of the chunk that a connection works on; results by number
@@ -224,21 +252,22 @@ def _start_workers(sentence_tokenizer, workers):
 def _work(connection, sentence_tokenizer):
     """Tokenise the chunks that come through the connection until it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the parent, and that ends the workers
+    tokenize = Tokenizer(sentence_tokenizer)
     with contextlib.suppress(EOFError, ConnectionError, MemoryError):
         while True:
-            connection.send(_tokenize_chunk(connection.recv(), sentence_tokenizer))
+            connection.send(_tokenize_chunk(connection.recv(), tokenize))
 
 
-def _tokenize_chunk(texts, sentence_tokenizer):
+def _tokenize_chunk(texts, tokenize):
     """Return a chunk's distinct tokens, its tokens as positions among them, and reviews' lengths.
 
     Numbers are what makes the way back to the parent cheap: it looks up each distinct token of
     a chunk once and never sees the others as strings.
     """
-    index_of = {}
+    index_of = collections.defaultdict(itertools.count().__next__)
     indices, lengths = [], []
     for text in texts:
-        tokens = tokenize(text, sentence_tokenizer)
-        indices += [index_of.setdefault(token, len(index_of)) for token in tokens]
+        tokens = tokenize(text)
+        indices += map(index_of.__getitem__, tokens)
         lengths.append(len(tokens))
     return list(index_of), np.array(indices, dtype=np.int32), lengths

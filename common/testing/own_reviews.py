@@ -14,7 +14,7 @@ from common.data.stop_words import STOP_WORDS
 from common.errors import UserError
 from common.files import check_folder
 from common.parts import PARTS, ROOT
-from common.preprocessing.text_encoding import argument_text, as_in_reviews, decode_text
+from common.preprocessing.text_encoding import argument_text, decode_text
 from common.preprocessing.vocabulary import token_ids
 from common.results.records import read_run
 from common.testing.explanations import show
@@ -34,7 +34,7 @@ def load_tokenizer(folder, fetch=True):
         UserError: no NLTK, no punkt_tab, or a broken statistics.json.
     """
     try:
-        from common.preprocessing.tokenizer import learn_sample_punkt, load_punkt, tokenize
+        from common.preprocessing.tokenizer import Tokenizer, learn_sample_punkt, load_punkt
     except ImportError as error:
         raise UserError(f"NLTK: cannot be imported ({error}), and a text is cut into words with it; "
                         "install it with `python -m pip install nltk`") from error
@@ -44,8 +44,7 @@ def load_tokenizer(folder, fetch=True):
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: does not say which tokenizer was used ({error}); "
                         "run preprocess_data.py again") from error
-    punkt = load_punkt(fetch) if seed is None else learn_sample_punkt(seed)
-    return lambda text: tokenize(as_in_reviews(text), punkt)
+    return Tokenizer(load_punkt(fetch) if seed is None else learn_sample_punkt(seed))
 
 
 def given_texts(options):

@@ -6,47 +6,89 @@ import sys
 
 import nltk
 import pytest
+from hypothesis import given, settings, strategies
+from nltk.tokenize.punkt import PunktSentenceTokenizer
 from parts import ROOT
 from punkt import install_punkt
 
 from common.errors import UserError
-from common.preprocessing.text_encoding import as_in_reviews
-from common.preprocessing.tokenizer import clean, learn_punkt, load_punkt, tokenize, tokenize_reviews
+from common.preprocessing.text_encoding import clean
+from common.preprocessing.tokenizer import Tokenizer, learn_punkt, load_punkt, tokenize_reviews
 from common.testing.own_reviews import load_tokenizer
 
 
-def test_tokens_are_those_of_word_tokenize_in_lower_case(punkt_folder, monkeypatch):
+# What NLTK's rules look for, between letters and spaces.
+FRAGMENTS = list("abx0.,;:?!'\"()[]{}<>*@#$%&-/  ") + [
+    "film", "Mr.", "n't", "'s", "'ll", "don't", "cannot", "gonna", "more'n", "d'ye", "'tis", "--", "...", "''", "\"'",
+    " \"", ". ", ".\"", ".)", "? ", ", ", " x ", "\u0130", "\u03a3"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(strategies.lists(strategies.sampled_from(FRAGMENTS), max_size=40).map("".join))
+def test_tokens_are_those_of_word_tokenize_in_lower_case(text):
+    punkt = PunktSentenceTokenizer()
+    tokenize = Tokenizer(punkt)
+    expected = [token.lower() for sentence in punkt.tokenize(clean(text))
+                for token in nltk.word_tokenize(sentence, preserve_line=True)]
+    assert tokenize(text) == expected
+    assert tokenize(text) == expected                   # words and sentence ends that it knows by now
+
+
+def test_sentences_are_those_of_word_tokenize(punkt_folder, monkeypatch):
     monkeypatch.setattr(nltk.data, "path", [str(punkt_folder)])
     nltk.tokenize._get_punkt_tokenizer.cache_clear()
-    text = ("Mr. Bean didn't go. \"It's\u2026 GREAT!\" he said (twice)."
-            "\u0130stanbul's 3.5/10 <3 caf\u00e9\x85end")
+    text = 'Mr. Bean didn\'t go. "It\'s... GREAT!" he said (twice). It\'s "3.5/10". He can\'t.'
     expected = [token.lower() for token in nltk.word_tokenize(text)]
     assert "mr." in expected and "n't" in expected
-    assert tokenize(text, load_punkt()) == expected
+    assert Tokenizer(load_punkt())(text) == expected
 
 
-def test_line_breaks_and_control_characters_become_spaces():
-    assert clean("good<br /><br />bad\x96ugly\0") == "good  bad ugly "
+def test_tokens_stay_right_when_there_is_no_room_for_more_words(monkeypatch):
+    monkeypatch.setattr("common.preprocessing.tokenizer.KNOWN_WORDS", 2)
+    tokenize = Tokenizer(PunktSentenceTokenizer())
+    for text in "A film.", "It wasn't a film.", "A film.":
+        assert tokenize(text) == nltk.word_tokenize(text.lower(), preserve_line=True)
+        assert len(tokenize.known) <= 2 + 5
 
 
 @pytest.mark.parametrize("typed, written", [
     ("It isn\u2019t clever, it\u2019s predictable.", "It isn't clever, it's predictable."),
     ("\u201cGreat\u201d \u2018fun\u2019", "\"Great\" 'fun'"),
-    ("\u201eGreat\u201f don\u02bct", "\"Great\" don't"),
-    ("Well\u2014no\u2026 1999\u20132001", "Well--no... 1999-2001"),
-    ("isn\u00b4t \u00abgreat\u00bb \u2039fun\u203a 5\u2032 6\u2033", "isn't \"great\" 'fun' 5' 6\""),
-    ("cafe\u0301", "caf\u00e9"),
-    ("un\u00adseen\u200b \ufeffmarks", "unseen marks"),
-])
-def test_what_phones_and_word_processors_type_is_read_as_the_reviews_are_written(typed, written):
-    assert as_in_reviews(typed) == written
-    assert as_in_reviews(written) == written
+    ("\u201eGreat\u201f ``fun''", "\"Great\" \"fun''"),
+    ("Well\u2014no\u2026 1999\u20132001 \u22121", "Well--no... 1999-2001 -1"),
+    ("\u00abgreat\u00bb \u2039fun\u203a 5\u2032 6\u2033", "\"great\" 'fun' 5' 6\""),
+    ("cafe\u0301 good \ufb01lm \uff27\uff2f\uff2f\uff24 \U0001d420ood", "caf\u00e9 good film GOOD good"),
+    ("un\u00adseen\u200b \ufeffmarks \u2764\ufe0f", "unseen marks \u2764"),
+    ("Caf\u00e9\u2026\u201d 2\u00bd 5\u00b2 AT&T R&D; \u00a9 <grin> x<b", 'Caf\u00e9..." 2\u00bd 5\u00b2 AT&T R&D; \u00a9 <grin> x<b'),
+    ("good<br /><br />bad<BR>so</p><p class='x'>it <i>is</i>", "good bad so it is"),
+    (" tabs\tand\r\nlines \u00a0 of\u2028space ", "tabs and lines of space"),
+    ("bad\x96ugly\0 \x1b[2J", "bad ugly [2J"),                              # U+0096 as the assignment has it
+    ("so\x85 \x93it\x94\x97", "so... \"it\"--"),
+    ("isn\u00e2\u20ac\u2122t clich\u00c3\u00a9 \u00f0\u0178\u02dc\u20ac", "isn't clich\u00e9 \U0001f600"),
+    ("&quot;Tom &amp;amp; Jerry&quot; &ldquo;it&rdquo; &lt;br&gt;", '"Tom & Jerry" "it"')])
+def test_spellings_of_a_text_are_brought_to_one(typed, written):
+    assert clean(typed) == clean(written) == written
 
 
-def test_own_reviews_and_prompts_may_have_typographic_quotes(punkt_folder, tmp_path, monkeypatch):
+@pytest.mark.parametrize("sign", "' \u2019 \u2018 \u02bc \u2032 \u00b4 ` \uff07 \x92 &#39; &#x27; &#039; &apos; &rsquo; &#8217; &#146; "
+                         "&amp;#39; \u00e2\u20ac\u2122 \u00e2\x80\x99 \u201b \ua78c \u1ffd".split(" "))
+def test_whatever_is_typed_for_an_apostrophe_is_one(sign):
+    assert clean(f"isn{sign}t") == "isn't"
+
+
+@settings(max_examples=150, deadline=None)
+@given(strategies.text(strategies.one_of(strategies.characters(codec="utf-8"),
+                                         strategies.sampled_from("&#39;amp<br/>`\u00b4 \u00e2\u20ac\u2122\u00c3\x96"))))
+def test_a_clean_text_stays_as_it_is(text):
+    assert clean(clean(text)) == clean(text)
+
+
+def test_reviews_prompts_and_own_texts_are_read_alike(punkt_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(nltk.data, "path", [str(punkt_folder)])
-    tokenize = load_tokenizer(tmp_path)
-    assert tokenize("It isn\u2019t \u201cgreat\u201d.") == ["it", "is", "n't", "``", "great", "''", "."]
+    tokens = ["it", "is", "n't", "``", "great", "''", "."]
+    text = "It isn\u2019t &ldquo;great\u201d."
+    assert load_tokenizer(tmp_path)(text) == tokens
+    assert tokenize_reviews([text], load_punkt(), 1).tokens == tokens
 
 
 def test_tokenized_reviews_keep_the_order_of_the_texts():
@@ -57,7 +99,7 @@ def test_tokenized_reviews_keep_the_order_of_the_texts():
             for start, end in zip(starts, ends)] == texts
 
 
-class KillingTokenizer:
+class KillingTokenizer(PunktSentenceTokenizer):
     """A sentence tokenizer that ends its process, as the kernel does when memory runs out."""
 
     def tokenize(self, text):

@@ -20,7 +20,8 @@ from common.checkpoints import load_checkpoint, write_checkpoint
 from common.data.token_files import read_token_ids
 from common.errors import UserError
 from common.preprocessing.raw_reviews import read_reviews
-from common.preprocessing.tokenizer import clean, learn_punkt, tokenize
+from common.preprocessing.text_encoding import clean
+from common.preprocessing.tokenizer import Tokenizer, learn_punkt
 from common.preprocessing.word_vectors import read_word_vectors
 
 
@@ -66,7 +67,7 @@ review_texts = st.lists(st.one_of(fragments, st.just(" ")), max_size=12).map("".
 @given(st.one_of(review_texts, st.text(max_size=40)))
 def test_tokens_are_those_of_all_of_nltks_rules(text):
     sentences = map(NLTKWordTokenizer().tokenize, PUNKT.tokenize(clean(text)))
-    assert tokenize(text, PUNKT) == [token.lower() for sentence in sentences for token in sentence]
+    assert Tokenizer(PUNKT)(text) == [token.lower() for sentence in sentences for token in sentence]
 
 
 token_texts = st.one_of(
