@@ -15,6 +15,8 @@ from matplotlib.figure import Figure
 from common.errors import UserError
 from common.files import replace_file
 
+DPI = 144        # half as many again as a page shows of it
+
 # Decorates what draws a figure: a user's matplotlibrc may ask for LaTeX, which may not be there.
 plain_style = matplotlib.rc_context({name: value for name, value in matplotlib.rcParamsDefault.items()
                                      if not name.startswith("backend")})
@@ -31,6 +33,6 @@ def save_figure(path, figure):
     """Write a figure; one that cannot be drawn or written costs a line on standard error, and no result."""
     try:
         with replace_file(path, "wb") as file:
-            figure.savefig(file, format="png", dpi=120)
+            figure.savefig(file, format="png", dpi=DPI)
     except (UserError, RuntimeError, ValueError, MemoryError) as error:
         print(f"{path}: no figure ({' '.join(str(error).split())})", file=sys.stderr)

@@ -34,18 +34,25 @@ class Predictions:
         return 1 / (1 + np.exp(-self.logits.clip(-500, 500)))
 
 
-def read_predictions(path):
-    """The Predictions of a predictions.csv, or None where there are none; a broken file costs a line."""
+def read_predictions(run):
+    """The Predictions that a Run's test left, or None; broken ones and those of other weights cost a line.
+
+    Their order is that of the reviews' names, however a spreadsheet has sorted them.
+    """
+    path = run.folder / "predictions.csv"
     if not path.exists():
         return None
     try:
         rows = read_csv(path)
+        rows.sort(key=lambda row: [row[name] for name in ("file name", "label", "rating", "film")])
         labels = [row["label"] for row in rows]
-        if not rows or not {"pos", "neg"}.issuperset(labels):
-            raise ValueError
         logits = np.array([float(row["logit"].replace(",", ".")) for row in rows])
-        if not np.isfinite(logits).all():
+        if not rows or not {"pos", "neg"}.issuperset(labels) or not np.isfinite(logits).all():
             raise ValueError
+        if not all(map(run.made, rows)):
+            print(f"{path}: of other weights than record.json; left out; run the part's test script again",
+                  file=sys.stderr)
+            return None
         return Predictions([(row["file name"], row["label"], row["rating"], row["film"]) for row in rows],
                            np.array(labels) == "pos", np.array([int(row["tokens"]) for row in rows]), logits)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, csv.Error):
@@ -90,11 +97,22 @@ def corrected(probabilities):
 
 
 def confusion(predictions):
-    """How many reviews of each label are called what: {(label, predicted): count}."""
-    labels = {"positive": predictions.positive, "negative": ~predictions.positive}
-    called = {"positive": predictions.logits >= 0, "negative": predictions.logits < 0}
-    return {(label, predicted): int((labels[label] & called[predicted]).sum())
-            for label in labels for predicted in called}
+    """How many reviews of each label are called what: {(label, predicted): count}, True for positive."""
+    called = predictions.logits >= 0
+    return {(label, predicted): int(((predictions.positive == label) & (called == predicted)).sum())
+            for label in (True, False) for predicted in (True, False)}
+
+
+def precision_and_recall(counts):
+    """(precision, recall, F1) of the positive label, in percent; NaN where nothing is or is called positive.
+
+    Args:
+        counts: of confusion().
+    """
+    right = counts[True, True]
+    called, labelled = right + counts[False, True], right + counts[True, False]
+    ratios = (right, called), (right, labelled), (2 * right, called + labelled)
+    return tuple(100 * some / total if total else math.nan for some, total in ratios)
 
 
 def calibration(predictions, bins=10):
@@ -116,19 +134,13 @@ def calibration_error(points):
 
 
 def accuracy_by_rating(predictions):
-    """{rating: accuracy in percent}, without reviews of unknown rating."""
+    """{"rating N": accuracy in percent}, without reviews of unknown rating."""
     ratings = np.array([rating for _, _, rating, _ in predictions.reviews])
     known = sorted({rating for rating in ratings.tolist() if rating.isdecimal()}, key=int)
-    return {rating: float(100 * predictions.correct[ratings == rating].mean()) for rating in known}
+    return {f"rating {rating}": float(100 * predictions.correct[ratings == rating].mean()) for rating in known}
 
 
-def accuracy_by_length(predictions, groups=5):
-    """{"shortest-longest" in tokens: accuracy in percent}, in groups of nearly as many reviews each.
-
-    Groups of the same length throughout are one.
-    """
-    order = np.argsort(predictions.tokens, kind="stable")
-    found = {}
-    for group in np.array_split(order, min(groups, len(order))):
-        found.setdefault(f"{predictions.tokens[group[0]]}-{predictions.tokens[group[-1]]}", []).extend(group)
-    return {name: float(100 * predictions.correct[group].mean()) for name, group in found.items()}
+def accuracy_by_length(predictions, names=("shortest fifth", "2nd", "3rd", "4th", "longest fifth")):
+    """{name: accuracy in percent} of groups of nearly as many reviews each, from the shortest to the longest."""
+    groups = np.array_split(np.argsort(predictions.tokens, kind="stable"), len(names))
+    return {name: float(100 * predictions.correct[group].mean()) for name, group in zip(names, groups) if len(group)}

@@ -1,8 +1,10 @@
-"""Figures: learning curves, accuracy by sequence length, and where a model is wrong."""
+"""Figures: learning curves, accuracy by sequence length, and calibration; none wider than a page shows it."""
 
 import itertools
 import math
 import textwrap
+
+import numpy as np
 
 from common.plots import plain_style, save_figure, subplots
 
@@ -10,67 +12,46 @@ from common.plots import plain_style, save_figure, subplots
 COLOURS = ["#000000", "#004c8c", "#d55e00", "#56b4e9"]
 BLACK, BLUE, ORANGE, SKY = COLOURS
 MARKERS = "osD^vP*X"
-SPLITS = {"train": dict(color=BLUE, linestyle="-"), "validation": dict(color=SKY, linestyle="-.", marker="^"),
+SPLITS = {"train": dict(color=BLUE, linestyle="-", marker="o"),
+          "validation": dict(color=SKY, linestyle="-.", marker="^"),
           "test": dict(color=ORANGE, linestyle="--", marker="s")}
 METRICS = ("loss", "cross entropy (nats)", 1), ("accuracy", "accuracy (%)", 100)
 
 
 @plain_style
-def save_curves(path, title, curves):
-    """Loss and accuracy by epoch.
+def save_curves(path, title, curves, beside=(), kept=None):
+    """Loss by epoch, and accuracy below.
 
     Args:
         curves: dict of lists, a value an epoch: train_loss, train_accuracy, and the same for
             validation and test; NaN where an epoch has no value.
+        beside: curves of other trials, with which these share their scales; kept: the epoch whose weights were kept.
     """
-    figure, axes = subplots(1, 2, figsize=(9, 3.5))
+    figure, axes = subplots(2, figsize=(3.8, 4.8), sharex=True)
     for axis, (metric, label, scale) in zip(axes, METRICS):
-        draw_splits(axis, curves, metric, scale)
-        label_epochs(axis)
-        axis.set_ylabel(label)
-        axis.legend()
-    figure.suptitle(title)
-    save_figure(path, figure)
-
-
-def label_epochs(axis):
-    axis.set_xlabel("epoch")
-    axis.xaxis.get_major_locator().set_params(integer=True)
-
-
-def draw_splits(axis, curves, metric, scale):
-    """The training, validation and test curve of a metric, as far as there are such."""
-    for split, style in SPLITS.items():
-        draw_curve(axis, curves[f"{split}_{metric}"], scale, markersize=4, label=split, **style)
-
-
-def draw_curve(axis, values, scale, **style):
-    """A value an epoch, times scale; epochs without one (NaN) are left out."""
-    points = [(epoch, scale * value) for epoch, value in enumerate(values, 1) if math.isfinite(value)]
-    if points:
-        axis.plot(*zip(*points), **style)
-
-
-@plain_style
-def save_trial_figure(path, title, curves, beside):
-    """Learning curves of one trial, loss above and accuracy below, to stand beside those of other trials.
-
-    Args:
-        curves: as in save_curves; beside: a list of the curves of all trials, which share their scales.
-    """
-    figure, axes = subplots(2, figsize=(3.4, 4.6), sharex=True)
-    for axis, (metric, label, scale) in zip(axes, METRICS):
-        draw_splits(axis, curves, metric, scale)
-        values = [scale * value for some in beside for split in SPLITS for value in some[f"{split}_{metric}"]
-                  if math.isfinite(value)]
-        if values:
+        for split, style in SPLITS.items():
+            points = finite(curves[f"{split}_{metric}"], scale)
+            if points:
+                axis.plot(*zip(*points), markersize=4 if len(points) < 30 else 0, label=split, **style)
+        values = [value for some in (curves, *beside) for split in SPLITS
+                  for _, value in finite(some[f"{split}_{metric}"], scale)]
+        if beside and values:
             margin = 0.05 * (max(values) - min(values)) or 0.05
             axis.set_ylim(min(values) - margin, max(values) + margin)
+        if kept:
+            axis.axvline(kept, color="0.5", linestyle=":", label="kept")
         axis.set_ylabel(label)
-    label_epochs(axes[1])
-    axes[0].legend(fontsize="small")
-    axes[0].set_title(textwrap.fill(title, 45), fontsize="small")
+    axes[1].set_xlabel("epoch")
+    axes[1].xaxis.get_major_locator().set_params(integer=True)
+    if axes[0].get_lines():
+        axes[0].legend(fontsize="small")
+    axes[0].set_title(textwrap.fill(title, 42), fontsize="medium")
     save_figure(path, figure)
+
+
+def finite(values, scale):
+    """(epoch, scaled value) of the epochs that have one."""
+    return [(epoch, scale * value) for epoch, value in enumerate(values, 1) if math.isfinite(value)]
 
 
 @plain_style
@@ -78,16 +59,23 @@ def save_lengths_figure(path, title, tables, expected=None):
     """Test accuracy against sequence length.
 
     Args:
-        tables: dict of {sequence length in tokens or "whole": test accuracy in percent} by name; whole reviews
-            are a horizontal line.
+        tables: dict of {sequence length in tokens or "whole": test accuracy in percent, or a list of those of several
+            seeds} by name; a line is their mean, its band a standard deviation to either side, and whole reviews are
+            a horizontal line.
         expected: the same of another source, drawn hollow and dashed.
     """
-    figure, axis = subplots(figsize=(6, 4.4 + 0.1 * len(tables)))
+    figure, axis = subplots(figsize=(5.2, 4 + 0.12 * len(tables)))
     for (name, table), (marker, colour) in zip(tables.items(), looks()):
-        crops = sorted((int(length), accuracy) for length, accuracy in table.items() if length != "whole")
-        axis.plot(*zip(*crops), color=colour, marker=marker, label=name)
-        if "whole" in table:
-            axis.axhline(table["whole"], color=colour, linestyle=":", linewidth=1)
+        found = {length: np.atleast_1d(values) for length, values in table.items()}
+        lengths = sorted((length for length in found if length != "whole"), key=int)
+        means = np.array([found[length].mean() for length in lengths])
+        spread = np.array([found[length].std(ddof=1) if len(found[length]) > 1 else 0 for length in lengths])
+        x = [int(length) for length in lengths]
+        axis.plot(x, means, color=colour, marker=marker, label=name)
+        if spread.any():
+            axis.fill_between(x, means - spread, means + spread, color=colour, alpha=0.25, linewidth=0)
+        if "whole" in found:
+            axis.axhline(found["whole"].mean(), color=colour, linestyle=":", linewidth=1)
     for (name, table), marker in zip((expected or {}).items(), MARKERS):
         axis.plot(*zip(*table.items()), color="0.35", marker=marker, linestyle="--", markerfacecolor="white",
                   label=name)
@@ -95,24 +83,8 @@ def save_lengths_figure(path, title, tables, expected=None):
         axis.plot([], [], "k:", label="whole reviews")
     axis.set_xlabel("sequence length (tokens)")
     axis.set_ylabel("test accuracy (%)")
-    axis.set_title(title)
+    axis.set_title(title, fontsize="medium")
     figure.legend(loc="outside lower center", ncols=2, fontsize="small")
-    save_figure(path, figure)
-
-
-@plain_style
-def save_perplexity_figure(path, runs):
-    """Perplexity by epoch on training and test reviews; runs: dict of curves as in save_curves, by name."""
-    figure, axis = subplots(figsize=(6, 4))
-    for (name, curves), (marker, colour) in zip(runs.items(), looks()):
-        for split, style in ("train", "-"), ("test", "--"):
-            perplexities = [math.exp(min(loss, 700)) for loss in curves[f"{split}_loss"]]
-            draw_curve(axis, perplexities, 1, linestyle=style, color=colour, marker=marker, markersize=4,
-                       label=f"{name}, {split}".lstrip(", "))
-    axis.set_yscale("log")
-    label_epochs(axis)
-    axis.set_ylabel("perplexity")
-    axis.legend(fontsize="small")
     save_figure(path, figure)
 
 
@@ -124,27 +96,13 @@ def looks():
 
 
 @plain_style
-def save_calibration_figure(path, points):
-    """Share of positive reviews against predicted probability; points: of comparisons.calibration."""
-    figure, axis = subplots(figsize=(3.6, 3.2))
-    axis.plot([0, 1], [0, 1], color=BLACK, linestyle=":", linewidth=1, label="calibrated")
-    axis.plot(*zip(*[point[:2] for point in points]), color=BLUE, marker="o", label="model")
-    axis.set_xlabel("predicted probability")
-    axis.set_ylabel("share of positive reviews")
-    axis.set_title("Calibration", fontsize="small")
-    axis.legend(fontsize="small")
-    save_figure(path, figure)
-
-
-@plain_style
-def save_bars_figure(path, title, label, accuracies):
-    """Accuracy in percent of groups of reviews, by the groups' names; label: what the groups are by."""
-    figure, axis = subplots(figsize=(3.6, 3.2))
-    bars = axis.bar(list(accuracies), list(accuracies.values()), color=BLUE)
-    axis.bar_label(bars, fmt="%.0f", fontsize="small")
-    axis.set_ylim(0, 110)
-    axis.set_xlabel(label)
-    axis.set_ylabel("accuracy (%)")
-    axis.set_title(title, fontsize="small")
-    axis.tick_params(axis="x", labelsize="small")
+def save_calibration_figure(path, models):
+    """Share of positive reviews against predicted probability; models: points of comparisons.calibration by name."""
+    figure, axis = subplots(figsize=(4.2, 4.4 + 0.1 * len(models)))
+    axis.plot([0, 1], [0, 1], color="0.5", linestyle=":", label="calibrated")
+    for (name, points), (marker, colour) in zip(models.items(), looks()):
+        axis.plot(*zip(*[point[:2] for point in points]), color=colour, marker=marker, markersize=5, label=name)
+    axis.set_xlabel("predicted probability of positive")
+    axis.set_ylabel("share that is positive")
+    figure.legend(loc="outside lower center", ncols=2, fontsize="small")
     save_figure(path, figure)

@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from common.errors import UserError
 from common.files import replace_file
@@ -21,6 +20,7 @@ from common.parts import PARTS
 from common.processes import processes
 
 CURVES = [f"{split}_{metric}" for split in ("train", "validation", "test") for metric in ("loss", "accuracy")]
+BYTE_ORDER_MARK = "\ufeff"      # tells Excel that a file is UTF-8; without it, it shows Â± for ±
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,11 +29,13 @@ class Run:
 
     folder: where its files are; part: "1a" to "3c".
     options: dict of the options that it was trained with, plain values; machine: dict that describes where.
-    overridden: names of those that are not as the recipe has them; none in older records.
+    overridden: names of those that are not as the recipe has them.
     seconds: of training, stops left out.
     curves: dict of lists, a value an epoch, NaN where an epoch has none.
     table: rows of test_table.csv, dicts of text; none before the part's test script has run.
-    data: of describe_data; empty in older records.
+    data: of describe_data; network: "file", "class" and "source", a checksum of the file.
+    weights: checksum of the trained weights; kept_epoch: the epoch that they are of, None for the last.
+    Records of earlier versions lack overridden, data, network, weights and kept_epoch.
     """
 
     folder: Path
@@ -45,27 +47,46 @@ class Run:
     table: list
     data: dict = dataclasses.field(default_factory=dict)
     overridden: list = dataclasses.field(default_factory=list)
+    network: dict = dataclasses.field(default_factory=dict)
+    weights: str | int | None = None
+    kept_epoch: int | None = None
 
     def accuracy(self):
         """Test accuracy in percent by sequence length in tokens, "whole" for whole reviews."""
         return {row.get("sequence length", "whole"): float(row["test accuracy"])
                 for row in self.table if "test accuracy" in row}
 
+    @property
+    def epochs(self):
+        """The number of epochs trained."""
+        return len(self.curves["train_loss"])
+
+    def kept(self, curve):
+        """The value of a curve in the epoch whose weights were kept."""
+        return self.curves[curve][(self.kept_epoch or self.epochs) - 1]
+
+    def told_epochs(self):
+        """The epochs as text: "20", or "7 of 10" where the seventh was kept."""
+        return f"{self.kept_epoch} of {self.epochs}" if self.kept_epoch else str(self.epochs)
+
     def settings(self):
         """The options that shape what is learned, but the seed."""
         return {name: value for name, value in self.options.items() if name not in SHAPES_NOTHING}
 
     def trial(self):
-        """A key that runs share which differ by nothing but their seed: of the same part, settings and data."""
-        return self.part, str(sorted(self.settings().items())), str(sorted(self.data.items()))
+        """A key that runs share which differ by nothing but their seed: of one part, network, settings and data."""
+        return self.part, *(str(sorted(some.items())) for some in (self.settings(), self.data, self.network))
 
-    def identity(self):
-        """A key that a run shares with its copies: of the same trial, with the same seed and the same numbers."""
-        return self.trial(), self.options.get("seed"), str(sorted(self.curves.items()))
+    def made(self, row):
+        """Whether a row of a table or of predictions is of these weights, as far as both say of which they are."""
+        weights = row.get("weights")
+        return None in (weights, self.weights) or str(weights) == str(self.weights)
 
 
 def describe_machine(device):
     """Names of the processor, the GPU if that computes, and the versions that numbers depend on."""
+    import torch        # as the report does not need it
+
     cpu = platform.processor()
     if Path("/proc/cpuinfo").exists():
         names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
@@ -75,19 +96,20 @@ def describe_machine(device):
             "python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
 
 
-def write_record(path, part, options, overridden, device, seconds, curves, data):
-    """Write record.json; arguments as in Run."""
-    curves = {name: [None if math.isnan(value) else value for value in values] for name, values in curves.items()}
+def write_record(path, part, options, overridden, device, seconds, curves, data, **made):
+    """Write record.json; arguments as in Run, made: network, weights and kept_epoch."""
+    curves = {name: [None if math.isnan(value) else value if math.isfinite(value) else str(value) for value in values]
+              for name, values in curves.items()}       # JSON has neither NaN nor infinity
     with replace_file(path) as file:
         json.dump({"part": part, "options": options, "overridden": overridden, "machine": describe_machine(device),
-                   "seconds": seconds, "data": data, "curves": curves}, file, indent=1, allow_nan=False)
+                   "seconds": seconds, "data": data, **made, "curves": curves}, file, indent=1, allow_nan=False)
 
 
 def read_run(path):
     """The Run of a record.json.
 
-    A table that cannot be read, such as one that a spreadsheet saved with dates in it, costs a line on standard
-    error and counts as none.
+    A table that cannot be read, such as one that a spreadsheet saved with dates in it, or that is of other weights,
+    costs a line on standard error and counts as none.
 
     Raises:
         UserError: the file is not one that write_record wrote.
@@ -97,14 +119,15 @@ def read_run(path):
         curves = {name: [math.nan if value is None else float(value) for value in values]
                   for name, values in record.pop("curves").items()}
         curves = {name: curves.get(name, [math.nan] * len(curves["train_loss"])) for name in CURVES} | curves
-        run = Run(folder=path.parent, curves=curves, table=[], **record | {
-            name: {key: printable(value) for key, value in some.items()}
-            for name, some in {"options": record["options"], "machine": record["machine"],
-                               "data": record.get("data", {})}.items()})
+        plain = {name: {key: printable(value) for key, value in record[name].items()}
+                 for name in ("options", "machine", "data", "network") if name in record}
+        run = Run(folder=path.parent, curves=curves, table=[], **record | plain)
         epochs, *others = {len(values) for values in curves.values()}
-        numbers = {"test_reviews": None, "reviews": None} | run.data if run.data else {}
-        if run.part not in PARTS or not epochs or others or not run.seconds >= 0 or any(
-                not isinstance(value, int) for name, value in numbers.items() if name != "name"):
+        if run.kept_epoch == epochs:
+            run = dataclasses.replace(run, kept_epoch=None)
+        if run.part not in PARTS or not epochs or others or not run.seconds >= 0 or (
+                run.kept_epoch not in (None, *range(1, epochs))) or run.data and not all(
+                isinstance(run.data.get(name), int) for name in ("test_reviews", "reviews")):
             raise ValueError
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; train the part first") from None
@@ -113,17 +136,20 @@ def read_run(path):
                         "--restart") from error
     table = path.with_name("test_table.csv")
     try:
-        return dataclasses.replace(run, table=read_table(table)) if table.exists() else run
+        rows = read_table(table) if table.exists() else []
+        if not all(map(run.made, rows)):
+            raise UserError(f"{table}: of other weights than {path.name}; run the part's test script again")
+        return dataclasses.replace(run, table=rows)
     except UserError as error:
         print(f"{error}; its run counts as not tested", file=sys.stderr)
         return run
 
 
 def read_runs(folders):
-    """All runs in the folders, however deep, each once, those of the shortest path first.
+    """All runs in the folders, however deep, those of the shortest path first, and each seed of a trial once.
 
-    Linked folders count as any other. A record that is not one of ours, and the copy of a run, are named on standard
-    error and left out.
+    Linked folders count as any other. A record that is not one of ours, and a second run with the settings and seed
+    of another, are named on standard error and left out.
     """
     paths = {path.resolve(): path for folder in folders for path in find_files(folder, "record.json")}.values()
     runs = {}
@@ -133,11 +159,12 @@ def read_runs(folders):
         except UserError as error:
             print(f"{error}; left out", file=sys.stderr)
             continue
-        before = runs.setdefault(run.identity(), run)
+        key = run.trial(), run.options.get("seed")
+        before = runs.setdefault(key, run)
         if before is not run:
-            print(f"{run.folder}: the same run as {before.folder}; counted once", file=sys.stderr)
+            print(f"{run.folder}: the settings and the seed of {before.folder}; counted once", file=sys.stderr)
             if run.table and not before.table:
-                runs[run.identity()] = run
+                runs[key] = run
     return list(runs.values())
 
 
@@ -146,27 +173,35 @@ def find_files(folder, name):
     def refuse(error):
         print(f"{error.filename}: cannot be read ({error.strerror}); left out", file=sys.stderr)
 
-    seen = {Path(folder).resolve()}
+    seen = set()
     for path, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
-        inside = {Path(path, some).resolve(): some for some in sorted(folders)}
-        folders[:] = [some for place, some in inside.items() if place not in seen]      # links may go in circles
-        seen.update(inside)
+        if os.path.realpath(path) in seen:              # links may go in circles
+            folders.clear()
+            continue
+        seen.add(os.path.realpath(path))
+        folders.sort()
         if name in files:
             yield Path(path, name)
 
 
 def printable(value):
-    """Text that any file can hold: a name that is not UTF-8 gets a ? for each odd byte; other plain values stay."""
-    if isinstance(value, (dict, list)):
+    """A plain value that any file can hold: of a list its values as text, and a ? for each byte that is not UTF-8."""
+    if isinstance(value, dict):
         raise TypeError
+    value = " ".join(map(str, value)) if isinstance(value, list) else value
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
-def save_table(path, rows):
-    """Write rows, a list of dicts with the same keys, as a CSV file; of several processes, the first alone writes."""
+def save_table(path, rows, mark=""):
+    """Write rows, a list of dicts with the same keys, as a CSV file; of several processes, the first alone writes.
+
+    Args:
+        mark: BYTE_ORDER_MARK for a sheet that is made for a spreadsheet.
+    """
     if processes.rank > 0:
         return
     with replace_file(path) as file:
+        file.write(mark)
         writer = csv.DictWriter(file, rows[0], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

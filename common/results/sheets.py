@@ -5,12 +5,14 @@ import re
 
 from common.parts import PARTS
 from common.results.records import printable
-from common.results.trials import differences, main_settings, mean, read_curves, result, shown_length, title
+from common.results.trials import mean, read_curves, shown_length
 
-NUMBER = re.compile(r"(< )?[\d.,]+( ± [\d.]+)?|not tested|")
+NUMBER = re.compile(r"(< |[+−])?[\d.,]+( ± [\d.]+)?|inf|not tested|")
 # What the course's sheet wants to know, as far as a trial has it.
 HYPERPARAMETERS = ["hidden_units", "hidden_layers", "lstm_layers", "dropout", "pooling", "sequence_length",
                    "batch_size", "optimizer", "learning_rate", "schedule", "vocab_size", "fine_tune"]
+# Named where they are not 0.
+STOPPING = ["validation", "patience"]
 
 
 def aligned(rows):
@@ -28,6 +30,8 @@ def markdown_table(rows):
 
 def text_table(rows):
     """Rows, a list of dicts of text, as a Markdown table that shows them as they are, with numbers on the right."""
+    if not rows:
+        return ""
     head, _, *lines = markdown_table([{escaped(name): escaped(cell) for name, cell in row.items()} for row in rows]
                                      ).split("\n")
     sides = ["---:" if all(NUMBER.fullmatch(row[name]) for row in rows) else "---" for name in rows[0]]
@@ -44,15 +48,16 @@ def without_empty_columns(rows):
 
 
 def results_rows(runs):
-    """Rows of results.csv, one a run: where, its options, seconds, last figures of its curves, and its test table."""
+    """Rows of results.csv, one a run: its folder, options and data, its figures in the kept epoch, its test table."""
     rows = []
     for run in runs:
         row = {"part": run.part, "folder": printable(str(run.folder)), "seconds": f"{run.seconds:.1f}",
-               "epochs trained": len(run.curves["train_loss"])}
-        row |= {f"last {name.replace('_', ' ')}": values[-1] for name, values in run.curves.items()}
+               "epochs trained": run.epochs, "kept epoch": run.kept_epoch or run.epochs}
+        row |= {f"last {name.replace('_', ' ')}": run.kept(name) for name in run.curves}
         row |= {f"test accuracy at {length}": accuracy for length, accuracy in run.accuracy().items()}
         row |= run.options | run.machine
-        rows.append(row | {f"data {name}": value for name, value in run.data.items()})
+        rows.append(row | {f"data {name}": value for name, value in run.data.items()}
+                    | {f"network {name}": value for name, value in run.network.items()})
     names = dict.fromkeys(name for row in rows for name in row)
     return [{name: row.get(name, "") for name in names} for row in rows]
 
@@ -65,42 +70,31 @@ def hand_in_rows(trials):
     """
     rows = []
     for part, some in trials.items():
+        given = next((trial for trial in some if trial.title == "assignment"), None)
         for trial in some:
-            options, curves = trial[0].options, trial[0].curves
-            length = shown_length(part, [trial])
-            kind = f"custom trial: {title(trial)}"
-            if title(trial) == "assignment":
-                kind = "given model" if trial is some[0] and not trial[0].overridden else "custom trial"
-            comments = [read_curves(part, curves)]
+            options, length = trial.first.options, shown_length(part, [trial])
+            kind = "given model" if trial is given else "custom trial" + (
+                f": {trial.title}" if trial.title != "assignment" else "")
+            comments = [read_curves(trial.first)]
             if part == "3a":
-                if perplexity := result(trial, length):
+                if perplexity := trial.result(length):
                     comments.insert(0, f"test perplexity {perplexity}")
             elif part[0] in "23":
                 comments.append("tested on " + ("whole reviews" if length == "whole" else f"crops of {length} tokens"))
-            if len(trial) > 1:
-                comments.append(f"mean and standard deviation of {len(trial)} seeds")
-            others = differences(trial, some)
+            if trial.spread():
+                comments.append(f"mean and standard deviation of {trial.spread()}")
+            names = [name for name in HYPERPARAMETERS + [name for name in STOPPING if options.get(name)]
+                     if name in options]
+            differences = trial.differences(some)
             rows.append({
                 "Description": f"{part} {PARTS[part].title}, {kind}",
                 "Hyperparameters": ", ".join(dict.fromkeys([
-                    *(f"{name.replace('_', ' ')} {options[name]}" for name in HYPERPARAMETERS if name in options),
-                    *(others.split(", ") if others else [])])),
-                "Epochs": str(len(curves["train_loss"])),
-                "Training loss": mean([run.curves["train_loss"][-1] for run in trial], 4),
-                "Training accuracy": mean([100 * run.curves["train_accuracy"][-1] for run in trial]),
-                "Test accuracy": test_accuracy(part, trial, length), "Comments": "; ".join(comments)})
+                    *(f"{name.replace('_', ' ')} {options[name]}" for name in names),
+                    *(differences.split(", ") if differences else [])])),
+                "Epochs": ", ".join(dict.fromkeys(run.told_epochs() for run in trial.runs)),
+                "Training loss": mean(trial.values("train_loss"), 4),
+                "Training accuracy": mean([100 * value for value in trial.values("train_accuracy")]),
+                # Of a language model, how many next words it predicts.
+                "Test accuracy": trial.tested("next-word accuracy") if part == "3a" else trial.result(length),
+                "Comments": "; ".join(comments)})
     return rows
-
-
-def test_accuracy(part, trial, length):
-    """Test accuracy of a trial in percent; of a language model, how many next words it guesses."""
-    if part != "3a":
-        return result(trial, length)
-    found = [float(run.table[0]["next-word accuracy"]) for run in trial if run.table and
-             "next-word accuracy" in run.table[0]]
-    return mean(found) if found else ""
-
-
-def settings(trial, trials):
-    """What tells a trial from the part's others, or of a lone one how large it is."""
-    return differences(trial, trials) if len(trials) > 1 else main_settings(trial)

@@ -1,5 +1,7 @@
 """Runs as training and test scripts leave them."""
 
+import json
+
 import torch
 
 from common.results.records import save_table, write_record
@@ -15,22 +17,43 @@ TABLES = {
 }
 
 
-def curves(train, test, accuracy=0.9):
+def curves(train, test, accuracy=0.9, test_accuracy=0.8):
     return {"train_loss": train, "train_accuracy": [accuracy] * len(train), "validation_loss": [NAN] * len(train),
-            "validation_accuracy": [NAN] * len(train), "test_loss": test, "test_accuracy": [0.8] * len(train)}
+            "validation_accuracy": [NAN] * len(train), "test_loss": test, "test_accuracy": [test_accuracy] * len(train)}
 
 
-def leave_run(folder, part, table=None, data=IMDB, logits=None, overridden=(), **options):
-    """Write a run's record and test table, and predictions.csv of as many reviews as there are logits."""
+NETWORK = {"file": "1a/BOW_model.py", "class": "BOW_model", "source": 9}
+
+
+def leave_run(folder, part, table=None, data=IMDB, logits=None, overridden=(), losses=None, made=None, **options):
+    """Write a run's record and test table, and predictions.csv of as many reviews as there are logits.
+
+    Args:
+        losses: curves of training and test loss; made: network, weights and kept_epoch of the record.
+    """
     folder.mkdir(parents=True)
     options = {"recipe": "assignment", "hidden_units": 500, "precision": "float32", "seed": 0} | options
     write_record(folder / "record.json", part, options, list(overridden), torch.device("cpu"), 60,
-                 curves([0.5, 0.4], [0.5, 0.45]), data)
+                 curves(*losses or ([0.5, 0.4], [0.5, 0.45])), data, **made or {})
     save_table(folder / "test_table.csv", table or TABLES[part])
     if logits:
         save_table(folder / "predictions.csv", [
             {"file name": f"{k}.txt", "film": "", "label": ("neg", "pos")[k % 2], "rating": ("2", "9")[k % 2],
              "tokens": 10 + k, "logit": logit} for k, logit in enumerate(logits)])
+
+
+def explained(name, label, logit, words, contributions):
+    """A review as test scripts explain it."""
+    return {"name": name, "label": label, "rating": "9", "film": "", "logit": logit,
+            "prediction": "positive" if logit >= 0 else "negative", "words": words.split(),
+            "known": [True] * len(contributions), "contributions": contributions}
+
+
+def leave_explanations(folder, reviews, mistakes=(), telling_words=(), **more):
+    """Write explanations.json of a run."""
+    (folder / "explanations.json").write_text(json.dumps({
+        "part": folder.name, "weights": None, "how": "what the word adds", "reviews": reviews,
+        "mistakes": list(mistakes), "telling_words": list(telling_words), "sampled_reviews": 40} | more))
 
 
 def leave_results(folder):

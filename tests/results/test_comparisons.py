@@ -1,5 +1,6 @@
 """What predictions tell beyond an accuracy, against values worked out by hand or by a textbook's rule."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -7,10 +8,18 @@ import pytest
 
 from common.errors import UserError
 from common.results.comparisons import (Predictions, accuracy_by_length, accuracy_by_rating, calibration,
-                                        calibration_error, confusion, corrected, mcnemar, read_predictions)
-from common.results.records import save_table
+                                        calibration_error, confusion, corrected, mcnemar, precision_and_recall,
+                                        read_predictions)
+from common.results.records import read_run, save_table
+from leave_runs import leave_run
 
 HEAD = ["file name", "film", "label", "rating", "tokens", "logit"]
+
+
+@pytest.fixture
+def run(tmp_path):
+    leave_run(tmp_path / "1a", "1a")
+    return read_run(tmp_path / "1a" / "record.json")
 
 
 def predictions(logits, positive=None, tokens=None, ratings=None, name=""):
@@ -59,8 +68,17 @@ def test_several_tests_are_corrected_together():
 
 def test_the_confusion_matrix_counts_labels_and_predictions():
     found = confusion(predictions([1, 1, -1, 2, -3, -1], [1, 1, 1, 0, 0, 0]))
-    assert found == {("positive", "positive"): 2, ("positive", "negative"): 1, ("negative", "positive"): 1,
-                     ("negative", "negative"): 2}
+    assert found == {(True, True): 2, (True, False): 1, (False, True): 1, (False, False): 2}
+
+
+def test_precision_and_recall_are_of_the_positive_label():
+    counts = {(True, True): 6, (True, False): 2, (False, True): 4, (False, False): 8}
+    assert precision_and_recall(counts) == (60, 75, pytest.approx(100 * 2 * 0.6 * 0.75 / 1.35))
+
+
+def test_a_model_that_calls_nothing_positive_has_no_precision():
+    precision, recall, f1 = precision_and_recall(confusion(predictions([-1, -1], [1, 0])))
+    assert math.isnan(precision) and (recall, f1) == (0, 0)
 
 
 def test_calibration_compares_probabilities_with_what_came_true():
@@ -77,31 +95,51 @@ def test_certain_predictions_lie_in_the_outer_bins():
 
 def test_accuracy_by_rating_leaves_unknown_ratings_out():
     found = accuracy_by_rating(predictions([1, -1, 1, -1], ratings=["10", "10", "7", ""]))
-    assert list(found.items()) == [("7", 100), ("10", 50)]
+    assert list(found.items()) == [("rating 7", 100), ("rating 10", 50)]
 
 
 def test_accuracy_by_length_has_groups_of_as_many_reviews():
-    found = accuracy_by_length(predictions([1, -1, 1, 1], tokens=[5, 30, 20, 8]), groups=2)
-    assert found == {"5-8": 100, "20-30": 50}
+    found = accuracy_by_length(predictions([1, -1, 1, 1], tokens=[5, 30, 20, 8]), ("short", "long"))
+    assert found == {"short": 100, "long": 50}
 
 
-def test_groups_of_one_and_the_same_length_are_one():
-    found = accuracy_by_length(predictions([-1, 1, -1, 1, 1], tokens=[10, 10, 10, 10, 20]))
-    assert found == {"10-10": 50, "20-20": 100}
+def test_few_reviews_have_fewer_groups():
+    assert accuracy_by_length(predictions([1, -1])) == {"shortest fifth": 100, "2nd": 0}
 
 
-def test_predictions_are_read_as_they_were_written(tmp_path):
-    rows = ["a.txt", "tt1", "pos", "9", 12, "0.5"], ["b;,.txt", "", "neg", "", 3, "1e-05"]
-    save_table(tmp_path / "predictions.csv", [dict(zip(HEAD, row)) for row in rows])
-    found = read_predictions(tmp_path / "predictions.csv")
+ROWS = [["a.txt", "tt1", "pos", "9", "12", "0.5"], ["b;,.txt", "", "neg", "", "3", "1e-05"]]
+
+
+def write(run, rows, head=HEAD):
+    save_table(run.folder / "predictions.csv", [dict(zip(head, row)) for row in rows])
+
+
+def test_predictions_are_read_as_they_were_written(run):
+    write(run, ROWS)
+    found = read_predictions(run)
     assert found.reviews == [("a.txt", "pos", "9", "tt1"), ("b;,.txt", "neg", "", "")]
     assert found.tokens.tolist() == [12, 3] and found.logits.tolist() == [0.5, 1e-5]
     assert found.correct.tolist() == [True, False]
 
 
-def test_a_spreadsheets_decimal_commas_are_read(tmp_path):
-    (tmp_path / "p.csv").write_text(";".join(HEAD) + "\na,b.txt;tt1;pos;9;12;-0,5\n", encoding="utf-8-sig")
-    found = read_predictions(tmp_path / "p.csv")
+def test_predictions_that_a_spreadsheet_has_sorted_are_of_the_same_reviews(run):
+    write(run, ROWS)
+    before = read_predictions(run)
+    write(run, ROWS[::-1])
+    assert read_predictions(run).reviews == before.reviews
+    assert read_predictions(run).logits.tolist() == before.logits.tolist()
+
+
+def test_predictions_of_other_weights_are_named_and_left_out(run, capsys):
+    write(run, [[*row, "crc-1"] for row in ROWS], [*HEAD, "weights"])
+    assert read_predictions(dataclasses.replace(run, weights="crc-1")) and read_predictions(run)
+    assert read_predictions(dataclasses.replace(run, weights="crc-2")) is None
+    assert "predictions.csv: of other weights than record.json; left out" in capsys.readouterr().err
+
+
+def test_a_spreadsheets_decimal_commas_are_read(run):
+    (run.folder / "predictions.csv").write_text(";".join(HEAD) + "\na,b.txt;tt1;pos;9;12;-0,5\n", encoding="utf-8-sig")
+    found = read_predictions(run)
     assert found.logits.tolist() == [-0.5] and found.reviews[0][0] == "a,b.txt"
 
 
@@ -111,11 +149,12 @@ def test_a_spreadsheets_decimal_commas_are_read(tmp_path):
     name.encode() for name in HEAD) + b'\n"a,f,pos,9,3,0.5\n' + b"b,f,pos,9,3,0.5\n" * 10_000,
     b"logit,label,file name,film,rating,tokens\n0.5,pos,a,f,9\n"], ids=[
     "empty", "no text", "other columns", "another label", "nan", "an open quote", "a short line"])
-def test_broken_predictions_are_named_and_left_out(content, tmp_path, capsys):
-    (tmp_path / "p.csv").write_bytes(content)
-    assert read_predictions(tmp_path / "p.csv") is None
-    assert capsys.readouterr().err.startswith(f"{tmp_path}/p.csv: not the predictions of a test; left out")
+def test_broken_predictions_are_named_and_left_out(content, run, capsys):
+    (run.folder / "predictions.csv").write_bytes(content)
+    assert read_predictions(run) is None
+    assert capsys.readouterr().err.startswith(
+        f"{run.folder}/predictions.csv: not the predictions of a test; left out")
 
 
-def test_a_run_without_predictions_has_none(tmp_path, capsys):
-    assert read_predictions(tmp_path / "p.csv") is None and capsys.readouterr().err == ""
+def test_a_run_without_predictions_has_none(run, capsys):
+    assert read_predictions(run) is None and capsys.readouterr().err == ""

@@ -7,7 +7,8 @@ import shutil
 import pytest
 import torch
 
-from common.results.records import find_files, printable, read_runs, read_table, save_table, write_record
+from common.results.records import (BYTE_ORDER_MARK, find_files, printable, read_csv, read_runs, read_table, save_table,
+                                    write_record)
 
 NAN = float("nan")
 ROWS = [{"sequence length": length, "test accuracy": accuracy, "test loss": "0.5000"}
@@ -17,10 +18,10 @@ ROWS = [{"sequence length": length, "test accuracy": accuracy, "test loss": "0.5
 DATA = {"name": "sample", "test_reviews": 600, "reviews": 1, "token_ids": 2}
 
 
-def leave_run(folder, part="2a", data=DATA, loss=0.6, **options):
+def leave_run(folder, part="2a", data=DATA, loss=0.6, made=None, **options):
     folder.mkdir(parents=True)
     write_record(folder / "record.json", part, {"seed": 0, "epochs": 2} | options, ["epochs"], torch.device("cpu"),
-                 12.5, {"train_loss": [0.7, loss], "test_loss": [NAN, 0.65]}, data)
+                 12.5, {"train_loss": [0.7, loss], "test_loss": [NAN, 0.65]}, data, **made or {})
 
 
 def test_a_run_is_read_as_it_was_written(tmp_path):
@@ -40,6 +41,37 @@ def test_a_record_is_plain_json(tmp_path):
     not_json = []                                                       # NaN and Infinity, which Python would write
     json.loads((tmp_path / "2a" / "record.json").read_text(), parse_constant=not_json.append)
     assert not_json == []
+
+
+def test_an_infinite_loss_is_read_as_it_was_written(tmp_path):
+    leave_run(tmp_path / "2a", loss=float("inf"))
+    [run] = read_runs([tmp_path])
+    assert run.curves["train_loss"] == [0.7, float("inf")]
+
+
+def test_a_run_knows_its_network_its_weights_and_the_epoch_that_was_kept(tmp_path):
+    network = {"file": "2a/RNN_model.py", "class": "RNN_model", "source": 7}
+    leave_run(tmp_path / "2a", made={"network": network, "weights": "crc-1", "kept_epoch": 1})
+    [run] = read_runs([tmp_path])
+    assert (run.network, run.weights, run.kept_epoch) == (network, "crc-1", 1)
+    assert run.kept("train_loss") == 0.7 and run.told_epochs() == "1 of 2"
+
+
+def test_without_early_stopping_the_last_epoch_was_kept(tmp_path):
+    for name, made in ("a", {}), ("b", {"kept_epoch": 2}):
+        leave_run(tmp_path / name, made=made, seed=name)
+    assert [(run.kept("train_loss"), run.told_epochs()) for run in read_runs([tmp_path])] == [(0.6, "2")] * 2
+
+
+def test_a_table_of_other_weights_is_named_and_not_reported(tmp_path, capsys):
+    leave_run(tmp_path / "2a", made={"weights": "crc-1"})
+    table = tmp_path / "2a" / "test_table.csv"
+    save_table(table, [row | {"weights": "crc-1"} for row in ROWS])
+    assert read_runs([tmp_path])[0].accuracy() == {"50": 76.0, "whole": 81.0} and capsys.readouterr().err == ""
+    save_table(table, [row | {"weights": "crc-0"} for row in ROWS])
+    assert read_runs([tmp_path])[0].accuracy() == {}
+    assert capsys.readouterr().err == (f"{table}: of other weights than record.json; run the part's test script again; "
+                                       "its run counts as not tested\n")
 
 
 def test_a_run_that_was_not_tested_has_no_accuracy(tmp_path):
@@ -76,13 +108,28 @@ def test_runs_on_other_reviews_word_vectors_or_language_models_are_other_trials(
     assert len(set(found)) == 4 and found[-1] == found[0]
 
 
+def test_runs_of_other_networks_are_other_trials(tmp_path):
+    for seed, source in enumerate([7, 8]):
+        leave_run(tmp_path / str(seed), made={"network": {"file": "2a/RNN_model.py", "source": source}}, seed=seed)
+    first, second = read_runs([tmp_path])
+    assert first.trial() != second.trial()
+
+
+def test_a_seed_counts_once_in_a_trial_though_other_machines_give_other_numbers(tmp_path, capsys):
+    leave_run(tmp_path / "a", loss=0.6)
+    leave_run(tmp_path / "b", loss=0.5)
+    assert [run.folder.name for run in read_runs([tmp_path])] == ["a"]
+    assert capsys.readouterr().err == f"{tmp_path}/b: the settings and the seed of {tmp_path}/a; counted once\n"
+
+
 def test_a_copied_run_counts_once_and_is_named(tmp_path, capsys):
     leave_run(tmp_path / "a")
     shutil.copytree(tmp_path / "a", tmp_path / "copy of a")
     save_table(tmp_path / "copy of a" / "test_table.csv", ROWS)
-    leave_run(tmp_path / "b", loss=0.5)
+    leave_run(tmp_path / "b", seed=1)
     assert [run.folder.name for run in read_runs([tmp_path])] == ["copy of a", "b"]       # the one with a table
-    assert capsys.readouterr().err == f"{tmp_path}/copy of a: the same run as {tmp_path}/a; counted once\n"
+    assert capsys.readouterr().err == (
+        f"{tmp_path}/copy of a: the settings and the seed of {tmp_path}/a; counted once\n")
 
 
 def test_a_linked_run_is_found_even_where_links_go_in_circles(tmp_path):
@@ -126,7 +173,8 @@ def test_a_foreign_record_is_named_and_left_out(text, tmp_path, capsys):
 @pytest.mark.parametrize("change", [
     {"part": "4x"}, {"part": ["2a"]}, {"options": 3}, {"seconds": "long"}, {"more": 1},
     {"curves": {"train_loss": []}}, {"curves": {"train_loss": [1], "test_loss": [1, 2]}},
-    {"curves": {"train_loss": ["low"]}}, {"machine": None}, {"options": {"seed": [1]}}, {"data": {"name": "imdb"}},
+    {"curves": {"train_loss": ["low"]}}, {"machine": None}, {"options": {"seed": {}}}, {"data": {"name": "imdb"}},
+    {"kept_epoch": 3}, {"network": "RNN_model"},
     {"data": {"name": "imdb", "test_reviews": 2, "reviews": "5e6f"}}])
 def test_a_record_of_another_make_is_left_out(change, tmp_path, capsys):
     leave_run(tmp_path / "a")
@@ -153,6 +201,22 @@ def test_a_record_from_before_records_told_their_data_and_what_their_recipe_lack
     del record["data"], record["overridden"]
     path.write_text(json.dumps(record))
     assert [(run.data, run.overridden) for run in read_runs([tmp_path])] == [({}, [])]
+
+
+def test_an_option_with_several_values_is_read_as_text(tmp_path):
+    leave_run(tmp_path / "a", dropout=[0.5, 0.3])
+    assert read_runs([tmp_path])[0].options["dropout"] == "0.5 0.3"
+
+
+def test_an_infinite_perplexity_is_a_figure(tmp_path):
+    save_table(tmp_path / "table.csv", [{"perplexity": "inf", "next-word accuracy": "1.00"}])
+    assert read_table(tmp_path / "table.csv")[0]["perplexity"] == "inf"
+
+
+def test_a_sheet_for_excel_says_that_it_is_utf8(tmp_path):
+    save_table(tmp_path / "sheet.csv", [{"accuracy": "87.17 ± 0.07"}], mark=BYTE_ORDER_MARK)
+    assert (tmp_path / "sheet.csv").read_bytes() == b"\xef\xbb\xbfaccuracy\n" + "87.17 ± 0.07\n".encode()
+    assert read_csv(tmp_path / "sheet.csv") == [{"accuracy": "87.17 ± 0.07"}]
 
 
 def test_a_table_is_read_as_it_was_written(tmp_path):

@@ -1,0 +1,52 @@
+"""Model cards: what whoever is handed a trained model should know of it, as model_card.md beside it."""
+
+import string
+import sys
+from pathlib import Path
+
+from common.errors import UserError
+from common.files import replace_file
+from common.parts import PARTS
+from common.results.comparisons import calibration, calibration_error, confusion, precision_and_recall
+from common.results.sheets import escaped, text_table
+from common.results.trials import corpora, mean
+
+TEMPLATE = string.Template(Path(__file__).with_suffix(".md").read_text(encoding="utf-8"))
+
+
+def write_model_card(trial, predictions):
+    """Write the card of a Trial beside the model of its first run; a folder that cannot be written costs a line.
+
+    Args:
+        predictions: of that run, or None.
+    """
+    try:
+        with replace_file(trial.first.folder / "model_card.md") as file:
+            file.write(model_card(trial, predictions))
+    except UserError as error:
+        print(f"{error}; no model card", file=sys.stderr)
+
+
+def model_card(trial, predictions):
+    """The card's text; arguments as in write_model_card."""
+    run, part, errors = trial.first, PARTS[trial.part], ""
+    results = [{"tested on": "whole texts" if length == "whole" else f"crops of {length} tokens",
+                "accuracy (%)": mean(values)} for length, values in trial.accuracies().items()]
+    if trial.tested("perplexity"):
+        results = [{"tested on": "the next word", "perplexity": trial.tested("perplexity", 1),
+                    "accuracy (%)": trial.tested("next-word accuracy")}]
+    if predictions:
+        precision, recall, f1 = precision_and_recall(confusion(predictions))
+        errors = (f"On whole texts precision is {precision:.1f} %, recall {recall:.1f} % and F1 {f1:.1f} % for the "
+                  f"positive label; predicted probabilities are "
+                  f"{100 * calibration_error(calibration(predictions)):.1f} points off on average.")
+    return TEMPLATE.substitute(
+        part=trial.part, title=part.title, model=part.model, settings=escaped(trial.title), errors=errors,
+        epochs=run.told_epochs(), seed=run.options.get("seed"), data=" and ".join(corpora(trial.runs).values()),
+        weights=f", checksum of its weights {run.weights}" if run.weights else "",
+        results=text_table(results) or "Not tested.",
+        spread=f"± is the standard deviation over {trial.spread()}." if trial.spread() else "One run.",
+        command=(f'python {part.test} --output FOLDER --data DATA --review "Your text."' if part.test else
+                 f"python 3b/generate_review.py --language-model FOLDER/{part.model} --data DATA"),
+        options=text_table([{"option": name.replace("_", " "), "value": str(value)}
+                            for name, value in run.options.items()]))
