@@ -1,4 +1,4 @@
-"""Each part beside the assignment's loops, timed in one run.
+"""Each part beside the assignment's loops and the machine's own limits, timed in one run.
 
     python benchmarks/bench.py
     python benchmarks/bench.py --device cuda --parts 2a 3a --repeats 30
@@ -10,12 +10,15 @@ step. Ours is what the part's script does in a step. Medians are compared, on re
 long as the real ones, at the assignment's sizes; the loops come first, with the allocator as it is. In 3c the
 last LSTM layer alone learns, in the loops too.
 
-The bare layers of a step are its LSTM layers in one call (and the decoder), forward and backward. Shares
-are of the device's peak, a large matrix multiplication and a large copy timed in the same run.
+A row's limit is the time that what it must do would take at the rates of a large matrix product and a large
+copy, timed in the same process: its own matrix products, as torch counts them, and the bytes of the weights, which
+an evaluation reads once and a training step with Adam seven times, or of the file that is read. The limit of a
+script's start is Python's own.
 """
 
 import ctypes
 import dataclasses
+import functools
 import importlib
 import json
 import math
@@ -33,7 +36,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 import numpy as np
 import torch
 from loops import Loop
-from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 import common.options
 from common.arguments import Parser, positive_int
@@ -42,13 +45,14 @@ from common.data.token_files import cache_path, read_token_ids, write_array, wri
 from common.devices import autocast, choose_device, choose_precision, keep_freed_memory
 from common.errors import run_script
 from common.files import replace_file
-from common.layers.word_vectors import WordVectors
 from common.parts import PARTS
 from common.results.records import describe_machine
 from common.training.evaluation import evaluate
 
 WORDS = 20_000
 TRAINED = [part for part, some in PARTS.items() if some.model]
+SCRIPTS = ["preprocess_data.py", *(script for part in PARTS.values() for script in (part.train, part.test) if script)]
+OTHERS = ["reading", "start"]
 LENGTH_OF_GENERATED = 150
 
 
@@ -58,13 +62,11 @@ class Comparison:
 
     part: str
     what: str
-    loop_s: float
+    loop_s: float | None
     ours_s: float
-    tokens: int
+    limit_s: float
     loop_bytes: int | None = None
     ours_bytes: int | None = None
-    flops: float = 0
-    floor_s: float = 0
 
 
 # Inputs
@@ -108,15 +110,15 @@ def build_training(part, argv):
 # Measuring
 
 
-def medians(functions, repeats, device):
+def medians(functions, repeats, device, at_least_s=3):
     """Call the functions in turn -> median seconds of each, and peak bytes in a first call, to warm up.
 
-    Short calls are repeated for three seconds or more: the medians of a few are noise.
+    Short calls are repeated for at_least_s: the medians of a few are noise.
     """
     seconds = [[] for _ in functions]
     peaks = [0 for _ in functions]
     started = None
-    while started is None or len(seconds[0]) < repeats or time.perf_counter() < started + 3:
+    while started is None or len(seconds[0]) < repeats or time.perf_counter() < started + at_least_s:
         for k, function in enumerate(functions):
             before = None if started else start_peak(device)
             wait(device)
@@ -153,72 +155,42 @@ def peak(device):
     return int(status.split("VmHWM:")[1].split()[0]) * 1024
 
 
-def dtype_of(options):
-    """What bare modules compute in; autocast would cast their operands at each call, and cuDNN's LSTM to float16."""
-    return torch.bfloat16 if options.precision == "bfloat16" else torch.float32
-
-
-def device_peaks(options):
-    """Floating-point operations and bytes a second of a large matrix multiplication and a large copy."""
-    size = 8192 if options.device.type == "cuda" else 2048
-    a, b = torch.randn(2, size, size, dtype=dtype_of(options), device=options.device)
-    source = torch.empty(1 << 28, dtype=torch.uint8, device=options.device)
+def measured_rates(device, precision):
+    """Floating-point operations and bytes a second of a large matrix product and a large copy."""
+    size = 8192 if device.type == "cuda" else 2048
+    a, b = torch.randn(2, size, size, device=device).to(torch.bfloat16 if precision == "bfloat16" else torch.float32)
+    source = torch.empty(1 << 28, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
-    with torch.inference_mode():
-        (product_s, copy_s), _ = medians([lambda: a @ b, lambda: target.copy_(source)], 10, options.device)
-    return {"flops": 2 * size ** 3 / product_s, "bytes": 2 * source.numel() / copy_s}
+    (product_s, copy_s), _ = medians([lambda: a @ b, lambda: target.copy_(source)], 10, device, at_least_s=0)
+    return 2 * size ** 3 / product_s, 2 * source.numel() / copy_s
 
 
-def lstm_flops(batch, time_steps, in_size, hidden, layers):
-    """Of one forward pass: a product with the input and one with the hidden state at each timestep."""
-    return 2 * batch * time_steps * 4 * hidden * (in_size + hidden + (layers - 1) * 2 * hidden)
+def lstm_flops(x, weight_ih, weight_hh, *_, **__):
+    """Of shapes: a product with the input and one with the hidden state at each timestep."""
+    return 2 * math.prod(x[:-1]) * (math.prod(weight_ih) + math.prod(weight_hh))
 
 
-def frozen_layers(training):
-    """How many LSTM layers, from the first on, do not learn."""
-    return sum(not training.model.get_parameter(f"lstm{k}.lstm.weight_hh").requires_grad
-               for k in range(1, training.arguments["lstm_layers"] + 1))
+def cudnn_flops(x, weights, *_, **__):
+    return lstm_flops(x, *weights[:2])
 
 
-def floor(part, training, batch, time_steps):
-    """The layers of a part as bare modules: one forward and backward pass, as a function."""
-    options, arguments = training.options, training.arguments
-    hidden, layers, frozen = arguments["no_of_hidden_units"], arguments["lstm_layers"], frozen_layers(training)
-    kind = dict(dtype=dtype_of(options), device=options.device)
-    in_size = arguments.get("in_size", hidden)
-    lower = BareLSTM(in_size, hidden, frozen, **kind) if frozen else None
-    lstm = BareLSTM(hidden if frozen else in_size, hidden, layers - frozen, **kind)
-    decoder = nn.Linear(hidden, arguments["vocab_size"], **kind) if part == "3a" else nn.Identity()
-    x = torch.randn(batch, time_steps, in_size, requires_grad=not frozen, **kind)
-
-    def passes():
-        h = x
-        if lower:
-            with torch.no_grad():
-                h = lower(x)
-        decoder(lstm(h)).sum().backward()
-    return passes
+def add_product_flops(_, a, b, **__):
+    return 2 * math.prod(a) * b[-1]
 
 
-class BareLSTM(nn.Module):
-    """LSTM layers in one call, (batch, time, in_size) -> (batch, time, hidden).
+# What torch does not count itself.
+MORE_FLOPS = {
+    torch.ops.aten.mkldnn_rnn_layer: lstm_flops, torch.ops.aten._cudnn_rnn: cudnn_flops,
+    torch.ops.aten.mkldnn_rnn_layer_backward: lambda *shapes, **more: 2 * lstm_flops(*shapes, **more),
+    torch.ops.aten._cudnn_rnn_backward: lambda *shapes, **more: 2 * cudnn_flops(*shapes, **more),
+    torch.ops.aten.addmm_: add_product_flops}
 
-    nn.LSTM has weights of its own, which it copies at each call on a GPU in bfloat16; here they lie together.
-    """
 
-    def __init__(self, in_size, hidden, layers, **kind):
-        super().__init__()
-        self.hidden, self.layers = hidden, layers
-        self.shapes = [shape for k in range(layers) for shape in (
-            (4 * hidden, hidden if k else in_size), (4 * hidden, hidden), (4 * hidden,), (4 * hidden,))]
-        self.weights = nn.Parameter(0.1 * torch.randn(sum(math.prod(shape) for shape in self.shapes), **kind))
-
-    def forward(self, x):
-        weights = self.weights.split([math.prod(shape) for shape in self.shapes])
-        state = x.new_zeros(self.layers, len(x), self.hidden)
-        return torch.lstm(x, (state, state), [weight.view(shape) for weight, shape in zip(weights, self.shapes)],
-                          has_biases=True, num_layers=self.layers, dropout=0.0, train=torch.is_grad_enabled(),
-                          bidirectional=False, batch_first=True)[0]
+def limit(function, rates, weight_bytes):
+    """Seconds that a function's matrix products and the bytes of the weights would take at the measured rates."""
+    with FlopCounterMode(display=False, custom_mapping=MORE_FLOPS) as counter:
+        function()
+    return counter.get_total_flops() / rates[0] + weight_bytes / rates[1]
 
 
 def measure_part(part, data, device, precision, repeats, sizes=()):
@@ -244,63 +216,32 @@ def measure_part(part, data, device, precision, repeats, sizes=()):
         [lambda: loop.step(indices, time_steps), other], repeats, options.device)
     keep_freed_memory()
 
+    rates = measured_rates(options.device, options.precision)
+    weights = [4 * weight.numel() for weight in training.model.parameters()]
+    learned = [4 * weight.numel() for weight in training.model.parameters() if weight.requires_grad]
+
+    def row(what, loop_s, loop_bytes, function, weight_bytes, part=part):
+        (ours_s,), (ours_bytes,) = medians([function], repeats, options.device)
+        return Comparison(part, what, loop_s, ours_s, limit(function, rates, weight_bytes), loop_bytes, ours_bytes)
+
     training.model.train()
-    functions = [lambda: training.step(indices)] + ([floor(part, training, batch, time_steps)] if recurrent else [])
-    (ours_s, *floor_s), (ours_bytes, *_) = medians(functions, repeats, options.device)
-    tokens = batch * time_steps if recurrent else loop.tokens("train", batch)
-    flops = training_flops(part, training, batch, time_steps) if recurrent else 0
-    rows = [Comparison(part, "training step", loop_s, ours_s, tokens, loop_bytes, ours_bytes, flops, *floor_s)]
+    step = row("training step", loop_s, loop_bytes, lambda: training.step(indices), 7 * sum(learned))
     if part == "3a":
-        return rows + [compare_generation(other_s, training, repeats)]
-
+        return [step, row("100 reviews of 150 tokens", 50 * other_s, None, lambda: generate_reviews(training),
+                          LENGTH_OF_GENERATED * sum(weights), part="3b")]
     data = training.data["test"]
-    (ours_s,), (ours_bytes,) = medians([lambda: evaluate(
-        training.model, training.score, [data.batch(torch.cat(batches))], options)], repeats, options.device)
-    tokens = 4 * batch * length if recurrent else loop.tokens("test", 4 * batch)
     what = f"evaluation at {length} tokens" if recurrent else "evaluation"
-    flops = 0
-    if recurrent:
-        with torch.inference_mode(), autocast(options):
-            flops = evaluation_flops(part, training, data.batch(torch.cat(batches)).tokens)
-    return rows + [Comparison(part, what, other_s, ours_s, tokens, other_bytes, ours_bytes, flops)]
+    return [step, row(what, other_s, other_bytes, lambda: evaluate(
+        training.model, training.score, [data.batch(torch.cat(batches))], options), sum(weights))]
 
 
-def forward_flops(part, arguments, batch, time_steps):
-    hidden = arguments["no_of_hidden_units"]
-    flops = lstm_flops(batch, time_steps, arguments.get("in_size", hidden), hidden, arguments["lstm_layers"])
-    return flops + (2 * batch * time_steps * hidden * arguments["vocab_size"] if part == "3a" else 0)
-
-
-def evaluation_flops(part, training, x):
-    """The way forward on crops x (batch, time); a layer that looks words up multiplies each distinct one once."""
-    model, hidden = training.model, training.arguments["no_of_hidden_units"]
-    flops = forward_flops(part, training.arguments, *x.shape)
-    table = next(model.parameters())
-    if WordVectors(table, x).multiply_once():
-        flops -= (x.numel() - len(x.unique())) * 2 * 4 * hidden * training.arguments.get("in_size", hidden)
-    return flops
-
-
-def training_flops(part, training, batch, time_steps):
-    """The way forward, and twice as much backward but through the layers that do not learn."""
-    hidden = training.arguments["no_of_hidden_units"]
-    backward = (forward_flops(part, training.arguments, batch, time_steps)
-                - frozen_layers(training) * lstm_flops(batch, time_steps, hidden, hidden, 1))
-    return forward_flops(part, training.arguments, batch, time_steps) + 2 * backward
-
-
-def compare_generation(loop_s, training, repeats):
-    """A hundred reviews at once beside one after the other; loop_s: seconds of two of these."""
+def generate_reviews(training):
+    """A hundred reviews at once."""
     sys.path.insert(0, str(ROOT / "3b"))
     from generate_review import generate
-    primes = [[1]] * 100
     training.model.eval()
-
-    def ours():
-        with autocast(training.options):
-            generate(training.model, primes, LENGTH_OF_GENERATED, 1.0)
-    (ours_s,), _ = medians([ours], max(1, repeats // 3), training.options.device)
-    return Comparison("3b", "100 reviews of 150 tokens", loop_s * 50, ours_s, 100 * LENGTH_OF_GENERATED)
+    with autocast(training.options):
+        generate(training.model, [[1]] * 100, LENGTH_OF_GENERATED, 1.0)
 
 
 def language_model(data, device, sizes):
@@ -328,28 +269,33 @@ def measure_reading(folder, repeats):
     cpu = torch.device("cpu")
     (lines_s, first_s, cached_s), (lines_bytes, first_bytes, cached_bytes) = medians(
         [lines, first, lambda: read_token_ids(path, WORDS)], max(1, repeats // 3), cpu)
-    return [Comparison("", "reading text", lines_s, first_s, len(token_ids), lines_bytes, first_bytes),
-            Comparison("", "reading the cache", lines_s, cached_s, len(token_ids), lines_bytes, cached_bytes)]
+    _, rate = measured_rates(cpu, "float32")
+    return [Comparison("", "reading text", lines_s, first_s, path.stat().st_size / rate, lines_bytes, first_bytes),
+            Comparison("", "reading the cache", lines_s, cached_s, cache_path(path).stat().st_size / rate, lines_bytes,
+                       cached_bytes)]
+
+
+def measure_start(repeats):
+    """How long each script takes to its first line of help."""
+    commands = [["-c", ""], *([ROOT / script, "--help"] for script in SCRIPTS)]
+    (python_s, *seconds), _ = medians([functools.partial(
+        subprocess.run, [sys.executable, *command], check=True, stdout=subprocess.DEVNULL) for command in commands],
+        repeats, torch.device("cpu"))
+    return [Comparison("", f"{script} --help", None, script_s, python_s)
+            for script, script_s in zip(SCRIPTS, seconds)]
 
 
 # The report
 
 
-def print_head(peaks):
-    print(f"peaks: {peaks['flops'] / 1e12:.2f} TFLOP/s, {peaks['bytes'] / 1e9:.0f} GB/s")
-    print(f"{'part':4} {'what':26} {'loop':>9} {'ours':>9} {'ratio':>7} {'tokens/s':>11} {'of peak':>8} {'floor':>9} "
-          f"{'memory: loop':>13} {'ours':>9}")
-
-
-def print_rows(rows, peaks):
+def print_rows(rows):
+    """Print rows; "of limit": how much of the time the limit is."""
     for row in rows:
-        share = f"{row.flops / row.ours_s / peaks['flops']:.0%}" if row.flops else ""
-        bare = f"{1e3 * row.floor_s:,.1f} ms" if row.floor_s else ""
+        loop = f"{1e3 * row.loop_s:9,.0f} ms {row.loop_s / row.ours_s:6.1f}x" if row.loop_s else " " * 20
         memory = "" if row.loop_bytes is None else (
             f"{row.loop_bytes / 2 ** 20:9,.0f} MiB {row.ours_bytes / 2 ** 20:5,.0f} MiB")
-        print(f"{row.part:4} {row.what:26} {1e3 * row.loop_s:6,.0f} ms {1e3 * row.ours_s:6,.1f} ms "
-              f"{row.loop_s / row.ours_s:6.1f}x {row.tokens / row.ours_s:11,.0f} {share:>8} {bare:>9} "
-              f"{memory}".rstrip(), flush=True)
+        print(f"{row.part:4} {row.what:40} {1e3 * row.ours_s:9,.1f} ms {1e3 * row.limit_s:9,.1f} ms "
+              f"{row.limit_s / row.ours_s:8.0%} {loop} {memory}".rstrip(), flush=True)
 
 
 def commit():
@@ -362,7 +308,7 @@ def parse_options():
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="where to compute")
     parser.add_argument("--precision", choices=["auto", "float32", "tf32", "bfloat16"], default="auto",
                         help="of ours; the loops compute in float32")
-    parser.add_argument("--parts", nargs="+", choices=[*TRAINED, "reading"], default=[*TRAINED, "reading"],
+    parser.add_argument("--parts", nargs="+", choices=[*TRAINED, *OTHERS], default=[*TRAINED, *OTHERS],
                         help="what to time; 3a includes 3b")
     parser.add_argument("--repeats", type=positive_int, default=5, help="timed calls of each, at least")
     parser.add_argument("--output", type=Path, default=ROOT / "benchmarks" / "results" / "bench.json",
@@ -376,9 +322,8 @@ def main():
     precision = choose_precision(options.precision, device)
     record = {"machine": describe_machine(device), "commit": commit(), "precision": precision}
     print(" | ".join(f"{name} {value}" for name, value in (record["machine"] | record).items() if name != "machine"))
-    options.device, options.precision = device, precision
-    peaks = device_peaks(options)
-    print_head(peaks)
+    print(f"{'part':4} {'what':40} {'ours':>12} {'limit':>12} {'of limit':>8} {'loops':>12} {'ratio':>7} "
+          f"{'memory: loop':>13} {'ours':>9}")
     context = multiprocessing.get_context("spawn")
     rows = []
     with tempfile.TemporaryDirectory() as folder:
@@ -386,13 +331,16 @@ def main():
         write_data(data)
         for part in options.parts:
             with context.Pool(1) as pool:       # modules of one name and memory peaks stay apart
-                arguments = (data, options.repeats) if part == "reading" else (
-                    part, data, device.type, precision, options.repeats)
-                measured = pool.apply(measure_reading if part == "reading" else measure_part, arguments)
-            print_rows(measured, peaks)
+                if part == "reading":
+                    measured = pool.apply(measure_reading, (data, options.repeats))
+                elif part == "start":
+                    measured = pool.apply(measure_start, (options.repeats,))
+                else:
+                    measured = pool.apply(measure_part, (part, data, device.type, precision, options.repeats))
+            print_rows(measured)
             rows += measured
     with replace_file(options.output) as file:
-        json.dump(record | {"peaks": peaks, "rows": [dataclasses.asdict(row) for row in rows]}, file, indent=1)
+        json.dump(record | {"rows": [dataclasses.asdict(row) for row in rows]}, file, indent=1)
 
 
 if __name__ == "__main__":

@@ -3,17 +3,16 @@
 import multiprocessing
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import pytest
 import torch
 from parts import ROOT
-from torch import nn
 
 from common.layers.stateful_lstm import StatefulLSTM
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import bench
+import compare
 import peers
 
 SIZES = {"1a": ["--hidden-units", "4"], "1b": ["--hidden-units", "4"], "3c": ["--sequence-length", "4"]}
@@ -27,22 +26,31 @@ def random_reviews(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("frozen, layers_forward_and_back", [(0, 9), (2, 5)])
-def test_the_arithmetic_of_a_step_leaves_out_the_way_back_through_layers_that_do_not_learn(
-        frozen, layers_forward_and_back):
-    model = nn.ModuleDict({f"lstm{k}": StatefulLSTM(4, 4).requires_grad_(k > frozen) for k in (1, 2, 3)})
-    training = SimpleNamespace(model=model, arguments={"no_of_hidden_units": 4, "lstm_layers": 3})
-    flops = bench.training_flops("3c", training, batch=10, time_steps=5)
-    assert flops == layers_forward_and_back * 10 * 5 * 2 * (4 + 4) * 4 * 4
+def gates_flops(places, in_size, out_size):
+    """Of the products of an LSTM's gates with the input alone, or the hidden state alone."""
+    return places * 2 * 4 * in_size * out_size
 
 
-def test_the_arithmetic_of_an_evaluation_counts_each_distinct_word_once_where_it_is_multiplied_once():
-    model = nn.ModuleDict({"embedding": nn.Embedding(3, 4), "lstm1": StatefulLSTM(4, 4)})
-    training = SimpleNamespace(model=model, arguments={"no_of_hidden_units": 4, "lstm_layers": 1})
-    x = torch.tensor([[0, 1, 1, 0, 1]] * 10)                                    # batch, time
+@pytest.mark.parametrize("learns, passes", [(True, 3), (False, 1)])
+def test_the_limit_of_a_step_is_the_arithmetic_of_what_it_computes(learns, passes):
+    lstm, x = StatefulLSTM(3, 4).requires_grad_(learns), torch.randn(10, 5, 3, requires_grad=learns)
+
+    def step():
+        output = lstm(x)
+        if learns:
+            output.sum().backward()
+    assert bench.limit(step, rates=(2, 1), weight_bytes=0) == passes * gates_flops(10 * 5, 3 + 4, 4) / 2
+
+
+def test_the_limit_counts_each_distinct_word_once_where_it_is_multiplied_once():
+    lstm, words, positions = StatefulLSTM(3, 4), torch.randn(2, 3), torch.zeros(10, 5, dtype=torch.long)
     with torch.no_grad():
-        assert bench.evaluation_flops("2a", training, x) == (10 * 5 * 4 + 2 * 4) * 2 * 4 * 4
-    assert bench.evaluation_flops("2a", training, x) == 10 * 5 * (4 + 4) * 2 * 4 * 4
+        limit = bench.limit(lambda: lstm(words, positions), rates=(1, 1), weight_bytes=0)
+    assert limit == gates_flops(2, 3, 4) + gates_flops(10 * 5, 4, 4)
+
+
+def test_the_limit_adds_the_time_that_the_weights_take_to_be_read():
+    assert bench.limit(lambda: None, rates=(1, 100), weight_bytes=700) == 7
 
 
 @pytest.mark.slow
@@ -52,13 +60,58 @@ def test_a_part_is_timed_beside_its_loops(part, random_reviews):
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         rows = pool.apply(bench.measure_part, (part, random_reviews, "cpu", "float32", 1, sizes))
     assert {row.part for row in rows} == ({part, "3b"} if part == "3a" else {part})
-    assert all(row.loop_s > 0 and row.ours_s > 0 and row.tokens > 0 for row in rows)
+    assert all(row.loop_s > 0 and row.ours_s > 0 and row.limit_s > 0 for row in rows)
 
 
-@pytest.mark.parametrize("memory, printed", [((), []), ((0, 2 ** 20), ["0", "MiB", "1", "MiB"])])
-def test_memory_that_was_not_measured_is_left_blank(memory, printed, capsys):
-    bench.print_rows([bench.Comparison("3b", "", 2.0, 1.0, 10, *memory)], {"flops": 1.0})
-    assert capsys.readouterr().out.split() == ["3b", "2,000", "ms", "1,000.0", "ms", "2.0x", "10", *printed]
+@pytest.mark.parametrize("measured, printed", [
+    ((2.0, 1.0, 0.25), "1,000.0 ms 250.0 ms 25% 2,000 ms 2.0x"), ((None, 1.0, 0.25), "1,000.0 ms 250.0 ms 25%"),
+    ((2.0, 1.0, 0.25, 0, 2 ** 20), "1,000.0 ms 250.0 ms 25% 2,000 ms 2.0x 0 MiB 1 MiB")])
+def test_a_row_says_how_far_from_its_limit_it_is_and_leaves_blank_what_was_not_measured(measured, printed, capsys):
+    bench.print_rows([bench.Comparison("3b", "what", *measured)])
+    assert capsys.readouterr().out.split() == ["3b", "what", *printed.split()]
+
+
+@pytest.mark.slow
+def test_every_script_starts():
+    rows = bench.measure_start(1)
+    assert [row.what for row in rows] == [f"{script} --help" for script in bench.SCRIPTS]
+    assert all(row.ours_s >= row.limit_s > 0 for row in rows)
+
+
+@pytest.fixture
+def history(tmp_path, monkeypatch):
+    """A repository whose benchmark takes twice as long in its first commit as in its second."""
+    monkeypatch.setattr(compare, "ROOT", tmp_path)
+    (tmp_path / "benchmarks").mkdir()
+    for arguments in ["init", "-q"], ["config", "user.name", "a"], ["config", "user.email", "a@b.example"]:
+        compare.git(*arguments)
+    for seconds in 2, 1:
+        (tmp_path / "benchmarks" / "bench.py").write_text(
+            "import json, pathlib, sys\n"
+            f"rows = [dict(part=sys.argv[2], what='step', ours_s={seconds})]\n"
+            "pathlib.Path(sys.argv[-1]).write_text(json.dumps(dict(rows=rows)))\n")
+        compare.git("add", ".")
+        compare.git("commit", "-qm", f"{seconds} s")
+
+
+def compare_commits(monkeypatch, *argv):
+    monkeypatch.setattr(sys, "argv", ["compare.py", *argv])
+    compare.run_script(compare.main)
+
+
+@pytest.mark.parametrize("commits", [["HEAD~1"], ["HEAD~1", "HEAD"]])
+def test_two_commits_are_measured_side_by_side(commits, history, monkeypatch, capsys):
+    compare_commits(monkeypatch, *commits, "--parts", "2a", "3a")
+    assert [line.split() for line in capsys.readouterr().out.splitlines()[2:]] == [
+        [part, "step", "2,000.0", "ms", "1,000.0", "ms", "2.00x"] for part in ("2a", "3a")]
+    assert len(compare.git("worktree", "list").splitlines()) == 1
+
+
+def test_a_commit_that_is_not_there_is_refused_in_one_line(history, monkeypatch, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        compare_commits(monkeypatch, "no-such-commit")
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: git worktree add") and "no-such-commit" in line
 
 
 @pytest.mark.slow

@@ -1,0 +1,79 @@
+"""Two commits side by side: the benchmark of each, in turn on one machine.
+
+    python benchmarks/compare.py 7c58e30
+    python benchmarks/compare.py 7c58e30 8ef1f7d --parts 2a 3a --precision float32 --rounds 3
+
+Runs each commit's own benchmarks/bench.py in a work tree of its own, part by part and the two in turn, so that what
+else the machine does meets both. Prints of each row the shortest of its medians at either commit.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from common.arguments import Parser, positive_int
+from common.errors import UserError, run_script
+
+
+def git(*arguments):
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise UserError(f"git {' '.join(map(str, arguments))}: {done.stderr.strip() or 'failed'}")
+    return done.stdout.strip()
+
+
+def measure(tree, part, options, output):
+    """One run of the benchmark of a work tree -> {(part, what): median in seconds}."""
+    done = subprocess.run([sys.executable, tree / "benchmarks" / "bench.py", "--parts", part, "--device",
+                           options.device, "--precision", options.precision, "--repeats", str(options.repeats),
+                           "--output", output],
+                          capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise UserError(f"{tree / 'benchmarks' / 'bench.py'} --parts {part}: {done.stderr.strip().splitlines()[-1]}")
+    rows = json.loads(output.read_text(encoding="utf-8"))["rows"]
+    return {(row["part"], row["what"]): row["ours_s"] for row in rows}
+
+
+def main():
+    parser = Parser(__doc__)
+    parser.add_argument("before", help="a commit")
+    parser.add_argument("after", nargs="?", help="another one; this folder as it is if left out")
+    parser.add_argument("--parts", nargs="+", default=["1a", "1b", "2a", "2b", "3a", "3c", "reading"],
+                        help="of bench.py, which both commits must have")
+    parser.add_argument("--device", default="auto", help="of bench.py")
+    parser.add_argument("--precision", default="auto", help="of bench.py; auto may differ between the two")
+    parser.add_argument("--repeats", type=positive_int, default=5, help="of bench.py")
+    parser.add_argument("--rounds", type=positive_int, default=2, help="runs of each part at each commit")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        trees = []
+        try:
+            for name, commit in ("before", options.before), ("after", options.after):
+                tree = Path(folder) / name if commit else ROOT
+                if commit:
+                    git("worktree", "add", "--detach", tree, commit)
+                trees.append(tree)
+            print(f"before {git('describe', '--always', options.before)} | after "
+                  f"{git('describe', '--always', *([options.after] if options.after else ['--dirty']))} | "
+                  f"{options.precision} | the shortest of {options.rounds} medians")
+            print(f"{'part':4} {'what':40} {'before':>12} {'after':>12} {'times as fast':>14}")
+            for part in options.parts:
+                found = [[measure(tree, part, options, Path(folder) / "bench.json") for tree in trees]
+                         for _ in range(options.rounds)]
+                for row in filter(found[0][1].get, found[0][0]):            # what both have
+                    before, after = (min(rows[row] for rows in some) for some in zip(*found))
+                    print(f"{row[0]:4} {row[1]:40} {1e3 * before:9,.1f} ms {1e3 * after:9,.1f} ms "
+                          f"{before / after:13.2f}x", flush=True)
+        finally:
+            for tree in trees:
+                if tree != ROOT:
+                    git("worktree", "remove", "--force", tree)
+
+
+if __name__ == "__main__":
+    run_script(main)
