@@ -10,19 +10,22 @@ import numpy as np
 from common.errors import UserError
 from common.results.records import read_csv
 
+LABELS = {"pos": "positive", "neg": "negative"}
+
 
 @dataclasses.dataclass(frozen=True)
 class Predictions:
     """What a model says of each test review.
 
     reviews: list of (file name, label, rating, film), text; positive: (reviews,) bool, their labels.
-    tokens: (reviews,) int; logits: (reviews,) float.
+    tokens: (reviews,) int; logits: (reviews,) float; names: of the labels, {whether positive: what it is called}.
     """
 
     reviews: list
     positive: np.ndarray
     tokens: np.ndarray
     logits: np.ndarray
+    names: dict = dataclasses.field(default_factory=lambda: {True: "positive", False: "negative"})
 
     @property
     def correct(self):
@@ -45,19 +48,29 @@ def read_predictions(run):
     try:
         rows = read_csv(path)
         rows.sort(key=lambda row: [row[name] for name in ("file name", "label", "rating", "film")])
-        labels = [row["label"] for row in rows]
         logits = np.array([float(row["logit"].replace(",", ".")) for row in rows])
-        if not rows or not {"pos", "neg"}.issuperset(labels) or not np.isfinite(logits).all():
+        positive = np.array([is_positive(row, logit) for row, logit in zip(rows, logits)])
+        names = {(side, LABELS.get(row["label"], row["label"])) for side, row in zip(positive.tolist(), rows)}
+        if not rows or not np.isfinite(logits).all() or not len(names) == len(dict(names)) == len({
+                name for _, name in names}):
             raise ValueError
         if not all(map(run.made, rows)):
             print(f"{path}: of other weights than record.json; left out; run the part's test script again",
                   file=sys.stderr)
             return None
         return Predictions([(row["file name"], row["label"], row["rating"], row["film"]) for row in rows],
-                           np.array(labels) == "pos", np.array([int(row["tokens"]) for row in rows]), logits)
+                           positive, np.array([int(row["tokens"]) for row in rows]), logits,
+                           {True: "positive", False: "negative"} | dict(names))
     except (OSError, ValueError, LookupError, TypeError, AttributeError, csv.Error):
         print(f"{path}: not the predictions of a test; left out; run the part's test script again", file=sys.stderr)
         return None
+
+
+def is_positive(row, logit):
+    """Whether the label of a row of predictions.csv is the one that logits above 0 are for."""
+    if "prediction" in row:
+        return (logit >= 0) == (row["label"] == row["prediction"])
+    return LABELS[row["label"]] == "positive"               # of an earlier version
 
 
 def mcnemar(first, second):

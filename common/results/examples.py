@@ -4,7 +4,7 @@ import html
 import sys
 
 from common.errors import UserError
-from common.results.explained import as_html, probability_text, read_explanations
+from common.results.explained import as_html, read_explanations
 from common.results.sheets import escaped
 
 SHOWN_WORDS = 60            # of a mistake, those around which the model has found the most
@@ -70,7 +70,8 @@ def about(review):
 
 
 def verdict(review):
-    return f"{html.escape(probability_text(review['logit']))} {'✓' if is_right(review) else '✗'}"
+    sure = max(review["probability"], 1 - review["probability"])
+    return f"{html.escape(review['prediction'])}, {100 * sure:.0f} % sure {'✓' if is_right(review) else '✗'}"
 
 
 def coloured(review, words=None):

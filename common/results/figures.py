@@ -102,7 +102,7 @@ def save_calibration_figure(path, models):
     axis.plot([0, 1], [0, 1], color="0.5", linestyle=":", label="calibrated")
     for (name, points), (marker, colour) in zip(models.items(), looks()):
         axis.plot(*zip(*[point[:2] for point in points]), color=colour, marker=marker, markersize=5, label=name)
-    axis.set_xlabel("predicted probability of positive")
-    axis.set_ylabel("share that is positive")
+    axis.set_xlabel("predicted probability")
+    axis.set_ylabel("share that has the label")
     figure.legend(loc="outside lower center", ncols=2, fontsize="small")
     save_figure(path, figure)

@@ -38,7 +38,7 @@ def model_card(trial, predictions):
     if predictions:
         precision, recall, f1 = precision_and_recall(confusion(predictions))
         errors = (f"On whole texts precision is {precision:.1f} %, recall {recall:.1f} % and F1 {f1:.1f} % for the "
-                  f"positive label; predicted probabilities are "
+                  f"label {escaped(predictions.names[True])}; predicted probabilities are "
                   f"{100 * calibration_error(calibration(predictions)):.1f} points off on average.")
     return TEMPLATE.substitute(
         part=trial.part, title=part.title, model=part.model, settings=escaped(trial.title), errors=errors,

@@ -81,17 +81,16 @@ def write_report(runs, generated_reviews, output):
     page.add(" ".join(lead(shown, predictions)), introduction(runs, trials))
     page.add("## Results", text_table(table_of_parts(trials)), caption(runs, trials))
     add_lengths(page, same)
-    add_examples(page, explanations, "reviews" if films else "texts")
+    names = next((found.names for found in predictions.values()), {True: "positive", False: "negative"})
+    add_examples(page, explanations, "reviews" if films else "texts", names)
     if generated_reviews:
         text = generated_reviews.read_text(encoding="utf-8", errors="replace").strip()
         first, _, others = text.partition("\n\n")
         page.add("## What the language model writes", textwrap.indent(first, "    "))
         page.fold("More that it writes", others and textwrap.indent(others, "    "))
-    names = {part: f"{part}, {trial.title}" for part, trial in shown.items()}
-    page.fold("How often each part is right and wrong, and how sure", *errors(page, {
-        names[part]: found for part, found in predictions.items()}))
-    page.fold("Which parts differ by more than chance", *comparison({
-        names[part]: found for part, found in predictions.items()}))
+    models = {f"{part}, {shown[part].title}": found for part, found in predictions.items()}
+    page.fold("How often each part is right and wrong, and how sure", *errors(page, models))
+    page.fold("Which parts differ by more than chance", *comparison(models))
     for part, some in trials.items():
         page.fold(f"{part}: {PARTS[part].title}, trials and learning curves", *part_sections(page, part, some))
     page.fold("Machines and settings", *settings_sections(trials))

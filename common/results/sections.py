@@ -47,14 +47,15 @@ def add_lengths(page, trials):
             + " *reported* is the assignment's." * bool(expected))
 
 
-def add_examples(page, explanations, noun):
-    """The same texts explained by all parts, the words that tell, and the worst mistakes."""
+def add_examples(page, explanations, noun, names):
+    """The same texts explained by all parts, the words that tell, and the worst mistakes; names: of the labels."""
     if not explanations:
         return
     how = {some["how"]: [part for part, other in explanations.items() if other["how"] == some["how"]]
            for some in explanations.values()}
     page.add(f"## The same {noun}, read by each part", "<span class=\"positive2\">Blue</span> words pull towards "
-             "positive, <span class=\"negative2\">orange</span> ones towards negative, the darker the more: "
+             f"{escaped(names[True])}, <span class=\"negative2\">orange</span> ones towards {escaped(names[False])}, "
+             "the darker the more: "
              + "; ".join(f"{escaped(text)} ({', '.join(parts)})" for text, parts in how.items())
              + f". Shown are {noun} about which the parts disagree most.", side_by_side(explanations))
     words, examples = telling_words(explanations)
@@ -94,20 +95,21 @@ def errors(page, predictions):
     """How often models are right and wrong, by label, rating and length, and how sure they are, as sections."""
     if not predictions:
         return []
-    rows, points = [], {name: calibration(some) for name, some in predictions.items()}
-    for name, some in predictions.items():
-        counts = confusion(some)
-        precision, recall, f1 = (f"{value:.2f}" for value in precision_and_recall(counts))
-        rows.append({"model": name, "positive, called positive": f"{counts[True, True]:,}",
-                     "called negative": f"{counts[True, False]:,}",
-                     "negative, called negative": f"{counts[False, False]:,}",
-                     "called positive": f"{counts[False, True]:,}", "precision": precision, "recall": recall,
-                     "F1": f1, "calibration error": f"{100 * calibration_error(points[name]):.1f}"})
-    groups = [[{"model": name} | {group: f"{value:.1f}" for group, value in by(some).items()}
-               for name, some in predictions.items()] for by in (accuracy_by_rating, accuracy_by_length)]
-    return [text_table(rows), "Whole test texts by label. Precision, recall and F1 of the positive label, in percent; "
-            "the calibration error is how far predicted probabilities are from the truth on average, in points. "
-            "`--mistakes 10` of a test script explains the worst mistakes.",
+    rows, points = [], {model: calibration(found) for model, found in predictions.items()}
+    names = next(iter(predictions.values())).names
+    for model, found in predictions.items():
+        counts, row = confusion(found), {"model": model}
+        for label, called in (True, True), (True, False), (False, False), (False, True):
+            row[f"{names[label]}, called {names[called]}"] = f"{counts[label, called]:,}"
+        for kind, value in zip(("precision", "recall", "F1"), precision_and_recall(counts)):
+            row[kind] = f"{value:.2f}"
+        rows.append(row | {"calibration error": f"{100 * calibration_error(points[model]):.1f}"})
+    groups = [[{"model": model} | {group: f"{value:.1f}" for group, value in by(found).items()}
+               for model, found in predictions.items()] for by in (accuracy_by_rating, accuracy_by_length)]
+    return [text_table(rows),
+            f"Whole test texts by label. Precision, recall and F1 are those of the label {escaped(names[True])}, in "
+            "percent; the calibration error is how far predicted probabilities are from the truth on average, in "
+            "points. `--mistakes 10` of a test script explains the worst mistakes.",
             page.figures(("calibration", save_calibration_figure, points)),
             *(section for heading, some in zip(("rating", "length"), groups) if len(some[0]) > 1
               for section in (f"Accuracy in percent by {heading}:", text_table(some)))]

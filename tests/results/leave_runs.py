@@ -1,6 +1,7 @@
 """Runs as training and test scripts leave them."""
 
 import json
+import math
 
 import torch
 
@@ -45,8 +46,8 @@ def leave_run(folder, part, table=None, data=IMDB, logits=None, overridden=(), l
 def explained(name, label, logit, words, contributions):
     """A review as test scripts explain it."""
     return {"name": name, "label": label, "rating": "9", "film": "", "logit": logit,
-            "prediction": "positive" if logit >= 0 else "negative", "words": words.split(),
-            "known": [True] * len(contributions), "contributions": contributions}
+            "probability": 1 / (1 + math.exp(-logit)), "prediction": "positive" if logit >= 0 else "negative",
+            "words": words.split(), "known": [True] * len(contributions), "contributions": contributions}
 
 
 def leave_explanations(folder, reviews, mistakes=(), telling_words=(), **more):

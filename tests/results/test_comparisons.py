@@ -137,6 +137,21 @@ def test_predictions_of_other_weights_are_named_and_left_out(run, capsys):
     assert "predictions.csv: of other weights than record.json; left out" in capsys.readouterr().err
 
 
+def test_labels_keep_their_names(run):
+    rows = [["1", "", "spam", "", "3", "2.0", "spam"], ["2", "", "ham", "", "3", "1.0", "spam"],
+            ["3", "", "ham", "", "3", "-1.0", "ham"]]
+    write(run, rows, [*HEAD, "prediction"])
+    found = read_predictions(run)
+    assert found.positive.tolist() == [True, False, False] and found.correct.tolist() == [True, False, True]
+    assert found.names == {True: "spam", False: "ham"}
+
+
+def test_predictions_that_contradict_each_other_are_left_out(run, capsys):
+    write(run, [["1", "", "spam", "", "3", "2.0", "spam"], ["2", "", "spam", "", "3", "-1.0", "spam"],
+                ["3", "", "ham", "", "3", "-1.0", "ham"]], [*HEAD, "prediction"])
+    assert read_predictions(run) is None and "not the predictions of a test" in capsys.readouterr().err
+
+
 def test_a_spreadsheets_decimal_commas_are_read(run):
     (run.folder / "predictions.csv").write_text(";".join(HEAD) + "\na,b.txt;tt1;pos;9;12;-0,5\n", encoding="utf-8-sig")
     found = read_predictions(run)
