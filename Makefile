@@ -3,6 +3,7 @@
 #   make                                  every part on the embedded sample, in minutes on a CPU
 #   make test                             the tests
 #   make test-slow                        those that kill runs, fill the disk and start a Slurm, minutes more
+#   make lint                             ruff and mypy
 #   make bench                            every part beside the assignment's loops, timed
 #   make all IMDB=aclImdb_v1.tar.gz GLOVE=glove.840B.300d.zip
 #                                         the real thing at the assignment's settings, on a GPU node;
@@ -12,33 +13,41 @@
 #                                         first, and for 3c a language model of its own, by 3a's recipe long
 #   make report                           one page about all that was trained, results/report.html, and a sheet to hand
 #                                         in, results/hand_in.csv
+#   make ... OPTIONS_2a="--epochs 30"     with options of a part's training script
+#   make ... PYTHON=python3.12            with another Python than python3 in the virtual environment
 #   make ... VENV= PYTHON=python          with a Python of your own instead of a virtual environment
+#   make ... VERSIONS=newest              of the packages, in a new virtual environment; see below
 #
-# A part counts as trained when its stamp .trained is there, which holds its options. The stamp goes before the part's
-# script runs, so that a run that is killed is trained again.
+# The scripts know whether their work is done: make starts those whose inputs are newer, whose reviews, vectors or
+# options are named, or that were stopped, and they resume, end at once, or refuse.
+#
+# Variables count on the command line alone: a PYTHON or DATA in a site's environment means something else.
 
-VENV   ?= .venv
-PYTHON ?= $(VENV)/bin/python
-# Two workers with a core each; a file's tests stay together, since they share what they train.
-PYTEST := OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses 2 --dist loadfile
-IMDB   ?=
-GLOVE  ?= train
+VENV     := .venv
+PYTHON   := python3
+python   := $(if $(VENV),$(VENV)/bin/python,$(PYTHON))
+VERSIONS := tested
+IMDB     :=
+GLOVE    := train
 
-CLASSIFIERS := 1a 1b 2a 2b 3c
 # Of the trials: which parts, with which recipes and seeds, and where.
-PARTS   ?= 1a 1b 2a 2b
-RECIPES ?= assignment overfit underfit
-SEEDS   ?= 0
-TRIALS  ?= results/trials
+CLASSIFIERS := 1a 1b 2a 2b 3c
+PARTS    := 1a 1b 2a 2b
+RECIPES  := assignment overfit underfit
+SEEDS    := 0
+TRIALS   := results/trials
 
-# The recursive calls below set these for the sample; a variable DATA that a site's environment has is not ours.
-DATA    := preprocessed_data
-RESULTS := .
-REPORT  := results
-quoted   = '$(subst ','\'',$(1))'
-SOURCE  := $(if $(IMDB),--imdb $(call quoted,$(IMDB)),--download) --glove $(call quoted,$(GLOVE))
+# The recursive calls below set these for the sample.
+DATA     := preprocessed_data
+RESULTS  := .
+REPORT   := results
+quoted    = '$(subst ','\'',$(1))'
+SOURCE   := $(if $(IMDB),--imdb $(call quoted,$(IMDB)),--download) --glove $(call quoted,$(GLOVE))
+
 $(foreach name,DATA RESULTS REPORT TRIALS VENV,$(if $(word 2,$(subst ',. .,$($(name)))),$(error \
 	$(name)=$($(name)): make takes no folder with spaces or quotes in its name here; choose another)))
+$(if $(filter-out $(CLASSIFIERS),$(PARTS)),$(error PARTS: any of $(CLASSIFIERS)))
+unexport PYTHONSAFEPATH			# with it, Python does not find common/
 
 SMALL := --batch-size 50 --learning-rate 0.003
 SAMPLE := DATA=preprocessed_data/sample RESULTS=results/sample REPORT=results/sample TRIALS= \
@@ -50,8 +59,7 @@ SAMPLE := DATA=preprocessed_data/sample RESULTS=results/sample REPORT=results/sa
 	OPTIONS_3b='--length 40' \
 	OPTIONS_3c='--fine-tune all --sequence-length 50 --epochs 12 --dropout 0.2 $(SMALL)'
 
-.PHONY: sample all test test-slow bench ladder trials report
-.DELETE_ON_ERROR:
+.PHONY: sample all ladder trials report bench test test-slow lint FORCE
 
 sample:
 	@$(MAKE) --no-print-directory ladder $(SAMPLE)
@@ -59,83 +67,105 @@ sample:
 all:
 	@$(MAKE) --no-print-directory ladder
 
-test: $(if $(VENV),$(VENV)/installed-for-tests)
-	$(PYTEST)
-
-test-slow: $(if $(VENV),$(VENV)/installed-for-tests)
-	$(PYTEST) -m slow
-
-bench: $(if $(VENV),$(VENV)/installed)
-	$(PYTHON) benchmarks/bench.py
-
-ladder: $(foreach part,$(CLASSIFIERS),$(RESULTS)/$(part)/test_table.csv) $(RESULTS)/3b/.trained
-	@echo
-	@$(MAKE) --no-print-directory report
-
-$(if $(filter-out $(CLASSIFIERS),$(PARTS)),$(error PARTS: any of $(CLASSIFIERS)))
-KINDS := $(foreach part,$(PARTS),$(addprefix $(part)/,$(RECIPES)))
-trials: $(foreach kind,$(KINDS),$(foreach seed,$(SEEDS),$(TRIALS)/$(kind)-$(seed)/test_table.csv))
-
-report: $(if $(VENV),$(VENV)/installed)
-	@$(PYTHON) -m common.results.report $(wildcard $(foreach part,$(CLASSIFIERS) 3a 3b,$(RESULTS)/$(part)) $(TRIALS)) \
-		--output $(REPORT)
+# Packages. `tested` has the torch that the tests run on; any that requirements.txt allows will do.
+tested := torch==2.13.0
+oldest  = $(shell sed -n 's/>=/==/p' requirements.txt)
+newest :=
+INSTALLED := $(if $(VENV),$(VENV)/installed)
+READY_TO_TEST := $(if $(VENV),$(VENV)/installed-for-tests)
 
 $(VENV)/installed: requirements.txt
-	python3 -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "error: $(PYTHON) is Python %d.%d; name \
+	3.10 or newer, as in make PYTHON=python3.12" % sys.version_info[:2])'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $< $($(VERSIONS))
 	touch $@
 
 $(VENV)/installed-for-tests: tests/requirements.txt $(VENV)/installed
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
-# The last file that preprocess_data.py writes stands for all of them.
+# Tests, on two workers with a core each; a file's tests stay together, since they share what they train.
+PYTEST := OMP_NUM_THREADS=1 $(python) -m pytest --numprocesses 2 --dist loadfile
+TESTS  := tests
+
+test: $(READY_TO_TEST)
+	$(PYTEST) $(TESTS)
+
+test-slow: $(READY_TO_TEST)
+	$(PYTEST) $(TESTS) -m slow
+
+lint: $(READY_TO_TEST)
+	$(python) -m ruff check .
+	$(python) -m mypy
+
+bench: $(INSTALLED)
+	$(python) benchmarks/bench.py
+
+# Preprocessed files; the last one that is written stands for all of them.
 READY := $(DATA)/imdb_test_glove.txt
-$(READY): | $(if $(VENV),$(VENV)/installed)
-	$(PYTHON) preprocess_data.py $(SOURCE) --output $(DATA)
-	@printf '%s\n' $(call quoted,$(SOURCE)) > $(DATA)/.source
+$(READY): $(if $(filter-out --download --glove 'train',$(SOURCE)),FORCE) | $(INSTALLED)
+	$(python) preprocess_data.py $(SOURCE) --output $(DATA)
 
-# Reviews or vectors that are named, but are not those that the files were made from, are preprocessed anew.
-ifneq ($(IMDB)$(filter-out train,$(GLOVE)),)
-ifneq ($(shell cat $(DATA)/.source 2>/dev/null),$(SOURCE))
-$(READY): FORCE
-endif
-endif
-FORCE:
+# Folders of results: of the parts, and PART/RECIPE-SEED of the trials.
+LADDER   := $(addprefix $(RESULTS)/,$(CLASSIFIERS))
+CHOSEN   := $(foreach part,$(PARTS),$(foreach recipe,$(RECIPES),$(addprefix $(TRIALS)/$(part)/$(recipe)-,$(SEEDS))))
+TEACHERS := $(addprefix $(TRIALS)/1a/teacher-,$(SEEDS))
+LONG     := $(TRIALS)/3a/long-0
+BAGS     := $(filter $(RESULTS)/1% $(TRIALS)/1%,$(sort $(LADDER) $(CHOSEN) $(TEACHERS)))
+LSTMS    := $(filter-out $(BAGS),$(sort $(LADDER) $(CHOSEN)))
+MODELS   := $(BAGS:=/BOW.model) $(LSTMS:=/rnn.model) $(RESULTS)/3a/language.model $(LONG)/language.model
+REVIEWS  := $(RESULTS)/3b/generated_reviews.txt
 
-# The language model that 3b and 3c start from; the best 3c's has not read the duplicates of test reviews.
-LANGUAGE_MODEL = $(if $(filter best,$(4)),$(TRIALS)/3a/long-0,$(RESULTS)/3a)
-# The best recipes but 3c's learn from the unlabelled reviews as 1a's teacher of the same seed labels them.
-LABELS = $(if $(filter best,$(4)),$(if $(filter-out 3c,$(1)),$(TRIALS)/1a/teacher-$(3)/pseudo_labels.npz))
-# FORCE where options are named, but are not those that the part was trained with: its script then says what to do.
-CHANGED = $(if $(OPTIONS_$(1)),$(if $(subst =$(OPTIONS_$(1)),,=$(shell cat $(2)/.trained 2>/dev/null)),FORCE))
-# FORCE where what the part's script writes is gone.
-WRITES_3a := test_table.csv
-WRITES_3b := generated_reviews.txt
-GONE = $(if $(wildcard $(2)/$(or $(WRITES_$(1)),*.model)),,FORCE)
-# train part folder seed recipe
-define train
-$(2)/.trained: $(READY) $(if $(filter 3b 3c,$(1)),$(LANGUAGE_MODEL)/.trained) $(LABELS) $(CHANGED) $(GONE)
-	@rm -f $$@
-	$(PYTHON) $$$$($(PYTHON) -m common.parts train $(1)) --data $(DATA) --output $(2) \
-		$(if $(filter 3b 3c,$(1)),--language-model $(LANGUAGE_MODEL)/language.model) \
-		$(if $(4),--recipe $(4) --seed $(3)) $(addprefix --pseudo-labels ,$(LABELS)) $$(OPTIONS_$(1))
-	@printf '%s\n' $$(call quoted,$$(OPTIONS_$(1))) > $$@
-endef
+ladder: $(LADDER:=/test_table.csv) $(REVIEWS)
+	@echo
+	@$(MAKE) --no-print-directory report
 
-# train_and_test classifier folder seed recipe
-define train_and_test
-$(train)
+trials: $(CHOSEN:=/test_table.csv)
 
-$(2)/test_table.csv: $(2)/.trained
-	$(PYTHON) $$$$($(PYTHON) -m common.parts test $(1)) --data $(DATA) --output $(2)
-endef
+report: $(INSTALLED)
+	@$(python) -m common.results.report $(wildcard $(LADDER) $(RESULTS)/3a $(RESULTS)/3b $(TRIALS)) --output $(REPORT)
 
-$(TRIALS)/1a/%/pseudo_labels.npz: $(TRIALS)/1a/%/.trained
-	$(PYTHON) $$($(PYTHON) -m common.parts test 1a) --data $(DATA) --output $(@D) --unlabelled
+# What the parts start from. The best 3c's language model has not read the duplicates of test reviews; the other best
+# recipes learn from the unlabelled reviews as 1a's teacher of the same seed labels them.
+$(MODELS) $(REVIEWS): $(READY)
+BEST_3C := $(filter $(TRIALS)/3c/best-%,$(LSTMS))
+$(BEST_3C:=/rnn.model): $(LONG)/language.model
+$(addsuffix /rnn.model,$(filter-out $(BEST_3C),$(filter $(RESULTS)/3c $(TRIALS)/3c/%,$(LSTMS)))) $(REVIEWS): \
+	$(RESULTS)/3a/language.model
+$(foreach seed,$(SEEDS),$(eval \
+	$(filter-out $(TRIALS)/3c/%,$(filter $(addprefix %/best-$(seed)/,BOW.model rnn.model),$(MODELS))): \
+	$(TRIALS)/1a/teacher-$(seed)/pseudo_labels.npz))
 
-$(foreach part,$(CLASSIFIERS),$(eval $(call train_and_test,$(part),$(RESULTS)/$(part))))
-$(foreach part,3a 3b,$(eval $(call train,$(part),$(RESULTS)/$(part))))
-$(foreach kind,$(sort $(KINDS) 1a/teacher),$(foreach seed,$(SEEDS),$(eval \
-	$(call train_and_test,$(firstword $(subst /, ,$(kind))),$(TRIALS)/$(kind)-$(seed),$(seed),$(notdir $(kind))))))
-$(eval $(call train,3a,$(TRIALS)/3a/long-0,0,long))
+# A stopped training leaves a model, too, but no record.
+part      = $(lastword $(filter $(CLASSIFIERS) 3a 3b,$(subst /, ,$(1))))
+stopped   = $(if $(wildcard $(dir $(1))record.json),,$(filter $(MODELS),$(1)))
+$(foreach file,$(MODELS) $(REVIEWS),$(if $(OPTIONS_$(call part,$(file)))$(call stopped,$(file)),$(file))): FORCE
+.PRECIOUS: $(MODELS)			# Ctrl-C leaves the model of the last epoch
+
+# With make -j4 four parts train at once, and share the cores.
+at_once   = $(patsubst -j%,%,$(filter -j%,$(MAKEFLAGS)))
+share     = $(if $(filter -j%,$(MAKEFLAGS)),$(if $(OMP_NUM_THREADS),,OMP_NUM_THREADS=$(shell \
+	cores=$$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN); \
+	echo $$((cores > $(or $(at_once),cores) ? cores / $(or $(at_once),cores) : 1)))))
+trial     = $(subst -, ,$(filter-out $(call part,$@),$(notdir $(@D))))
+run       = $(share) $(python) $(1) --data $(DATA) --output $(@D)
+train     = $(run) $(if $(trial),--recipe $(firstword $(trial)) --seed $(lastword $(trial))) \
+	$(addprefix --language-model ,$(filter %/language.model,$^)) \
+	$(addprefix --pseudo-labels ,$(filter %/pseudo_labels.npz,$^)) $(OPTIONS_$(call part,$@))
+
+$(BAGS:=/BOW.model):
+	$(call train,$(call part,$@)/BOW_sentiment_analysis.py)
+$(LSTMS:=/rnn.model):
+	$(call train,$(call part,$@)/RNN_sentiment_analysis.py)
+%/language.model:
+	$(call train,3a/train_language_model.py)
+%/generated_reviews.txt:
+	$(call train,3b/generate_review.py)
+
+$(BAGS:=/test_table.csv): %/test_table.csv: %/BOW.model
+	$(call run,$(call part,$@)/BOW_test.py)
+$(LSTMS:=/test_table.csv): %/test_table.csv: %/rnn.model
+	$(call run,$(call part,$@)/RNN_test.py)
+%/pseudo_labels.npz: %/BOW.model
+	$(call run,1a/BOW_test.py) --unlabelled

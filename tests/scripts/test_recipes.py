@@ -1,13 +1,11 @@
 """The settings of each part: the assignment's, and those of a recipe or a file of options."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from parts import ROOT, TRAINING_SCRIPTS, load_script
+from parts import TRAINING_SCRIPTS, load_script
 from tiny import TINY
 
 from common.checkpoints import load_checkpoint, write_checkpoint
@@ -120,17 +118,3 @@ def test_a_training_script_reads_options_from_a_file(run_here, data, tmp_path):
     [found] = read_runs([tmp_path])
     assert {name: found.options[name] for name in ("recipe", "epochs", "vocab_size")} == {
         "recipe": "underfit", "epochs": 1, "vocab_size": 100}
-
-
-@pytest.mark.slow
-def test_make_trains_a_teacher_before_the_best_trials_of_its_seed(data, tmp_path):
-    make = ["make", "trials", "PARTS=1b", "RECIPES=best", "SEEDS=3", "VENV=", f"PYTHON={sys.executable}",
-            f"DATA={data}", f"TRIALS={tmp_path}"]
-    done = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    teacher, best = read_runs([tmp_path])
-    assert [teacher.folder.name, teacher.options["seed"], teacher.options["pseudo_labels"]] == ["teacher-3", 3, "None"]
-    assert [best.folder.name, best.options["seed"], best.options["pseudo_labels"]] == ["best-3", 3, "pseudo_labels.npz"]
-    train, _ = read_reviews(data, "train")
-    assert f"{len(train.labelled()):,} training reviews" in done.stdout
-    assert f"{len(train):,} training reviews" in done.stdout and len(best.table) == 1

@@ -62,64 +62,6 @@ def test_a_trained_model_knows_its_options_and_words(part, trained, data):
     assert all(tensor.isfinite().all() for tensor in checkpoint["model"].values())
 
 
-def test_make_takes_paths_with_spaces_and_quotes(tmp_path):
-    ready = tmp_path / "imdb_test_glove.txt"
-    path = "it's `here`/my \"own\" reviews.tar.gz"
-    make = ["make", ready, "VENV=", "PYTHON=echo", f"DATA={tmp_path}", f"IMDB={path}", f"GLOVE={path}"]
-    done = subprocess.run(make, cwd=ROOT, capture_output=True, text=True)
-    assert f"\npreprocess_data.py --imdb {path} --glove {path} --output {tmp_path}\n" in "\n" + done.stdout, done.stderr
-    ready.touch()
-    assert "up to date" in subprocess.run(make, cwd=ROOT, capture_output=True, text=True).stdout
-    again = subprocess.run([*make, "IMDB=other"], cwd=ROOT, capture_output=True, text=True)
-    assert "preprocess_data.py" in again.stdout
-    refused = subprocess.run(["make", f"DATA={tmp_path}/it's"], cwd=ROOT, capture_output=True, text=True)
-    assert "make takes no folder with spaces or quotes" in refused.stderr
-
-
-def make(folder, *arguments):
-    """The commands that make would run for preprocessed files and results in a folder."""
-    done = subprocess.run(["make", "--dry-run", "VENV=", f"PYTHON={sys.executable}", f"DATA={folder}", f"RESULTS={folder}",
-                           f"TRIALS={folder}/trials", *arguments], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def test_make_runs_a_part_again_whose_options_are_not_those_that_it_was_trained_with(tmp_path):
-    target = leave_reviews(tmp_path, "--length 40 --prompt 'it is'\n")
-    assert "up to date" in make(tmp_path, target)
-    assert "up to date" in make(tmp_path, target, "OPTIONS_3b=--length 40 --prompt 'it is'")
-    assert "--length 4\n" in make(tmp_path, target, "OPTIONS_3b=--length 4")
-    assert "--length 400\n" in make(tmp_path, target, "OPTIONS_3b=--length 400")
-
-
-def test_make_runs_a_part_again_whose_results_are_gone(tmp_path):
-    target = leave_reviews(tmp_path)
-    assert "up to date" in make(tmp_path, target)
-    (tmp_path / "3b" / "generated_reviews.txt").unlink()
-    assert "train 3b" in make(tmp_path, target)
-
-
-def leave_reviews(folder, options="\n"):
-    """What make and the scripts leave of 3a and 3b -> make's name of 3b."""
-    for name in "imdb_test_glove.txt", "3a/test_table.csv", "3a/.trained", "3b/generated_reviews.txt", "3b/.trained":
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_text(options)
-    return f"{folder}/3b/.trained"
-
-
-def test_make_does_not_count_a_part_as_trained_whose_script_was_stopped_after_a_restart(tmp_path):
-    target = leave_reviews(tmp_path)
-    done = subprocess.run(["make", "VENV=", "PYTHON=false", f"DATA={tmp_path}", f"RESULTS={tmp_path}", target,
-                           "OPTIONS_3b=--restart"], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 2 and "train 3b" in make(tmp_path, target)
-
-
-def test_make_trains_a_language_model_without_duplicates_for_the_best_3c(tmp_path):
-    commands = make(tmp_path, "trials", "PARTS=3c", "RECIPES=best", "SEEDS=0 1")
-    assert commands.count("train 3a") == 1 and f"--output {tmp_path}/trials/3a/long-0  --recipe long" in commands
-    assert commands.count(f"--language-model {tmp_path}/trials/3a/long-0/language.model --recipe best") == 2
-
-
 @pytest.mark.parametrize("part", ["1a", "1b"])
 def test_a_bag_of_words_is_tested_on_all_reviews(part, trained, data, run):
     folder, _ = trained(part)
