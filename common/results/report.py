@@ -88,6 +88,8 @@ def write_report(runs, generated_reviews, output):
         first, _, others = text.partition("\n\n")
         page.add("## What the language model writes", textwrap.indent(first, "    "))
         page.fold("More that it writes", others and textwrap.indent(others, "    "))
+    sheet = hand_in_rows(trials)
+    page.fold("The sheet to hand in", text_table(sheet))
     models = {f"{part}, {shown[part].title}": found for part, found in predictions.items()}
     page.fold("How often each part is right and wrong, and how sure", *errors(page, models))
     page.fold("Which parts differ by more than chance", *comparison(models))
@@ -96,7 +98,7 @@ def write_report(runs, generated_reviews, output):
     page.fold("Machines and settings", *settings_sections(trials))
     page.write()
     save_table(output / "results.csv", results_rows(runs), mark=BYTE_ORDER_MARK)
-    save_table(output / "hand_in.csv", hand_in_rows(trials), mark=BYTE_ORDER_MARK)
+    save_table(output / "hand_in.csv", sheet, mark=BYTE_ORDER_MARK)
     for part, trial in shown.items():
         write_model_card(trial, predictions.get(part))
 

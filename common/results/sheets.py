@@ -5,7 +5,7 @@ import re
 
 from common.parts import PARTS
 from common.results.records import printable
-from common.results.trials import mean, read_curves, shown_length
+from common.results.trials import are_films, mean, read_curves, shown_length
 
 NUMBER = re.compile(r"(< |[+−])?[\d.,]+( ± [\d.]+)?|inf|not tested|")
 # What the course's sheet wants to know, as far as a trial has it.
@@ -73,8 +73,8 @@ def hand_in_rows(trials):
         given = next((trial for trial in some if trial.title == "assignment"), None)
         for trial in some:
             options, length = trial.first.options, shown_length(part, [trial])
-            kind = "given model" if trial is given else "custom trial" + (
-                f": {trial.title}" if trial.title != "assignment" else "")
+            kind = "trial" if not are_films(trial.runs) else "given model" if trial is given else "custom trial"
+            named = f": {trial.title}" * (kind == "trial" or trial.title != "assignment")
             comments = [read_curves(trial.first)]
             if part == "3a":
                 if perplexity := trial.result(length):
@@ -87,7 +87,7 @@ def hand_in_rows(trials):
                      if name in options]
             differences = trial.differences(some)
             rows.append({
-                "Description": f"{part} {PARTS[part].title}, {kind}",
+                "Description": f"{part} {PARTS[part].title}, {kind}{named}",
                 "Hyperparameters": ", ".join(dict.fromkeys([
                     *(f"{name.replace('_', ' ')} {options[name]}" for name in names),
                     *(differences.split(", ") if differences else [])])),

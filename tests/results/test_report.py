@@ -272,6 +272,17 @@ def test_a_network_of_ones_own_is_handed_in_as_a_custom_trial(tmp_path):
         "1a bag of words, given model", "1a bag of words, custom trial: Mine of mine/BOW_model.py"]
 
 
+def test_on_other_data_no_model_is_given(tmp_path):
+    leave_run(tmp_path / "a", "1a", data={"name": "other", "test_reviews": 40, "reviews": 5})
+    [row] = hand_in_rows(trials_of(read_runs([tmp_path])))
+    assert row["Description"] == "1a bag of words, trial: assignment"
+
+
+def test_the_page_has_the_sheet_to_hand_in(results, report):
+    folder, _, _ = report(results)
+    assert "| 1a bag of words, given model | hidden units 500 | 2 |" in (folder / "report.md").read_text()
+
+
 def test_both_sheets_are_marked_for_excel(results, report):
     folder, _, _ = report(results)
     for name in "results.csv", "hand_in.csv":
