@@ -1,10 +1,6 @@
-"""Fetch what preprocessing needs from the internet, where there is one: compute nodes have none.
-
-    python -m jobs.fetch preprocessed_data/aclImdb_v1.tar.gz
-
-Fetches the reviews (84 MB), unless that path is there, and NLTK's Punkt data, unless they are installed.
+"""Fetch the reviews (84 MB) unless PATH is there and NLTK's Punkt data, unless they are installed: compute nodes
+have no internet: python -m jobs.fetch PATH
 """
-
 from common.arguments import Parser, path
 from common.errors import run_script
 from common.preprocessing.download import IMDB_SHA256, IMDB_URL, download

@@ -123,7 +123,7 @@ def code_blocks(text):
     return [*FENCED.findall(text), *(re.sub(r"^    ", "", block, flags=re.MULTILINE) for block in indented)]
 
 
-COMMAND = re.compile(r"(\$ )?(\w+=('[^']*'|\S*) +)*(\.venv/bin/python|python|torchrun|make|jobs/submit)( |$)")
+COMMAND = re.compile(r"(\$ )?(env )?(\w+=('[^']*'|\S*) +)*(\.venv/bin/python|python|torchrun|make|jobs/submit)( |$)")
 
 
 def commands(text):
@@ -131,7 +131,7 @@ def commands(text):
     for block in code_blocks(text):
         for line in block.replace("\\\n", " ").splitlines():
             if COMMAND.match(line):
-                words = shlex.split(line.removeprefix("$ "), comments=True)
+                words = shlex.split(line.removeprefix("$ ").removeprefix("env "), comments=True)
                 count = next(k for k, word in enumerate(words) if not re.match(r"\w+=", word))
                 yield dict(word.split("=", 1) for word in words[:count]), words[count:]
 

@@ -39,6 +39,7 @@ class RunFolder:
         self.model_path, self.record_path = folder / PARTS[part].model, folder / "record.json"
         self.data_path, self.curves_path = folder / "data.npy", folder / "curves.png"
         self.state_path, self.previous_path = folder / "training.state", folder / "training.previous.state"
+        self.restarted_path = folder / ".restarted"             # holds the number of the job that has done so
         self.results = [self.model_path, self.data_path, self.curves_path, self.record_path]
         labels = getattr(options, "pseudo_labels", None)        # they are the teacher's, wherever they lie
         self.tables = [folder / name for name in TABLES
@@ -54,10 +55,21 @@ class RunFolder:
         if processes.rank == 0:
             for path in self.state_path, *self.results:
                 remove_unfinished(path)
-            # torchrun starts a run anew whose process died, with the same --restart, but to resume it.
-            if self.options.restart and os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0":
+            if self.options.restart and not self.restarted():
                 self.remove(*self.states(), *self.results, *self.tables)
+                if "SLURM_JOB_ID" in os.environ:
+                    with replace_file(self.restarted_path, durable=False) as file:
+                        file.write(os.environ["SLURM_JOB_ID"])
         processes.wait_for_all()
+
+    def restarted(self):
+        """Whether an earlier turn of the same job has discarded earlier results, and this one is to resume its run.
+
+        torchrun starts a run whose process died, and Slurm a job that it requeues, with the same --restart.
+        """
+        if os.environ.get("SLURM_RESTART_COUNT", "0") != "0" and self.restarted_path.exists():
+            return self.restarted_path.read_text() == os.environ.get("SLURM_JOB_ID")
+        return os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
 
     def refuse_other_part(self):
         """Raise UserError where the results of another part are, whose files have the same names."""

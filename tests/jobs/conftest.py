@@ -46,6 +46,7 @@ PartitionName=usual Nodes={host} Default=YES
 PartitionName=grace-cancel Nodes={host} PreemptMode=CANCEL GraceTime=60
 PartitionName=grace-requeue Nodes={host} PreemptMode=REQUEUE GraceTime=60
 PartitionName=urgent Nodes={host} PriorityTier=10
+PartitionName=short Nodes={host} MaxTime=1
 {more}"""
 
 
@@ -99,9 +100,10 @@ class Cluster:
 
 
 def environment_without_settings():
-    """The environment, but for what jobs/settings.sh and Slurm's commands would take from it."""
-    settings = re.findall(r"^(\w+)=\$\{\1\b", (ROOT / "jobs/settings.sh").read_text(), re.MULTILINE)
-    prefixes = "SLURM", "SBATCH", "SQUEUE", "SCONTROL", "OPTIONS_", "WALL_CLOCK_"
+    """The environment, but for what the jobs and Slurm's commands would take from it."""
+    settings = set(re.findall(r'"([A-Z_]+)"', (ROOT / "jobs/submit").read_text()))
+    settings |= set(re.findall(r"\{([A-Z_]+):?-", (ROOT / "jobs/part.sh").read_text()))
+    prefixes = "SLURM", "SBATCH", "SQUEUE", "SCONTROL", "SRUN", "OPTIONS_", "WALL_CLOCK", "CPU_"
     return {name: value for name, value in os.environ.items()
             if name not in settings and not name.startswith(prefixes)}
 

@@ -45,15 +45,21 @@ def test_an_error_of_the_user_fails_the_job(cluster, data):
     assert "language.model" in (cluster.folder / f"logs/3c-{jobs['3c']}.out").read_text()
 
 
-def test_a_sweep_runs_each_trial_in_a_folder_of_its_own(cluster, data, tmp_path):
-    (tmp_path / "widths.txt").write_text("# widths\n--hidden-units 8\n\n--hidden-units 16 --dropout 0.2\n")
-    jobs = cluster.submit("sweep", "1a", str(tmp_path / "widths.txt"), "--epochs", "1", DATA=str(data),
-                          RESULTS=str(tmp_path), TRIALS_AT_ONCE="1")
-    assert list(jobs) == ["1a-widths", "report"]
+def test_a_sweep_runs_each_trial_in_a_folder_of_its_own_and_again_what_has_failed(cluster, data, tmp_path):
+    (tmp_path / "widths.txt").write_text(
+        "# widths\n--hidden-units 8\n\n--hidden-units none\n--hidden-units 16 --dropout 0.2\n")
+    sweep = ["sweep", "1a", str(tmp_path / "widths.txt"), "--epochs", "1"]
+    settings = dict(DATA=str(data), RESULTS=str(tmp_path), TRIALS_AT_ONCE="1")
+    jobs = cluster.submit(*sweep, **settings)
+    assert list(jobs) == ["1a-widths-1", "1a-widths-2", "1a-widths-3", "report"]
     cluster.wait()
     logs = cluster.logs()
-    assert "part 1a --epochs 1 --hidden-units 8\n" in logs
-    assert "part 1a --epochs 1 --hidden-units 16 --dropout 0.2\n" in logs
-    for trial in "12":
-        assert (tmp_path / "1a-widths" / trial / "test_table.csv").exists(), logs
+    assert "from the start: 1a --epochs 1 --hidden-units 8\n" in logs
+    assert "from the start: 1a --epochs 1 --hidden-units 16 --dropout 0.2\n" in logs
+    states = [cluster.job(job)["JobState"] for job in jobs.values()]
+    assert states == ["COMPLETED", "FAILED", "COMPLETED", "COMPLETED"], logs
+    tested = [(tmp_path / "1a-widths" / trial / "test_table.csv").exists() for trial in "123"]
+    assert tested == [True, False, True]
     assert (tmp_path / "1a-widths/report.html").exists()
+    assert list(cluster.submit(*sweep, **settings)) == ["1a-widths-2", "report"], "what has failed"
+    cluster.wait()

@@ -1,241 +1,398 @@
-"""What jobs/submit asks of sbatch, with a script in sbatch's place that notes its arguments."""
+"""What jobs/submit asks of sbatch, with small scripts in place of sbatch and squeue, which share a file for a queue."""
 
+import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from parts import ROOT
 
-SBATCH = """#!/bin/sh
-echo "$@" >>"$ASKED"
-[ "$1" = --test-only ] || echo "Welcome.
-41"
+# SBATCH_FAILS: it submits, but is not answered in time. A job's line is its id, why it waits, and its command line.
+SBATCH = f"""#!/bin/bash
+echo "$(env | grep -E '^(SLURM|SQUEUE)_' | tr '\\n' ' ')PYTHON=$PYTHON DEVICE=$DEVICE $*" >>"$ASKED"
+echo >>"$QUEUE.ids"
+id=$((40 + $(wc -l <"$QUEUE.ids")))
+all=$*
+[ -n "$REFUSES" ] && {{ echo "sbatch: error: no allocation" >&2; exit 1; }}
+echo "$id|${{REASON-Priority}}|{ROOT}/jobs/part.sh${{all##*jobs/part.sh}}" >>"$QUEUE"
+[ -n "$SBATCH_FAILS" ] && {{ echo "sbatch: error: Socket timed out on send/recv operation" >&2; exit 1; }}
+echo "Welcome to the cluster"
+echo "$id;cluster"
 """
+SQUEUE = """#!/bin/sh
+[ -z "$NO_ANSWER" ] || { echo "slurm_load_jobs error: Socket timed out" >&2; exit 1; }
+[ -z "$SQUEUE_FORMAT$SQUEUE_STATES" ] || { echo "nothing that was asked for"; exit; }
+cat "$QUEUE"
+"""
+
+
+class Submit:
+    """jobs/submit with the sample, in a folder of its own.
+
+    asked: for each sbatch of the last call, its environment and arguments as one line of text.
+    """
+
+    def __init__(self, folder, environment):
+        self.folder, self.environment = folder, environment
+
+    def __call__(self, *arguments, command=(ROOT / "jobs/submit",), cwd="/", **settings):
+        (self.folder / "asked").write_text("")
+        done = subprocess.run([*command, *arguments], env=self.environment | settings, cwd=cwd, capture_output=True,
+                              text=True, timeout=60)
+        self.asked = (self.folder / "asked").read_text().splitlines()
+        return done
+
+    def jobs(self, *arguments, **settings):
+        """The lines of `asked` by the jobs' names, of a call that must succeed."""
+        done = self(*arguments, **settings)
+        assert done.returncode == 0, done.stderr
+        return {re.search(r"--job-name=(\S+)", line)[1]: line for line in self.asked}
+
+    def refused(self, *arguments, **settings):
+        """The one line of a call that must fail before it has submitted anything."""
+        done = self(*arguments, **settings)
+        assert done.returncode == 2 and not self.asked, done.stdout
+        assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1, done.stderr
+        return done.stderr
+
+    def end(self):
+        """All jobs leave the queue."""
+        (self.folder / "queue").write_text("")
+
+    def write(self, *paths):
+        for path in paths:
+            (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (self.folder / path).touch()
 
 
 @pytest.fixture
 def submit(environment, tmp_path):
-    """Runs jobs/submit -> (finished process, the arguments of each job that it submits)."""
-    asked = tmp_path / "asked"
     (tmp_path / "bin").mkdir()
-    for name, script in ("sbatch", SBATCH), ("squeue", "#!/bin/sh\n"):
+    for name, script in ("sbatch", SBATCH), ("squeue", SQUEUE):
         (tmp_path / "bin" / name).write_text(script)
         (tmp_path / "bin" / name).chmod(0o755)
-    environment |= {
-        "PATH": f"{tmp_path}/bin:{os.environ['PATH']}", "ASKED": str(asked), "PYTHON": sys.executable,
-        "FOLDER": str(tmp_path), "SOURCE": "--sample --glove train"}
-
-    def submit(*arguments, **settings):
-        asked.write_text("")
-        done = subprocess.run([ROOT / "jobs/submit", *arguments], env=environment | settings, capture_output=True,
-                              text=True, timeout=60)
-        return done, [line for line in asked.read_text().splitlines() if not line.startswith("--test-only")]
+    submit = Submit(tmp_path, environment | {
+        "PATH": f"{tmp_path}/bin:{os.environ['PATH']}", "ASKED": str(tmp_path / "asked"),
+        "QUEUE": str(tmp_path / "queue"), "FOLDER": str(tmp_path), "SOURCE": "--sample --glove train"})
+    submit.end()
     return submit
 
+
+# The scripts themselves
 
 def test_the_shell_scripts_pass_shellcheck():
     if not shutil.which("shellcheck"):
         pytest.skip("no shellcheck installed")
-    scripts = [ROOT / ".ci/run", ROOT / "jobs/submit", *(ROOT / "jobs").glob("*.sh")]
+    scripts = [ROOT / ".ci/run", *(ROOT / "jobs").glob("*.sh")]
     done = subprocess.run(["shellcheck", "--external-sources", *scripts], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
 
 
+def test_the_driver_runs_on_the_python_of_an_old_login_node(submit):
+    ast.parse((ROOT / "jobs/submit").read_text(), feature_version=(3, 6))
+    python = next(iter(sorted(Path.home().glob(".pyenv/versions/3.6.*/bin/python"))), None)
+    if python:
+        assert len(submit.jobs(command=(python, ROOT / "jobs/submit"))) == 9
+
+
+# Settings
+
 def test_empty_settings_ask_for_nothing(submit):
-    done, jobs = submit(GPU="", MEMORY="", CPUS="")
-    assert done.returncode == 0 and len(jobs) == 9, done.stderr
-    for option in "gres", "gpus", "mem", "cpus-per-task", "account", "partition", "constraint", "export":
-        assert not any(f"--{option}" in job for job in jobs)
-    assert all("--nodes=1 --ntasks-per-node=1" in job and "--time=4:00:00" in job for job in jobs)
-
-
-@pytest.mark.parametrize("module", [None, "() {  return 1; }"], ids=["no module command", "no such module"])
-def test_modules_that_cannot_be_loaded_are_refused(submit, module):
-    done, jobs = submit(MODULES="pytorch", **{"BASH_FUNC_module%%": module} if module else {})
-    assert done.returncode == 2 and not jobs
-    assert done.stderr == "error: MODULES=pytorch: cannot be loaded here; `module avail` lists what there is\n"
-
-
-def test_modules_are_loaded_into_the_shell_that_submits(submit):
-    done, jobs = submit(MODULES="site-python", PYTHON="loaded-python",
-                        **{"BASH_FUNC_module%%": f"() {{  loaded-python() {{ {sys.executable} \"$@\"; }}; }}"})
-    assert done.returncode == 0 and len(jobs) == 9, done.stderr
+    jobs = submit.jobs(GPU="", MEMORY="", CPUS="", NODES="", PROCESSES="")
+    assert len(jobs) == 9
+    for option in "gres", "gpus", "mem", "cpus", "account", "partition", "constraint", "nodes", "ntasks":
+        assert not any(f"--{option}" in job for job in jobs.values())
 
 
 def test_cpu_jobs_have_settings_of_their_own(submit):
-    _, jobs = submit(ACCOUNT="lab-gpu", PARTITION="gpu", CONSTRAINT="a100", MEMORY="32G", GPU="--gpus-per-node=1",
-                     CPU_ACCOUNT="lab-cpu", CPU_PARTITION="cpu", CPU_MEMORY="8G")
-    for job in jobs:
-        if "jobs/command.sh" in job:
-            assert "--account=lab-cpu --partition=cpu --mem=8G" in job
-            assert "--constraint" not in job and "--gpus-per-node" not in job
-        else:
-            assert "--account=lab-gpu --partition=gpu --constraint=a100 --mem=32G" in job and "--gpus-per-node=1" in job
-    assert sum("jobs/command.sh" in job for job in jobs) == 2, "preprocessing and the report"
+    jobs = submit.jobs(ACCOUNT="lab-gpu", PARTITION="gpu", CONSTRAINT="a100", MEMORY="32G", GPU="--gpus-per-node=1",
+                       SBATCH_ARGS="--qos=gpu --licenses='a b'", PYTHON="gpu-python",
+                       CPU_ACCOUNT="lab-cpu", CPU_PARTITION="cpu", CPU_MEMORY="8G", CPU_SBATCH_ARGS="--mail-type=FAIL",
+                       CPU_PYTHON="cpu-python")
+    for name in "preprocess", "report":
+        job = jobs.pop(name)
+        assert "--mem=8G --account=lab-cpu --partition=cpu --nodes" in job and " --mail-type=FAIL jobs/part.sh" in job
+        assert "PYTHON=cpu-python DEVICE=cpu" in job
+        assert not re.search("--(constraint|gpus-per-node|qos|licenses)", job)
+    for job in jobs.values():
+        assert "--mem=32G --account=lab-gpu --partition=gpu --constraint=a100" in job
+        assert "--gpus-per-node=1 --qos=gpu --licenses=a b jobs/part.sh" in job and "--mail-type" not in job
+        assert "PYTHON=gpu-python DEVICE=cuda" in job
+
+
+def test_cpu_jobs_take_the_settings_of_the_others_where_they_have_none(submit):
+    job = submit.jobs(PARTITION="all", SBATCH_ARGS="--qos=short", PYTHON="my-python")["preprocess"]
+    assert "--partition=all" in job and "--qos=short" in job and "PYTHON=my-python" in job
 
 
 def test_parts_without_a_gpu_are_cpu_jobs(submit):
-    _, jobs = submit(DEVICE="cpu", PARTITION="gpu", CPU_PARTITION="cpu")
-    assert all("--partition=cpu" in job and "--gres" not in job for job in jobs)
+    jobs = submit.jobs(DEVICE="cpu", PARTITION="gpu", CPU_PARTITION="cpu")
+    assert all("--partition=cpu" in job and "--gres" not in job for job in jobs.values())
 
 
 @pytest.mark.parametrize("gpu, single", [
     ("--gres=gpu:a100:4", "--gres=gpu:a100:1"), ("--gpus-per-node=4", "--gpus-per-node=1"),
     ("--gres=gpu:v100", "--gres=gpu:v100")])
 def test_parts_of_one_process_ask_for_one_node_and_gpu(submit, gpu, single):
-    _, jobs = submit(GPU=gpu, NODES="2", PROCESSES="4", CPUS="32")
-    for job in jobs:
-        if "jobs/part.sh" not in job:
-            continue
-        one = any(f"jobs/part.sh {part}" in job for part in ("1a", "1b", "3b"))
+    jobs = submit.jobs(GPU=gpu, NODES="2", PROCESSES="4", CPUS="32")
+    for part in "1a", "1b", "2a", "2b", "3a", "3b", "3c":
+        one = part in ("1a", "1b", "3b")
         nodes, processes, cpus = (1, 1, 32) if one else (2, 4, 8)
-        assert f"--nodes={nodes} --ntasks-per-node={processes} --cpus-per-task={cpus}" in job
-        assert f" {single if one else gpu} " in job
+        assert f" --cpus-per-task={cpus} " in jobs[part]
+        assert f" --nodes={nodes} --ntasks-per-node={processes} " in jobs[part]
+        assert f" {single if one else gpu} " in jobs[part]
 
 
-def test_what_is_missing_is_downloaded_unless_imdb_is_empty(submit):
-    # The program `false` in place of Python: it would download.
-    done, jobs = submit("1a", PYTHON="false", SOURCE="--imdb reviews.tar.gz")
-    assert done.returncode == 1 and not jobs
-    done, jobs = submit("1a", PYTHON="false", SOURCE="--imdb reviews.tar.gz", IMDB="")
-    assert done.returncode == 0 and "preprocess_data.py --imdb reviews.tar.gz" in jobs[0]
+@pytest.mark.parametrize("wall_clock", ["5", "5:00", "0:05:00", "0-0:05:00", "00:04:59"])
+def test_a_wall_clock_that_ends_at_its_notice_is_refused(submit, wall_clock):
+    assert f"WALL_CLOCK={wall_clock}: is not longer than NOTICE_S=300" in submit.refused(WALL_CLOCK=wall_clock)
 
 
-@pytest.fixture
-def preprocessed(submit, tmp_path):
-    """Preprocessed files, and the note of the job that made them from the sample."""
-    done, _ = submit("1a")
-    assert done.returncode == 0, done.stderr
-    for name in subprocess.run(["bash", "-c", ". jobs/queue.sh; echo $PREPROCESSED"], cwd=ROOT, capture_output=True,
-                               text=True, check=True).stdout.split():
-        (tmp_path / "preprocessed_data" / name).write_text("")
-
-
-def test_a_source_may_end_in_a_comment(submit, preprocessed):
-    assert submit("1a", SOURCE="--sample --glove train  # as before")[0].returncode == 0
-
-
-@pytest.mark.parametrize("arguments", [[], ["1a"], ["best"]])
-def test_word_vectors_that_the_files_were_not_made_from_are_refused(submit, preprocessed, arguments):
-    assert submit("1a")[0].returncode == 0
-    done, jobs = submit(*arguments, SOURCE="--sample --glove vectors.zip")
-    assert done.returncode == 2 and not jobs
-    assert done.stderr.startswith("error: SOURCE=--sample --glove vectors.zip: the files in ")
-    assert "made by `preprocess_data.py --sample --glove train --output" in done.stderr
-
-
-def test_preprocessing_that_has_not_made_its_files_may_be_submitted_for_others(submit, preprocessed, tmp_path):
-    (tmp_path / "preprocessed_data" / "imdb_test_glove.txt").unlink()
-    done, jobs = submit("1a", SOURCE="--sample --glove vectors.zip")
-    assert done.returncode == 0 and "--glove vectors.zip" in jobs[0], done.stderr
-
-
-def test_the_best_recipes_are_submitted_without_python(submit):
-    done, jobs = submit("best", PYTHON="false")
-    assert done.returncode == 0 and any("jobs/command.sh 1a/BOW_test.py --unlabelled" in job for job in jobs)
-
-
-def test_a_sweep_runs_as_many_trials_at_once_as_it_may(submit, tmp_path):
-    (tmp_path / "widths.txt").write_text("--hidden-units 8\n--hidden-units 16\n")
-    assert any("--array=1-2 " in job for job in submit("sweep", "2a", tmp_path / "widths.txt")[1])
-    assert any("--array=1-2%1 " in job for job in submit("sweep", "2a", tmp_path / "widths.txt", TRIALS_AT_ONCE="1")[1])
+@pytest.mark.parametrize("wall_clock", ["6", "5:01", "0:05:01", "1-0", "1-0:00", "0-0:05:01"])
+def test_a_wall_clock_that_is_longer_than_its_notice_is_taken(submit, wall_clock):
+    assert f"--time={wall_clock} " in submit.jobs("2a", WALL_CLOCK="60", WALL_CLOCK_2a=wall_clock)["2a"]
 
 
 @pytest.mark.parametrize("setting, value", [
-    ("GPU", "gpu:1"), ("DEVICE", "gpu"), ("MEMORY", "16 GB"), ("CPU_MEMORY", "much"), ("NODES", ""), ("PROCESSES", "0"),
-    ("CPUS", "four"), ("WALL_CLOCK", "4h"), ("WALL_CLOCK_3a", "day"), ("NOTICE_S", "5m"), ("MOST_REQUEUES", ""),
-    ("TRIALS_AT_ONCE", "0"), ("SOURCE", "--imdb 'a"), ("OPTIONS_1a", "--epochs '1"), ("PYTHON", "no-such-python"),
-    ("LOGS", "/dev/null/logs")])
-def test_a_wrong_setting_ends_before_anything_is_submitted(submit, setting, value):
-    done, jobs = submit(**{setting: value})
-    assert done.returncode == 2 and not jobs
-    assert done.stderr.startswith(f"error: {setting}={value}: ") and done.stderr.count("\n") == 1
+    ("SOURCE", "--imdb 'a"), ("OPTIONS_1a", "--epochs '1"), ("SBATCH_ARGS", "--comment='a"), ("CPUS", "four"),
+    ("TRIALS_AT_ONCE", "many"), ("LOGS", "/dev/null/logs")])
+def test_a_wrong_setting_ends_before_anything_is_submitted(submit, setting, value, tmp_path):
+    (tmp_path / "trials").write_text("--epochs 1\n")
+    arguments = ["sweep", "1a", str(tmp_path / "trials")] if setting == "TRIALS_AT_ONCE" else []
+    assert value.split("'")[0] in submit.refused(*arguments, **{setting: value})
 
 
-@pytest.mark.parametrize("arguments", [
-    ["4a"], ["2a", "--data", "here"], ["sweep", "2a"], ["sweep", "2a", "no-such-file"]])
+@pytest.mark.parametrize("arguments", [["4a"], ["sweep", "2a"], ["sweep", "4a", "x"], ["sweep", "2a", "no-such-file"]])
 def test_wrong_arguments_end_before_anything_is_submitted(submit, arguments):
-    done, jobs = submit(*arguments)
-    assert done.returncode == 2 and not jobs
-    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert arguments[-1] in submit.refused(*arguments)
 
 
-def test_what_sbatch_refuses_ends_before_anything_is_submitted(submit, tmp_path):
-    (tmp_path / "bin/sbatch").write_text('#!/bin/sh\necho "sbatch: error: no\nallocation failure" >&2\nexit 1\n')
-    done, jobs = submit(PARTITION="none")
-    assert done.returncode == 2 and not jobs
-    assert done.stderr == "error: preprocess: sbatch: error: no allocation failure\n"
+# What the environment of the call holds
+
+def test_what_a_surrounding_job_has_set_is_left_out(submit):
+    names = ["SLURM_MEM_PER_CPU", "SLURM_ARRAY_TASK_ID", "SLURM_CPUS_PER_TASK", "SLURM_NTASKS_PER_NODE"]
+    assert submit.jobs("1a", SLURM_CONF="/etc/slurm.conf", SLURM_CLUSTERS="c1", **dict.fromkeys(names, "3"))
+    for job in submit.asked:
+        assert "SLURM_CONF=/etc/slurm.conf" in job and "SLURM_CLUSTERS=c1" in job
+        assert not any(name in job for name in names)
 
 
-def test_a_full_folder_is_named(submit, tmp_path):
-    (tmp_path / "bin/head").write_text("#!/bin/sh\nexec /usr/bin/head \"$@\" >/dev/full\n")
-    (tmp_path / "bin/head").chmod(0o755)
-    done, jobs = submit()
-    assert done.returncode == 2 and not jobs
-    assert done.stderr == (f"error: DATA={tmp_path}/preprocessed_data: cannot be written (No space left on device); "
-                           "make room there, or give another FOLDER or DATA\n")
+def test_what_a_job_needs_is_said_whatever_a_site_sets(submit):
+    for job in submit.jobs(SBATCH_EXPORT="NONE", SBATCH_NO_REQUEUE="1", SBATCH_OPEN_MODE="truncate").values():
+        assert "--requeue --open-mode=append --export=ALL --kill-on-invalid-dep=yes" in job
 
 
-def test_paths_may_have_spaces_and_quotes(environment):
-    path = "/data/my 'own' files/vectors 1.txt"
-    script = 'source jobs/settings.sh; eval "source=($SOURCE)"; printf "%s\\n" "${source[@]}"'
-    done = subprocess.run(["bash", "-c", script], cwd=ROOT, env=environment | {"IMDB": path, "GLOVE": path},
-                          capture_output=True, text=True)
-    assert done.stdout.splitlines() == ["--imdb", path, "--glove", path], done.stderr
+@pytest.mark.parametrize("shell", ["fish", "tcsh"])
+def test_settings_are_given_in_other_shells_by_env(submit, shell):
+    if not shutil.which(shell):
+        pytest.skip(f"no {shell} installed")
+    jobs = submit.jobs(command=(shell, "-c", f"env PARTITION=gpu OPTIONS_2a='--epochs 3' {ROOT}/jobs/submit"))
+    assert "--partition=gpu" in jobs["2a"] and jobs["2a"].endswith("results/2a --epochs 3")
 
 
-def test_a_file_of_trials_may_have_windows_line_ends(submit, tmp_path):
-    (tmp_path / "widths.txt").write_bytes(b"--hidden-units 100\r\n# none\r\n--hidden-units 200\r\n")
-    done, jobs = submit("sweep", "2a", str(tmp_path / "widths.txt"))
-    assert done.returncode == 0, done.stderr
-    assert any("--array=1-2" in job for job in jobs)
-    trials = tmp_path / "results" / "2a-widths" / "trials.txt"
-    assert trials.read_bytes() == b"--hidden-units 100\n--hidden-units 200\n"
+def test_it_may_be_called_through_a_link_with_a_file_beside_the_user(submit, tmp_path):
+    (tmp_path / "link").symlink_to(ROOT / "jobs/submit")
+    (tmp_path / "widths.txt").write_text("--hidden-units 8\n")
+    jobs = submit.jobs("sweep", "2a", "widths.txt", command=(tmp_path / "link",), cwd=tmp_path)
+    assert f"--chdir={ROOT} " in jobs["2a-widths-1"]
+
+
+def test_without_slurm_it_says_where_to_submit(submit, tmp_path):
+    (tmp_path / "bin/squeue").unlink()
+    assert "squeue" in submit.refused(PATH=str(tmp_path / "bin"), command=(sys.executable, ROOT / "jobs/submit"))
+
+
+# What is in the queue
+
+def test_what_is_in_the_queue_is_not_submitted_again(submit):
+    submit.jobs()
+    done = submit()
+    assert done.returncode == 0 and not submit.asked
+    assert "1a           job 42, in the queue already (Priority)\n" in done.stdout
+
+
+@pytest.mark.parametrize("command", [[], ["best"], ["2a"], ["sweep", "2a", "trials"]])
+def test_an_squeue_that_gives_no_answer_ends_it(submit, command, tmp_path):
+    (tmp_path / "trials").write_text("--epochs 1\n")
+    submit.jobs(*command, cwd=tmp_path)
+    done = submit(*command, cwd=tmp_path, NO_ANSWER="1")
+    assert done.returncode == 2 and not submit.asked
+    assert done.stderr.splitlines()[-1].startswith("error: squeue gives no answer")
+
+
+def test_a_users_own_settings_of_squeue_do_not_count(submit):
+    submit.jobs()
+    assert not submit.jobs(SQUEUE_FORMAT="%i", SQUEUE_STATES="RUNNING")
+
+
+def test_two_calls_at_once_submit_once(submit, tmp_path):
+    (tmp_path / "bin/sbatch").write_text(SBATCH.replace("#!/bin/bash", "#!/bin/bash\nsleep 0.1"))
+    calls = [subprocess.Popen(ROOT / "jobs/submit", env=submit.environment, stdout=subprocess.DEVNULL) for _ in "12"]
+    assert [call.wait(timeout=60) for call in calls] == [0, 0]
+    assert len((tmp_path / "queue").read_text().splitlines()) == 9
+
+
+def test_an_sbatch_that_times_out_though_it_submitted_is_believed_by_what_is_in_the_queue(submit, tmp_path):
+    jobs = submit.jobs(SBATCH_FAILS="1")
+    assert list(jobs) == ["preprocess", "1a", "1b", "2a", "2b", "3a", "3b", "3c", "report"]
+    assert "--dependency=afterok:41,afterok:46 " in jobs["3c"]
+    assert len((tmp_path / "queue").read_text().splitlines()) == 9
+
+
+def test_what_sbatch_refuses_is_shown_and_ends_it(submit):
+    done = submit(REFUSES="1")
+    assert done.returncode == 2 and len(submit.asked) == 1
+    shown, error = done.stderr.splitlines()
+    assert shown == "sbatch: error: no allocation" and error.startswith("error: preprocess: not submitted")
+
+
+def test_what_is_in_the_queue_by_then_is_named_where_sbatch_refuses(submit, tmp_path):
+    (tmp_path / "bin/sbatch").write_text(SBATCH.replace('[ -n "$REFUSES" ]', '[ "$id" -gt 42 ]'))
+    assert submit().stderr.splitlines()[-1].endswith("; in the queue by now: 41,42")
+
+
+def test_a_job_of_another_checkout_is_not_taken_for_this_ones(submit, tmp_path):
+    submit.jobs("2a")
+    queue = (tmp_path / "queue").read_text()
+    (tmp_path / "queue").write_text(queue.replace(str(ROOT), "/elsewhere"))
+    assert list(submit.jobs("2a")) == ["preprocess", "2a"]
+
+
+def test_a_job_in_the_queue_with_other_options_is_left_alone(submit):
+    submit.jobs("2a", "--epochs", "2")
+    assert "2a: job 42 works in" in submit.refused("2a", "--epochs", "3")
+
+
+def test_a_job_in_a_folder_whose_name_goes_on_is_another_one(submit, tmp_path):
+    submit.jobs("2a")
+    assert list(submit.jobs("2a", RESULTS=str(tmp_path / "results/2a"))) == ["2a"]
+
+
+@pytest.mark.parametrize("reason", ["PartitionConfig", "PartitionTimeLimit", "QOSMaxWallDurationPerJobLimit"])
+def test_a_job_that_waits_for_ever_is_named(submit, reason):
+    done = submit("1a", REASON=reason)
+    assert f"warning: job 42 waits for ever ({reason})" in done.stdout
+    assert "waits for ever" not in submit("1b").stdout
+
+
+def test_what_sbatch_says_while_it_tries_again_is_seen_at_once(submit, tmp_path):
+    (tmp_path / "bin/sbatch").write_text("#!/bin/sh\necho 'job queue full, sleeping and retrying' >&2\nsleep 60\n")
+    (tmp_path / "asked").touch()
+    with subprocess.Popen([ROOT / "jobs/submit", "1a"], env=submit.environment, stderr=subprocess.PIPE, text=True,
+                          start_new_session=True) as call:
+        assert "retrying" in call.stderr.readline()
+        os.killpg(call.pid, 9)
+
+
+# What is done
+
+def test_what_is_done_is_not_submitted_again(submit):
+    submit.write("preprocessed_data/imdb_test_glove.txt", "results/3b/generated_reviews.txt", "results/report.html",
+                 *(f"results/{part}/test_table.csv" for part in ("1a", "1b", "2a", "2b", "3a", "3c")))
+    assert not submit.jobs()
+
+
+def test_what_is_missing_is_submitted_with_what_waits_for_it(submit):
+    submit.write("preprocessed_data/imdb_test_glove.txt", "results/3b/generated_reviews.txt", "results/report.html",
+                 *(f"results/{part}/test_table.csv" for part in ("1a", "2a", "2b", "3c")))
+    assert list(submit.jobs()) == ["1b", "3a", "3b", "3c", "report"]
+
+
+def test_restart_submits_what_is_done(submit):
+    submit.write("preprocessed_data/imdb_test_glove.txt",
+                 *(f"results/{part}/test_table.csv" for part in ("1a", "1b", "2a", "2b", "3a", "3c")))
+    submit.write("results/3b/generated_reviews.txt")
+    assert list(submit.jobs(OPTIONS_2a="--restart")) == ["2a", "report"]
+
+
+def test_a_single_part_that_is_done_is_submitted(submit):
+    submit.write("preprocessed_data/imdb_test_glove.txt", "results/2a/test_table.csv")
+    assert list(submit.jobs("2a")) == ["2a"]
+
+
+def test_the_best_recipes_that_are_done_are_not_submitted_again(submit):
+    jobs = submit.jobs("best")
+    assert len(jobs) == 10 and "jobs/part.sh labels" in jobs["best-labels"]
+    submit.end()
+    submit.write("preprocessed_data/imdb_test_glove.txt", "results/best/teacher/pseudo_labels.npz",
+                 "results/best/report.html", *(f"results/best/{part}/test_table.csv" for part in (
+                     "teacher", "1a", "1b", "2a", "2b", "3a", "3c")))
+    assert not submit.jobs("best")
+
+
+# Sweeps
+
+@pytest.fixture
+def sweep(submit, tmp_path):
+    """Submits a sweep of 2a with a file of these bytes -> as jobs(), without preprocessing and report."""
+    submit.write("preprocessed_data/imdb_test_glove.txt")
+
+    def sweep(content, *arguments, **settings):
+        (tmp_path / "trials.txt").write_bytes(content)
+        jobs = submit.jobs("sweep", "2a", str(tmp_path / "trials.txt"), *arguments, **settings)
+        return [job.split("jobs/part.sh ")[1] for name, job in jobs.items() if name != "report"]
+    return sweep
 
 
 @pytest.mark.parametrize("content", [
-    b"\xef\xbb\xbf--epochs 1\n--epochs 2", b"--epochs 1\r--epochs 2\r", b"\t\n--epochs 1\n\t# none\n\n--epochs 2\n"],
-    ids=["byte order mark", "carriage returns", "tabs"])
-def test_a_file_of_trials_is_read_as_editors_save_it(submit, tmp_path, content):
-    (tmp_path / "epochs.txt").write_bytes(content)
-    done, jobs = submit("sweep", "2a", str(tmp_path / "epochs.txt"))
-    assert done.returncode == 0 and any("--array=1-2 " in job for job in jobs), done.stderr
-    assert (tmp_path / "results" / "2a-epochs" / "trials.txt").read_bytes() == b"--epochs 1\n--epochs 2\n"
+    b"--epochs 1\n--epochs 2\n", b"--epochs 1\r\n# none\r\n--epochs 2\r\n", b"\xef\xbb\xbf--epochs 1\n--epochs 2",
+    b"--epochs 1\r--epochs 2\r", b"\t\n--epochs 1\n\t# none\n\n--epochs 2  # the best\n"],
+    ids=["plain", "Windows", "byte order mark", "carriage returns", "tabs and comments"])
+def test_a_file_of_trials_is_read_as_editors_save_it(sweep, tmp_path, content):
+    assert sweep(content, "--seed", "1") == [
+        f"2a {tmp_path}/results/2a-trials/{k} --seed 1 --epochs {k}" for k in (1, 2)]
 
 
-def test_a_trial_may_have_quotes_and_end_in_a_comment(submit, tmp_path):
-    (tmp_path / "labels.txt").write_text("--pseudo-labels 'my \"own\" labels.npz'    # the best\n@mine.txt\n")
-    done, jobs = submit("sweep", "2a", str(tmp_path / "labels.txt"))
-    assert done.returncode == 0 and any("--array=1-2 " in job for job in jobs), done.stderr
+def test_a_finished_sweep_is_not_submitted_again_and_of_others_what_is_missing(submit, sweep, tmp_path):
+    content = b"--epochs 1\n--epochs 2\n--epochs 3\n"
+    submit.write("results/2a-trials/report.html", *(f"results/2a-trials/{k}/test_table.csv" for k in (1, 2, 3)))
+    assert sweep(content) == []
+    (tmp_path / "results/2a-trials/2/test_table.csv").unlink()
+    assert [job.split()[1][-2:] for job in sweep(content)] == ["/2"]
 
 
-@pytest.mark.parametrize("trial", ["--epochs '1", "--epochs 1; touch x", "--reviews a&b", "\u2013epochs 1", "epochs 1",
-                                   "--output here", "--epochs 1\0"])
-def test_a_trial_that_is_no_options_ends_before_anything_is_submitted(submit, tmp_path, trial):
-    (tmp_path / "trials.txt").write_text(f"--epochs 2\n{trial}\n", encoding="utf-16" if "\0" in trial else "utf-8")
-    done, jobs = submit("sweep", "2a", str(tmp_path / "trials.txt"))
-    assert done.returncode == 2 and not jobs
-    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+def test_a_sweep_runs_as_many_trials_at_once_as_it_may(submit, sweep):
+    sweep(b"--epochs 1\n--epochs 2\n--epochs 3\n", TRIALS_AT_ONCE="2")
+    waits = [re.findall("--dependency=(\\S+)", job) for job in submit.asked]
+    assert waits == [[], [], ["afterany:41"], ["afterany:41:42:43"]]
 
 
-def test_an_sbatch_that_prints_no_job_id_is_shown(submit, tmp_path):
-    (tmp_path / "bin/sbatch").write_text("#!/bin/sh\necho Submitted batch job 41\n")
-    done, _ = submit("1a")
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: preprocess: sbatch prints no job id, but 'Submitted batch job 41'; ")
+def test_a_trial_may_have_quotes(sweep):
+    quoted, file = sweep(b"--pseudo-labels 'my \"own\" labels.npz'\n@mine.txt\n")
+    assert quoted.endswith('/1 --pseudo-labels my "own" labels.npz') and file.endswith("/2 @mine.txt")
 
 
-def test_an_empty_folder_is_that_of_the_project(environment):
-    script = 'source jobs/settings.sh; echo "$DATA $RESULTS $LOGS"'
-    empty = {name: "" for name in ("FOLDER", "DATA", "RESULTS", "LOGS")}
-    done = subprocess.run(["bash", "-c", script], cwd=ROOT, env=environment | empty, capture_output=True, text=True)
-    assert done.stdout == "./preprocessed_data ./results ./logs\n"
+@pytest.mark.parametrize("content", ["--epochs 1\n--reviews 'a\n", "--epochs 1\n".encode("utf-16")])
+def test_a_file_that_holds_no_options_is_refused(submit, tmp_path, content):
+    (tmp_path / "trials.txt").write_bytes(content if isinstance(content, bytes) else content.encode())
+    submit.refused("sweep", "2a", str(tmp_path / "trials.txt"))
 
 
-def test_jobs_do_not_inherit_the_array_index_of_the_job_that_submits_them(submit, tmp_path):
-    (tmp_path / "bin" / "sbatch").write_text(SBATCH + 'env | grep SLURM_ARRAY >>"$ASKED" || true\n')
-    done, jobs = submit("1a", SLURM_ARRAY_TASK_ID="3", SLURM_ARRAY_JOB_ID="40")
-    assert done.returncode == 0, done.stderr
-    assert jobs and not any("SLURM_ARRAY" in job for job in jobs)
+# What preprocessing reads
+
+def test_what_is_missing_is_downloaded_unless_imdb_is_empty(submit):
+    # The program `false` in place of Python: it would download.
+    assert "IMDB=" in submit.refused("1a", PYTHON="false", SOURCE="--imdb reviews.tar.gz")
+    job = submit.jobs("1a", PYTHON="false", SOURCE="--imdb reviews.tar.gz", IMDB="")["preprocess"]
+    assert job.endswith("preprocessed_data --imdb reviews.tar.gz")
+
+
+def test_the_download_runs_in_the_python_of_cpu_jobs(submit):
+    assert submit.jobs("1a", PYTHON="false", CPU_PYTHON="true", SOURCE="--imdb reviews.tar.gz")
+
+
+def test_paths_may_have_spaces_and_quotes(submit, tmp_path):
+    (tmp_path / "bin/sbatch").write_text('#!/bin/bash\nprintf "<%s>" "$@" >>"$ASKED"\necho 41\n')
+    path = str(tmp_path / "my 'own' files/vectors 1.txt")
+    settings = {name: value for name, value in submit.environment.items() if name != "SOURCE"}
+    submit.environment = settings
+    assert submit("1a", IMDB=path, GLOVE=path, PYTHON="true").returncode == 0
+    assert f"<--imdb><{path}><--glove><{path}>" in submit.asked[0]
+
+
+def test_a_source_may_end_in_a_comment(submit):
+    assert submit.jobs("1a", SOURCE="--sample --glove train  # as before")["preprocess"].endswith("--glove train")

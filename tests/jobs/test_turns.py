@@ -1,19 +1,18 @@
 """How jobs stop and go on, on a real Slurm; a script of a few lines stands for all trainings and tests."""
 
+import getpass
 import re
 
 import pytest
-from parts import TEST_SCRIPTS, TRAINING_SCRIPTS
+from parts import ROOT, TEST_SCRIPTS, TRAINING_SCRIPTS
 
 pytestmark = pytest.mark.slow
 
 # Runs in place of Python. SAVES names the script that works until it is told to stop, and then saves in its first
-# process; SLEEPS one that works and knows nothing of signals.
+# process; SLEEPS one that works and knows nothing of signals; IDLE one that ends well and has done nothing.
 PYTHON = """#!/usr/bin/env python3
 import os, pathlib, signal, sys, time
-script, *options = sys.argv[1:]
-if script == "-m":          # tells which scripts a part has
-    os.execvp("python3", ["python3", *sys.argv[1:]])
+script, *options = sys.argv[1 + (sys.argv[1] == "-m"):]
 output = pathlib.Path(options[options.index("--output") + 1])
 output.mkdir(parents=True, exist_ok=True)
 print(f"{script}: {os.environ['WORLD_SIZE']} processes on {len(os.sched_getaffinity(0))} cores", flush=True)
@@ -35,24 +34,41 @@ if script in os.environ["SAVES"].split():
 elif script in os.environ["SLEEPS"].split():
     print("at work", flush=True)
     time.sleep(600)
-(output / "result").touch()
+elif script in os.environ["IDLE"].split():
+    sys.exit()
+last = {"3b/generate_review.py": "generated_reviews.txt", "preprocess_data.py": "imdb_test_glove.txt",
+        "common.results.report": "report.html"}.get(script, "test_table.csv")
+if "--unlabelled" in options:
+    last = "pseudo_labels.npz"
+if "test" in script or last != "test_table.csv" or script[:2] == "3a":
+    (output / last).unlink(missing_ok=True)
+    (output / last).touch()
 """
-FILES = ["imdb_dictionary.npy", "imdb_train.txt", "imdb_test.txt", "imdb_train_reviews.tsv", "imdb_test_reviews.tsv",
-         "glove_dictionary.npy", "glove_embeddings.npy", "imdb_train_glove.txt", "imdb_test_glove.txt"]
 TRAINING, TEST = TRAINING_SCRIPTS["2a"], TEST_SCRIPTS["2a"]
 
 
 @pytest.fixture
-def submit(cluster, tmp_path):
+def submit(cluster, tmp_path, monkeypatch):
     """Submits jobs with two cores each that run the script above -> dict of job ids by name."""
     (tmp_path / "python").write_text(PYTHON)
     (tmp_path / "python").chmod(0o755)
     (tmp_path / "data").mkdir()
-    for name in FILES:
-        (tmp_path / "data" / name).touch()
+    (tmp_path / "data/imdb_test_glove.txt").touch()
     usual = dict(PYTHON=str(tmp_path / "python"), DATA=str(tmp_path / "data"), RESULTS=str(tmp_path), CPUS="2",
-                 SAVES="", SLEEPS="", SAVING_S="0")
-    return lambda *arguments, **settings: cluster.submit(*arguments, **usual | settings)
+                 SAVES="", SLEEPS="", IDLE="", SAVING_S="0")
+    monkeypatch.setattr(cluster, "environment", cluster.environment | usual)
+    return cluster.submit
+
+
+@pytest.fixture
+def by_hand(cluster, submit, tmp_path):
+    """Submits part 2a with sbatch alone, and waits for its end -> job id."""
+    def by_hand(*options):
+        job = cluster.run("sbatch", "--parsable", "--job-name=2a", f"--output={tmp_path}/log", *map(str, options),
+                          "jobs/part.sh", "2a", str(tmp_path / "2a"), "--hidden-units", "300").strip()
+        cluster.wait()
+        return job
+    return by_hand
 
 
 @pytest.fixture
@@ -115,15 +131,14 @@ def test_a_script_that_knows_no_signals_goes_back_when_preempted_but_not_when_ca
 
 def test_a_trial_that_stops_goes_back_without_the_others(cluster, submit, tmp_path):
     (tmp_path / "seeds.txt").write_text("--seed 1\n--seed 2\n")
-    job = submit("sweep", "2a", str(tmp_path / "seeds.txt"), CPUS="1", SAVES=TRAINING)["2a-seeds"]
-    logs = [cluster.folder / f"logs/2a-seeds-{job}_{trial}.out" for trial in (1, 2)]
-    for log in logs:
-        cluster.wait_for("at work", job, log)
-    # The id of the last one is that of the whole array.
-    cluster.run("scancel", "--batch", "--signal=USR1", f"{job}_2")
-    cluster.wait_for("saved(?s:.*)turn 2", job, logs[1])
+    jobs = submit("sweep", "2a", str(tmp_path / "seeds.txt"), CPUS="1", SAVES=TRAINING)
+    logs = [cluster.folder / f"logs/2a-seeds-{trial}-{jobs[f'2a-seeds-{trial}']}.out" for trial in (1, 2)]
+    for trial in (1, 2):
+        cluster.wait_for("at work", jobs[f"2a-seeds-{trial}"], logs[trial - 1])
+    cluster.run("scancel", "--batch", "--signal=USR1", jobs["2a-seeds-2"])
+    cluster.wait_for("saved(?s:.*)turn 2", jobs["2a-seeds-2"], logs[1])
     assert "turn 2" not in logs[0].read_text()
-    cluster.run("scancel", "--batch", "--signal=USR1", f"{job}_1")
+    cluster.run("scancel", "--batch", "--signal=USR1", jobs["2a-seeds-1"])
     cluster.wait()
     assert all(f"{TEST}: 1" in log.read_text() for log in logs), cluster.logs()
 
@@ -149,13 +164,12 @@ def test_a_second_ladder_submits_what_is_missing_and_what_waits_for_it(cluster, 
     assert len(submit()) == 8
     assert submit() == {}, "all is in the queue"
     cluster.wait()
-    (tmp_path / "report.html").touch()
     assert submit() == {}, "all is done"
-    (tmp_path / "2a/result").unlink()
-    assert list(submit(OPTIONS_1b="--epochs 3")) == ["1b", "2a", "report"]
+    (tmp_path / "2a/test_table.csv").unlink()
+    assert list(submit()) == ["2a", "report"]
     cluster.wait()
-    (tmp_path / "3a/result").unlink()
-    assert list(submit(OPTIONS_1b="--epochs 3")) == ["3a", "3b", "3c", "report"]
+    (tmp_path / "3a/test_table.csv").unlink()
+    assert list(submit()) == ["3a", "3b", "3c", "report"]
     cluster.wait()
 
 
@@ -167,6 +181,54 @@ def test_a_job_in_the_queue_with_other_options_is_left_alone(cluster, at_work, t
     assert done.returncode == 2 and f"2a: job {job}" in done.stderr and done.stderr.count("\n") == 1
 
 
+def test_a_part_may_be_submitted_by_hand(cluster, by_hand, tmp_path):
+    job = by_hand("--chdir", ROOT)
+    assert outcome(cluster, job) == ("COMPLETED", "0")
+    assert (tmp_path / "2a/test_table.csv").exists()
+
+
+def test_a_job_on_a_node_that_does_not_mount_the_project_fails(cluster, by_hand, tmp_path):
+    job = by_hand("--chdir", tmp_path / "not-mounted")
+    assert outcome(cluster, job) == ("FAILED", "0")
+    log = (tmp_path / "log").read_text()
+    assert "couldn't chdir" in log and "error: /tmp on " in log and "is not the project's folder" in log
+
+
+def test_what_waits_for_a_part_that_was_not_trained_is_cancelled(cluster, submit):
+    jobs = submit(IDLE=TRAINING_SCRIPTS["3a"])
+    cluster.wait()
+    states = {name: cluster.job(job)["JobState"] for name, job in jobs.items()}
+    assert states == {"1a": "COMPLETED", "1b": "COMPLETED", "2a": "COMPLETED", "2b": "COMPLETED", "3a": "FAILED",
+                      "3b": "CANCELLED", "3c": "CANCELLED", "report": "COMPLETED"}
+
+
+def test_jobs_run_whatever_a_site_or_a_job_around_the_call_has_set(cluster, submit):
+    jobs = submit("2a", SBATCH_EXPORT="NONE", SBATCH_NO_REQUEUE="1", SBATCH_OPEN_MODE="truncate",
+                  SLURM_MEM_PER_CPU="100", SLURM_MEM_PER_NODE="200", SLURM_NTASKS_PER_NODE="7",
+                  SLURM_CPUS_PER_TASK="9", SLURM_ARRAY_TASK_ID="3", SLURM_GPUS="1", SLURM_EXACT="1")
+    cluster.wait()
+    assert outcome(cluster, jobs["2a"]) == ("COMPLETED", "0"), cluster.logs()
+
+
+def test_preprocessing_that_the_wall_clock_ends_fails_with_a_word_about_it(cluster, submit, tmp_path):
+    (tmp_path / "data/imdb_test_glove.txt").unlink()
+    jobs = submit("2a", SLEEPS="preprocess_data.py")
+    log = cluster.folder / f"logs/preprocess-{jobs['preprocess']}.out"
+    cluster.wait_for("at work", jobs["preprocess"], log)
+    cluster.run("scancel", "--batch", "--signal=USR1", jobs["preprocess"])
+    cluster.wait()
+    assert outcome(cluster, jobs["preprocess"]) == ("FAILED", "0")
+    assert "give a longer WALL_CLOCK" in log.read_text()
+    assert cluster.job(jobs["2a"])["JobState"] == "CANCELLED"
+
+
+def test_a_wall_clock_beyond_the_partitions_is_said_to_wait_for_ever(cluster, submit, tmp_path):
+    done = cluster.start("jobs/submit", "2a", PARTITION="short", RESULTS=str(tmp_path), DATA=str(tmp_path / "data"))
+    cluster.run("scancel", "--partition=short", "--user", getpass.getuser())
+    cluster.wait()
+    assert re.search(r"waits for ever \(Partition\w+\)", done.stdout)
+
+
 def test_the_best_recipes_wait_for_the_labels_of_their_teacher(cluster, submit):
     jobs = submit("best", "--seed", "1", SLEEPS=TRAINING_SCRIPTS["1a"])
     names = {job: name.removeprefix("best-") for name, job in jobs.items()}
@@ -176,4 +238,4 @@ def test_the_best_recipes_wait_for_the_labels_of_their_teacher(cluster, submit):
     cluster.wait()
     assert waiting == {"teacher": set(), "labels": {"teacher"}, "3a": set(), "3c": {"3a"},
                        **dict.fromkeys(["1a", "1b", "2a", "2b"], {"labels"}),
-                       "report": set(names.values()) - {"report", "labels"}}
+                       "report": set(names.values()) - {"report"}}
