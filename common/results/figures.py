@@ -97,11 +97,17 @@ def looks():
 
 @plain_style
 def save_calibration_figure(path, models):
-    """Share of positive reviews against predicted probability; models: points of comparisons.calibration by name."""
+    """Share of positive reviews against predicted probability, where at least a hundredth of the reviews are.
+
+    Args:
+        models: points of comparisons.calibration by name.
+    """
     figure, axis = subplots(figsize=(4.2, 4.4 + 0.1 * len(models)))
     axis.plot([0, 1], [0, 1], color="0.5", linestyle=":", label="calibrated")
     for (name, points), (marker, colour) in zip(models.items(), looks()):
-        axis.plot(*zip(*[point[:2] for point in points]), color=colour, marker=marker, markersize=5, label=name)
+        least = sum(count for *_, count in points) / 100                # a handful of reviews tell nothing
+        shown = [(probability, share) for probability, share, count in points if count >= least]
+        axis.plot(*zip(*shown), color=colour, marker=marker, markersize=5, label=name)
     axis.set_xlabel("predicted probability")
     axis.set_ylabel("share that has the label")
     figure.legend(loc="outside lower center", ncols=2, fontsize="small")

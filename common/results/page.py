@@ -15,7 +15,6 @@ from common.results.explained import STYLE
 TEMPLATE = string.Template(Path(__file__).with_name("page.html").read_text(encoding="utf-8"))
 
 
-
 class Page:
     """Sections of Markdown, some of them folded, and figures in a folder.
 
@@ -25,10 +24,10 @@ class Page:
 
     def __init__(self, folder, title):
         self.folder, self.title = folder, title
-        self.sections, self.drawn = [(None, f"# {title}")], set()
+        self.sections, self.drawn = [("", f"# {title}")], set()
 
     def add(self, *sections):
-        self.sections += [(None, section) for section in sections if section]
+        self.sections += [("", section) for section in sections if section]
 
     def fold(self, summary, *sections):
         """Add sections that show when their summary is clicked, if there are such."""
@@ -45,15 +44,16 @@ class Page:
 
     def write(self):
         """Write report.md and report.html."""
-        folds = [(f"<details>\n<summary>{summary}</summary>\n\n", "\n\n</details>") if summary else ("", "")
-                 for summary, _ in self.sections]
         with replace_file(self.folder / "report.md") as file:
-            file.write("\n\n".join(f"{before}{text}{after}" for (before, after), (_, text) in zip(
-                folds, self.sections)) + "\n")
-        body = "\n".join(f"{before}{self.html(text)}{after}" for (before, after), (_, text) in zip(
-            folds, self.sections))
+            file.write(self.joined(str) + "\n")
         with replace_file(self.folder / "report.html") as file:
-            file.write(TEMPLATE.substitute(title=html.escape(self.title), style=STYLE, body=body))
+            file.write(TEMPLATE.substitute(title=html.escape(self.title), style=STYLE, body=self.joined(self.html)))
+
+    def joined(self, converted):
+        """All sections, each converted from Markdown."""
+        return "\n\n".join(
+            f"<details>\n<summary>{summary}</summary>\n\n{converted(text)}\n\n</details>" if summary
+            else converted(text) for summary, text in self.sections)
 
     def html(self, text):
         """Markdown as HTML in which wide tables scroll and figures are embedded."""
@@ -73,7 +73,5 @@ class Page:
 
 def scrolling(found):
     """A table that scrolls where the screen is too narrow, and says so if it is for a phone's."""
-    head = re.sub(r"<[^>]+>", "", found[0].partition("</tr>")[0])
-    row = re.sub(r"<[^>]+>", "", found[0].partition("<tbody>")[2].partition("</tr>")[0])
-    wide = max(map(len, map(str.strip, (head, row)))) > 40
+    wide = any(len(re.sub(r"\s*<[^>]+>", "", row)) > 40 for row in found[0].split("</tr>")[:2])
     return f'<div class="scroll{" wide" * wide}" tabindex="0">{found[0]}</div>'

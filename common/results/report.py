@@ -119,18 +119,17 @@ def lead(shown, predictions):
     found = f"**{shown[best].result('whole')} % of {data} correctly**, read whole"
     if len(tested) == 1:
         return [f"{best}, {titled(best)}, classifies {found}."]
-    sentences = [f"The most accurate of {len(tested)} classifiers is {best}, {titled(best)}, which classifies {found}."]
-    bags = [[part for part in ranked if part[0] == "1"], [part for part in ranked if part[0] != "1"]]
-    kind, others = ("bag of words", bags[0]) if best[0] != "1" else ("that reads in order", bags[1])
-    if others:
-        other = others[0]
-        chance = ""
-        if best in predictions and other in predictions and predictions[best].reviews == predictions[other].reviews:
-            *_, p = mcnemar(predictions[best], predictions[other])
-            chance = f", {'more' if p < 0.05 else 'no more'} than chance ({shown_p(p)})"
-        sentences.append(f"The best {kind}, {other}, reaches {shown[other].result('whole')} %: "
-                         f"{tested[best] - tested[other]:.2f} points less{chance}.")
-    return sentences
+    most = f"The most accurate of {len(tested)} classifiers is {best}, {titled(best)}, which classifies {found}."
+    counts = best[0] == "1"
+    other = next((part for part in ranked if (part[0] == "1") != counts), None)
+    if not other:
+        return [most]
+    chance, both = "", [predictions.get(part) for part in (best, other)]
+    if all(both) and both[0].reviews == both[1].reviews:
+        *_, p = mcnemar(*both)
+        chance = f", {'more' if p < 0.05 else 'no more'} than chance ({shown_p(p)})"
+    return [most, f"The best {'that reads in order' if counts else 'bag of words'}, {other}, reaches "
+            f"{shown[other].result('whole')} %: {tested[best] - tested[other]:.2f} points less{chance}."]
 
 
 def titled(part):

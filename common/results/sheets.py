@@ -85,12 +85,11 @@ def hand_in_rows(trials):
                 comments.append(f"mean and standard deviation of {trial.spread()}")
             names = [name for name in HYPERPARAMETERS + [name for name in STOPPING if options.get(name)]
                      if name in options]
-            differences = trial.differences(some)
+            others = [text for text in trial.differences(some).split(", ") if text and not text.startswith("epochs ")]
             rows.append({
                 "Description": f"{part} {PARTS[part].title}, {kind}{named}",
                 "Hyperparameters": ", ".join(dict.fromkeys([
-                    *(f"{name.replace('_', ' ')} {options[name]}" for name in names),
-                    *(differences.split(", ") if differences else [])])),
+                    *(f"{name.replace('_', ' ')} {options[name]}" for name in names), *others])),
                 "Epochs": ", ".join(dict.fromkeys(run.told_epochs() for run in trial.runs)),
                 "Training loss": mean(trial.values("train_loss"), 4),
                 "Training accuracy": mean([100 * value for value in trial.values("train_accuracy")]),

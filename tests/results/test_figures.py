@@ -88,7 +88,7 @@ def test_colours_differ_in_grey_and_no_two_lines_look_alike():
 
 
 def test_calibration_curves_stand_beside_the_diagonal(drawn):
-    save_calibration_figure("calibration.png", {"1a": [(0.1, 0.2, 30), (0.9, 0.8, 20)]})
+    save_calibration_figure("calibration.png", {"1a": [(0.1, 0.2, 300), (0.5, 1, 2), (0.9, 0.8, 200)]})
     assert lines(drawn[0].axes[0]) == {"calibrated": [(0, 0), (1, 1)], "1a": [(0.1, 0.2), (0.9, 0.8)]}
 
 
