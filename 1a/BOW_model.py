@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from common.devices import compute_dtype
+from common.layers.output import Logit
 
 
 class BOW_model(nn.Module):
@@ -20,14 +20,19 @@ class BOW_model(nn.Module):
     def __init__(self, vocab_size, no_of_hidden_units, hidden_layers=1, dropout=0.5):
         super().__init__()
         self.names = ["", *range(2, hidden_layers + 1)]
-        for k in self.names:                    # fc_hidden, bn_hidden, dropout; then fc_hidden2, ...
-            self.add_module(f"fc_hidden{k}", nn.Linear(no_of_hidden_units, no_of_hidden_units))
-            self.add_module(f"bn_hidden{k}", nn.BatchNorm1d(no_of_hidden_units))
-            self.add_module(f"dropout{k}", nn.Dropout(dropout))
-        self.fc_output = nn.Linear(no_of_hidden_units, 1)
-        # Made last, so that a seed draws the weights that it drew for the results in benchmarks/results.
         self.embedding = nn.Embedding(vocab_size, no_of_hidden_units)
+        for k in self.names:                    # fc_hidden, bn_hidden, dropout; then fc_hidden2, ...
+            setattr(self, f"fc_hidden{k}", nn.Linear(no_of_hidden_units, no_of_hidden_units))
+            setattr(self, f"bn_hidden{k}", nn.BatchNorm1d(no_of_hidden_units))
+            setattr(self, f"dropout{k}", nn.Dropout(dropout))
+        self.fc_output = Logit(no_of_hidden_units, 1)
         self.loss = nn.BCEWithLogitsLoss()
+
+    @property
+    def layers(self):
+        """(linear layer, batch normalisation, dropout) of each hidden layer, from the first to the last."""
+        return [(getattr(self, f"fc_hidden{k}"), getattr(self, f"bn_hidden{k}"), getattr(self, f"dropout{k}"))
+                for k in self.names]
 
     def forward(self, x, t):
         """Sentiment of a batch of reviews.
@@ -40,17 +45,10 @@ class BOW_model(nn.Module):
             (loss, logit): mean binary cross entropy in nats, (batch,) logits.
         """
         token_ids, offsets, weights = self.in_a_row(x) if isinstance(x, list) else x
-        vectors = self.embedding.weight                                         # words, hidden units
-        # Reading the vectors is most of an evaluation, and bfloat16 has half of the bytes; gradients need float32.
-        if not torch.is_grad_enabled():
-            vectors = vectors.to(compute_dtype(vectors))
-        h = F.embedding_bag(token_ids, vectors, offsets, mode="sum",
-                            per_sample_weights=weights.to(vectors.dtype))       # batch, hidden units
-        for k in self.names:
-            h = self.get_submodule(f"fc_hidden{k}")(h)                          # batch, hidden units
-            h = F.relu(self.get_submodule(f"bn_hidden{k}")(h))
-            h = self.get_submodule(f"dropout{k}")(h)
-        logit = self.fc_output(h)[:, 0].float()                                 # batch
+        h = F.embedding_bag(token_ids, self.embedding.weight, offsets, mode="sum", per_sample_weights=weights)
+        for linear, batch_norm, dropout in self.layers:
+            h = dropout(F.relu(batch_norm(linear(h))))                          # batch, hidden units
+        logit = self.fc_output(h)[:, 0]                                         # batch
         return self.loss(logit, t), logit
 
     def in_a_row(self, reviews):

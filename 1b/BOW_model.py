@@ -3,6 +3,8 @@
 from torch import nn
 from torch.nn import functional as F
 
+from common.layers.output import Logit
+
 
 class BOW_model(nn.Module):
     """Hidden layers on a review's mean GloVe vector, one logit (assignment, part 1b).
@@ -18,11 +20,17 @@ class BOW_model(nn.Module):
         super().__init__()
         self.hidden_layers = hidden_layers
         for k in range(1, hidden_layers + 1):   # fc_hidden1, bn_hidden1, dropout1; then fc_hidden2, ...
-            self.add_module(f"fc_hidden{k}", nn.Linear(in_size if k == 1 else no_of_hidden_units, no_of_hidden_units))
-            self.add_module(f"bn_hidden{k}", nn.BatchNorm1d(no_of_hidden_units))
-            self.add_module(f"dropout{k}", nn.Dropout(dropout))
-        self.fc_output = nn.Linear(no_of_hidden_units, 1)
+            setattr(self, f"fc_hidden{k}", nn.Linear(in_size if k == 1 else no_of_hidden_units, no_of_hidden_units))
+            setattr(self, f"bn_hidden{k}", nn.BatchNorm1d(no_of_hidden_units))
+            setattr(self, f"dropout{k}", nn.Dropout(dropout))
+        self.fc_output = Logit(no_of_hidden_units, 1)
         self.loss = nn.BCEWithLogitsLoss()
+
+    @property
+    def layers(self):
+        """(linear layer, batch normalisation, dropout) of each hidden layer, from the first to the last."""
+        return [(getattr(self, f"fc_hidden{k}"), getattr(self, f"bn_hidden{k}"), getattr(self, f"dropout{k}"))
+                for k in range(1, self.hidden_layers + 1)]
 
     def forward(self, x, t):
         """Sentiment of a batch of reviews.
@@ -35,9 +43,7 @@ class BOW_model(nn.Module):
             (loss, logit): mean binary cross entropy in nats, (batch,) logits.
         """
         h = x
-        for k in range(1, self.hidden_layers + 1):
-            h = self.get_submodule(f"fc_hidden{k}")(h)                          # batch, hidden units
-            h = F.relu(self.get_submodule(f"bn_hidden{k}")(h))
-            h = self.get_submodule(f"dropout{k}")(h)
-        logit = self.fc_output(h)[:, 0].float()                                 # batch
+        for linear, batch_norm, dropout in self.layers:
+            h = dropout(F.relu(batch_norm(linear(h))))                          # batch, hidden units
+        logit = self.fc_output(h)[:, 0]                                         # batch
         return self.loss(logit, t), logit

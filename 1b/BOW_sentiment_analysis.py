@@ -10,19 +10,10 @@ record.json and curves.png to --output. The assignment's test accuracy is 81 to 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path[:0] = map(str, Path(__file__).resolve().parents[:2])         # the part's folder, and the project's
 
-from BOW_model import BOW_model
-from common.data.batches import MeanVectors
-from common.data.reviews import read_glove_embeddings
-from common.data.splits import read_splits
 from common.errors import run_script
-from common.layers.ensemble import ENSEMBLE, ensemble_with_ngrams
 from common.options import CLASSIFIER_DEFAULTS, PSEUDO_LABELS, parse_options
-from common.training.evaluation import sentiment_score
-from common.training.loop import Training
-from common.training.run import run
-from common.training.schedules import build_optimizer
 
 RECIPES = {
     "assignment": {},
@@ -36,27 +27,34 @@ RECIPES = {
 def build_training(argv=None, logger=None):
     """The training that the options ask for; argv as in parse_options, logger as in Training."""
     options = parse_options(
-        __doc__, __file__, argv, presets={"recipe": RECIPES}, **CLASSIFIER_DEFAULTS, **ENSEMBLE, epochs=6, test_every=1,
+        __doc__, __file__, argv, presets={"recipe": RECIPES}, **CLASSIFIER_DEFAULTS, epochs=6, test_every=1,
         step_epochs=4, hidden_units=500, hidden_layers=1, vocab_size=100_000, drop_stop_words=False)
+
+    # Only now, since torch takes a second to import, and --help should not.
+    from BOW_model import BOW_model
+    from common.data.batches import MeanVectors
+    from common.data.reviews import read_glove_embeddings
+    from common.data.splits import read_splits
+    from common.devices import set_up
+    from common.layers.ensemble import ensemble_with_ngrams, table_of
+    from common.training.loop import Training, sentiment_score
+    from common.training.schedules import build_optimizer
+
+    set_up(options)
     reviews, vocabulary = read_splits(options, words="glove")
     glove = read_glove_embeddings(options.data, len(vocabulary), options.device)    # words + 1, dimensions
-    data = {split: MeanVectors(some, glove) for split, some in reviews.items()}
+    table = table_of(reviews["train"], options)
+    data = {split: MeanVectors(some, glove, table) for split, some in reviews.items()}
 
     arguments = dict(no_of_hidden_units=options.hidden_units, hidden_layers=options.hidden_layers,
                      dropout=options.dropout, in_size=glove.shape[1])
-    model = BOW_model(**arguments).to(options.device)
-
-    def predict(model, batch):
-        return model(batch.bag, batch.labels)                                   # loss, logits
-
-    model, predict = ensemble_with_ngrams(model, predict, reviews["train"], options)
+    model = ensemble_with_ngrams(BOW_model(**arguments).to(options.device), data["train"], options)
     optimizer = build_optimizer(model.parameters(), options)
-    return Training("1b", model, arguments, optimizer, sentiment_score(predict), data, vocabulary, options, glove,
-                    logger)
+    return Training("1b", model, arguments, optimizer, sentiment_score, data, vocabulary, options, glove, logger)
 
 
 def main():
-    run(build_training())
+    build_training().run()
 
 
 if __name__ == "__main__":

@@ -13,18 +13,20 @@ labels of the unlabelled reviews.
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path[:0] = map(str, Path(__file__).resolve().parents[:2])         # the part's folder, and the project's
 
-from BOW_model import BOW_model
 from common.errors import run_script
 from common.options import TEST_DEFAULTS, parse_options
-from common.testing.tables import BagTest
 
 
 def build_test(argv=None):
     """The test that the options ask for; argv as in parse_options."""
     options = parse_options(__doc__, __file__, argv, **TEST_DEFAULTS, batch_size=1000)
-    return BagTest("1b", BOW_model, options, words="glove")
+
+    from BOW_model import BOW_model
+    from common.testing.tables import BagTest
+
+    return BagTest("1b", BOW_model, options)
 
 
 def main():

@@ -14,18 +14,20 @@ reviews.
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path[:0] = map(str, Path(__file__).resolve().parents[:2])         # the part's folder, and the project's
 
 from common.errors import run_script
 from common.options import LSTM_TEST_DEFAULTS, parse_options
-from common.testing.tables import SequenceTest
-from RNN_model import RNN_model
 
 
 def build_test(argv=None):
     """The test that the options ask for; argv as in parse_options."""
     options = parse_options(__doc__, __file__, argv, **LSTM_TEST_DEFAULTS)
-    return SequenceTest("2b", RNN_model, options, words="glove")
+
+    from common.testing.tables import SequenceTest
+    from RNN_model import RNN_model
+
+    return SequenceTest("2b", RNN_model, options)
 
 
 def main():

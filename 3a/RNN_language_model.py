@@ -6,8 +6,7 @@ from torch import nn
 from common.layers.batch_norm import TimestepBatchNorm
 from common.layers.decoders import AdaptiveDecoder, LinearDecoder
 from common.layers.locked_dropout import LockedDropout
-from common.layers.stateful_lstm import StatefulLSTM
-from common.layers.word_vectors import WordEmbedding
+from common.layers.stateful_lstm import StatefulLSTM, distinct_words
 
 
 class RNN_language_model(nn.Module):
@@ -23,22 +22,27 @@ class RNN_language_model(nn.Module):
 
     def __init__(self, vocab_size, no_of_hidden_units, dropout=0.3, lstm_layers=3, cutoffs=()):
         super().__init__()
-        self.vocab_size, self.lstm_layers, self.dropout = vocab_size, lstm_layers, dropout
+        self.vocab_size, self.lstm_layers = vocab_size, lstm_layers
+        self.embedding = nn.Embedding(vocab_size, no_of_hidden_units)
         for k in range(1, lstm_layers + 1):     # lstm1, bn_lstm1, dropout1, lstm2, ...
-            self.add_module(f"lstm{k}", StatefulLSTM(no_of_hidden_units, no_of_hidden_units))
-            self.add_module(f"bn_lstm{k}", TimestepBatchNorm(no_of_hidden_units))
-            self.add_module(f"dropout{k}", LockedDropout())
-        # Made after the LSTM layers, so that a seed draws the weights that it drew for benchmarks/results.
-        self.embedding = WordEmbedding(vocab_size, no_of_hidden_units)
+            setattr(self, f"lstm{k}", StatefulLSTM(no_of_hidden_units, no_of_hidden_units))
+            setattr(self, f"bn_lstm{k}", TimestepBatchNorm(no_of_hidden_units))
+            setattr(self, f"dropout{k}", LockedDropout(dropout))
         self.decoder = (AdaptiveDecoder(no_of_hidden_units, vocab_size, cutoffs) if cutoffs else
                         LinearDecoder(no_of_hidden_units, vocab_size))
         self.loss = nn.CrossEntropyLoss()
 
+    @property
+    def layers(self):
+        """(LSTM, batch normalisation, dropout) of each layer, from the first to the last."""
+        return [(getattr(self, f"lstm{k}"), getattr(self, f"bn_lstm{k}"), getattr(self, f"dropout{k}"))
+                for k in range(1, self.lstm_layers + 1)]
+
     def reset_state(self):
         """Forget the LSTM state and the dropout masks: the next call starts new reviews."""
-        for k in range(1, self.lstm_layers + 1):
-            self.get_submodule(f"lstm{k}").reset_state()
-            self.get_submodule(f"dropout{k}").reset_state()
+        for lstm, _, dropout in self.layers:
+            lstm.reset_state()
+            dropout.reset_state()
 
     def forward(self, x, train=True, lengths=None, keep_logits=True):
         """Predict each word from the words before it.
@@ -64,11 +68,11 @@ class RNN_language_model(nn.Module):
 
     def hidden_units(self, x, train):
         """x (batch, time) -> output of the last LSTM layer (batch, time, hidden units), from the state on."""
-        h = self.embedding(x)                                                   # batch, time, hidden units
-        for k in range(1, self.lstm_layers + 1):
-            h = self.get_submodule(f"lstm{k}")(h)
-            h = self.get_submodule(f"bn_lstm{k}")(h)
-            h = self.get_submodule(f"dropout{k}")(h, dropout=self.dropout, train=train)
+        words, positions = distinct_words(x)    # on a CPU, so that the first layer multiplies each word once
+        h = self.embedding(words)                                               # words, hidden units
+        for lstm, batch_norm, dropout in self.layers:
+            h = dropout(batch_norm(lstm(h, positions)), train=train)            # batch, time, hidden units
+            positions = None
         return h
 
     def score(self, x, lengths=None, train=True):

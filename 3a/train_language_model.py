@@ -10,24 +10,15 @@ crops of twice the training length of the test reviews, without the padding. The
 """
 
 import argparse
+import math
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-import numpy as np
+sys.path[:0] = map(str, Path(__file__).resolve().parents[:2])         # the part's folder, and the project's
 
 from common.arguments import positive_int
-from common.data.batches import Crops
-from common.data.reviews import read_vectors_of
-from common.data.splits import read_splits
 from common.errors import run_script
 from common.options import TRAINING_DEFAULTS, Option, parse_options
-from common.results.records import save_table
-from common.training.loop import Training
-from common.training.run import run
-from common.training.schedules import build_optimizer
-from RNN_language_model import RNN_language_model
 
 CUTOFFS = Option("model", [], nargs="*", type=positive_int, metavar="N",
                  help="token ids at which the clusters of an adaptive softmax begin; none for the assignment's decoder")
@@ -46,11 +37,22 @@ def build_training(argv=None, logger=None):
         __doc__, __file__, argv, presets={"recipe": RECIPES}, **TRAINING_DEFAULTS | dict(
             epochs=75, test_every=2, schedule="step", step_epochs=50, clip_norm=2.0, sequence_length=50,
             hidden_units=500, lstm_layers=3, dropout=0.3, vocab_size=8000, cutoffs=CUTOFFS,
-            word_vectors=WORD_VECTORS, precise_batch_norm=False), several_processes=True)
+            word_vectors=WORD_VECTORS, precise_batch_norm=False))
+
+    # Only now, since torch takes a second to import, and --help should not.
+    from common.data.batches import Crops
+    from common.data.reviews import read_vectors_of, start_from
+    from common.data.splits import read_splits
+    from common.devices import set_up
+    from common.training.loop import Training, next_word_score
+    from common.training.schedules import build_optimizer
+    from RNN_language_model import RNN_language_model
+
+    set_up(options, several_processes=True)
     reviews, vocabulary = read_splits(options, unlabelled=True)
     # The assignment trains on the padding of short reviews too.
     data = {split: Crops(some, options.sequence_length) if split == "train" else
-            Crops(some, 2 * options.sequence_length, padding_counts=False) for split, some in reviews.items()}
+            Crops(some, 2 * options.sequence_length, padding_counts=False, cut=True) for split, some in reviews.items()}
 
     arguments = dict(vocab_size=len(vocabulary) + 1, no_of_hidden_units=options.hidden_units,
                      dropout=options.dropout, lstm_layers=options.lstm_layers,
@@ -59,23 +61,22 @@ def build_training(argv=None, logger=None):
     vectors = None
     if options.word_vectors:
         vectors = read_vectors_of(options.data, vocabulary)
-        model.embedding.start_from(vectors)
+        start_from(model.embedding, vectors)
     model.to(options.device)
-
-    def score(model, batch):
-        return model(batch.tokens, train=model.training, lengths=batch.lengths, keep_logits=False)
-
     optimizer = build_optimizer(model.parameters(), options)
-    return Training("3a", model, arguments, optimizer, score, data, vocabulary, options, vectors,
-                    logger)
+    return Training("3a", model, arguments, optimizer, next_word_score, data, vocabulary, options, vectors, logger)
 
 
 def main():
     training = build_training()
-    test = run(training)
-    row = {"test loss": f"{test.loss:.4f}", "perplexity": f"{np.exp(test.loss):.2f}",
+    test = training.run()
+
+    from common.results.records import save_table
+
+    row = {"test loss": f"{test.loss:.4f}", "perplexity": f"{math.exp(test.loss):.2f}",
            "next-word accuracy": f"{100 * test.accuracy:.2f}"}
     print("next word of the test reviews | " + " | ".join(f"{name} {value}" for name, value in row.items()))
+    row["weights"] = training.checkpoint()["weights"]
     save_table(training.options.output / "test_table.csv", [row])
 
 

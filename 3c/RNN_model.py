@@ -5,34 +5,41 @@ from torch import nn
 
 from common.layers.batch_norm import TimestepBatchNorm
 from common.layers.locked_dropout import LockedDropout
-from common.layers.pooling import Pooling
-from common.layers.stateful_lstm import StatefulLSTM
-from common.layers.word_vectors import WordEmbedding
+from common.layers.output import Logit, Pooling
+from common.layers.stateful_lstm import StatefulLSTM, distinct_words
 
 
 class RNN_model(nn.Module):
     """Three LSTM layers that start from a language model's weights (assignment, part 3c).
 
+    Beside 2a's network this has what takes the language model's weights, and says which layers are fine-tuned.
+
     Args:
         vocab_size: number of embeddings, the unknown token's included.
         no_of_hidden_units: width of the embedding and of every LSTM layer.
         lstm_layers: number of LSTM layers; the assignment has three.
-        dropout: probability that a hidden unit is dropped in training.
+        dropout: for each LSTM layer the probability that a hidden unit is dropped in training; the last one given
+            is that of all further layers.
         pooling: over the timesteps: "max", "mean", or "concat", the last timestep, mean and maximum side by side.
     """
 
-    def __init__(self, vocab_size, no_of_hidden_units, lstm_layers=3, dropout=0.5, pooling="max"):
+    def __init__(self, vocab_size, no_of_hidden_units, lstm_layers=3, dropout=(0.3,), pooling="max"):
         super().__init__()
-        self.lstm_layers, self.dropout = lstm_layers, dropout
-        for k in range(1, lstm_layers + 1):     # lstm1, bn_lstm1, dropout1, lstm2, ...
-            self.add_module(f"lstm{k}", StatefulLSTM(no_of_hidden_units, no_of_hidden_units))
-            self.add_module(f"bn_lstm{k}", TimestepBatchNorm(no_of_hidden_units))
-            self.add_module(f"dropout{k}", LockedDropout())
+        self.lstm_layers = lstm_layers
+        self.embedding = nn.Embedding(vocab_size, no_of_hidden_units)
+        for k in range(1, lstm_layers + 1):     # lstm1, bn_lstm1, dropout1; then lstm2, ...
+            setattr(self, f"lstm{k}", StatefulLSTM(no_of_hidden_units, no_of_hidden_units))
+            setattr(self, f"bn_lstm{k}", TimestepBatchNorm(no_of_hidden_units))
+            setattr(self, f"dropout{k}", LockedDropout(dropout[min(k, len(dropout)) - 1]))
         self.pooling = Pooling(pooling)
-        self.fc_output = nn.Linear(len(self.pooling.kinds) * no_of_hidden_units, 1)
-        # Made last, so that a seed draws the weights that it drew for the results in benchmarks/results.
-        self.embedding = WordEmbedding(vocab_size, no_of_hidden_units)
+        self.fc_output = Logit(len(self.pooling.kinds) * no_of_hidden_units, 1)
         self.loss = nn.BCEWithLogitsLoss()
+
+    @property
+    def layers(self):
+        """(LSTM, batch normalisation, dropout) of each layer, from the first to the last."""
+        return [(getattr(self, f"lstm{k}"), getattr(self, f"bn_lstm{k}"), getattr(self, f"dropout{k}"))
+                for k in range(1, self.lstm_layers + 1)]
 
     def load_language_model(self, state_dict):
         """Take embedding, LSTM and batch-norm weights of an RNN_language_model's state_dict.
@@ -53,37 +60,35 @@ class RNN_model(nn.Module):
             fine_tune: "last" for the last LSTM layer with its batch normalisation (the assignment's choice),
                 "lstm" for all LSTM layers, "all" for the embedding too.
         """
-        first = {"last": self.lstm_layers, "lstm": 1, "all": 1}[fine_tune]
-        layers = [[self.embedding]] if fine_tune == "all" else []
-        for k in range(first, self.lstm_layers + 1):
-            layers.append([self.get_submodule(f"lstm{k}"), self.get_submodule(f"bn_lstm{k}")])
+        layers = [nn.ModuleList([lstm, batch_norm]) for lstm, batch_norm, _ in self.layers]
         layers[-1].append(self.fc_output)
-        return [nn.ModuleList(layer) for layer in layers]
+        return {"last": layers[-1:], "lstm": layers, "all": [nn.ModuleList([self.embedding]), *layers]}[fine_tune]
 
     def reset_state(self):
         """Forget the LSTM state and the dropout masks: the next call starts new reviews."""
-        for k in range(1, self.lstm_layers + 1):
-            self.get_submodule(f"lstm{k}").reset_state()
-            self.get_submodule(f"dropout{k}").reset_state()
+        for lstm, _, dropout in self.layers:
+            lstm.reset_state()
+            dropout.reset_state()
 
-    def forward(self, x, t, train=True, lengths=None):
+    def forward(self, x, t, train=None, lengths=None):
         """Sentiment of a batch of reviews.
 
         Args:
             x: (batch, time) int64, token ids.
             t: (batch,) float, 1 for positive and 0 for negative reviews.
-            train: whether dropout is applied; batch normalisation follows train() and eval().
+            train: whether dropout is applied; None follows train() and eval(), as batch normalisation does.
             lengths: (batch,) int or None; timesteps from a review's length on are left out of the pooling.
 
         Returns:
             (loss, logit): mean binary cross entropy in nats, (batch,) logits.
         """
+        train = self.training if train is None else train
         self.reset_state()
-        h = self.embedding(x)                                                   # batch, time, hidden units
-        for k in range(1, self.lstm_layers + 1):
-            h = self.get_submodule(f"lstm{k}")(h)
-            h = self.get_submodule(f"bn_lstm{k}")(h)
-            h = self.get_submodule(f"dropout{k}")(h, dropout=self.dropout, train=train)
+        words, positions = distinct_words(x)    # on a CPU, so that the first layer multiplies each word once
+        h = self.embedding(words)                                               # words, hidden units
+        for lstm, batch_norm, dropout in self.layers:
+            h = dropout(batch_norm(lstm(h, positions)), train=train)            # batch, time, hidden units
+            positions = None
         h = self.pooling(h, lengths)                                            # batch, kinds * hidden units
-        logit = self.fc_output(h)[:, 0].float()                                 # batch
+        logit = self.fc_output(h)[:, 0]                                         # batch
         return self.loss(logit, t), logit

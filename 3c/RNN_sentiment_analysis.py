@@ -13,30 +13,19 @@ tokens and 93.01 % at 500.
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path[:0] = map(str, Path(__file__).resolve().parents[:2])         # the part's folder, and the project's
 
 from common.arguments import number
-from common.checkpoints import check_words, load_checkpoint
-from common.data.batches import Crops
-from common.data.holdout import refuse_other_holdout
-from common.data.splits import read_splits
 from common.errors import run_script
-from common.layers.ensemble import ENSEMBLE, ensemble_with_ngrams
-from common.layers.pooling import padding_counts
 from common.options import CLASSIFIER_DEFAULTS, Option, parse_options
 from common.parts import ROOT
-from common.training.evaluation import sentiment_score
-from common.training.loop import Training
-from common.training.run import run
-from common.training.schedules import build_optimizer
-from RNN_model import RNN_model
 
 RECIPES = {
     "assignment": {},
-    "overfit": dict(dropout=0.0, epochs=40, fine_tune="all"),
+    "overfit": dict(dropout=[0.0], epochs=40, fine_tune="all"),
     "underfit": dict(sequence_length=10, epochs=6),
     "best": dict(ngrams=3, ngram_weight=0.4, drop_duplicates=True, vocab_size=20_000, sequence_length=200,
-                 batch_size=50, learning_rate=0.002, epochs=2, fine_tune="all", dropout=0.1, pooling="concat",
+                 batch_size=50, learning_rate=0.002, epochs=2, fine_tune="all", dropout=[0.1], pooling="concat",
                  precise_batch_norm=True, schedule="one-cycle", layer_decay=0.6),
 }
 FINE_TUNE = Option("training", "last", choices=["last", "lstm", "all"],
@@ -48,33 +37,41 @@ LAYER_DECAY = Option("training", 1.0, type=number(float, 0, 1, open_low=True), m
 def build_training(argv=None, logger=None):
     """The training that the options ask for; argv as in parse_options, logger as in Training."""
     options = parse_options(
-        __doc__, __file__, argv, presets={"recipe": RECIPES}, **CLASSIFIER_DEFAULTS, **ENSEMBLE, epochs=20,
-        test_every=3, step_epochs=10, sequence_length=100, pooling="max", precise_batch_norm=False, vocab_size=8000,
-        fine_tune=FINE_TUNE, layer_decay=LAYER_DECAY, language_model=ROOT / "3a" / "language.model",
-        several_processes=True)
+        __doc__, __file__, argv, presets={"recipe": RECIPES}, **CLASSIFIER_DEFAULTS | dict(
+            epochs=20, test_every=3, step_epochs=10, sequence_length=100, dropout=[0.3], pooling="max",
+            precise_batch_norm=False, vocab_size=8000, fine_tune=FINE_TUNE, layer_decay=LAYER_DECAY,
+            language_model=ROOT / "3a" / "language.model"))
+
+    # Only now, since torch takes a second to import, and --help should not.
+    from common.checkpoints import check_words, load_checkpoint
+    from common.data.batches import crops_of_splits
+    from common.data.splits import read_splits, refuse_other_holdout
+    from common.devices import set_up
+    from common.layers.ensemble import ensemble_with_ngrams, table_of
+    from common.layers.output import padding_counts
+    from common.training.loop import Training, sentiment_score
+    from common.training.schedules import build_optimizer
+    from RNN_model import RNN_model
+
+    set_up(options, several_processes=True)
     language_model = load_checkpoint(options.language_model, "3a", options.device)
     refuse_other_holdout(options.language_model, "part 3a", language_model["options"], options)
     known = len(language_model["vocabulary"])
     options.vocab_size = max(options.vocab_size, known)
     reviews, vocabulary = read_splits(options)
     check_words(language_model, options.language_model, vocabulary[:known])
-    data = {split: Crops(some, options.sequence_length * (1 if split == "train" else 2),
-                         padding_counts=padding_counts(options.pooling)) for split, some in reviews.items()}
+    data = crops_of_splits(reviews, options.sequence_length, padding_counts(options.pooling),
+                           table_of(reviews["train"], options))
 
     arguments = {name: language_model["arguments"][name] for name in ("no_of_hidden_units", "lstm_layers")} | dict(
         vocab_size=len(vocabulary) + 1, dropout=options.dropout, pooling=options.pooling)
-    model = RNN_model(**arguments)
-    model.load_language_model(language_model["model"])
-    model.to(options.device).requires_grad_(False)
-    layers = [layer.requires_grad_() for layer in model.layers_to_train(options.fine_tune)]
-
-    def predict(model, batch):
-        return model(batch.tokens, batch.labels, train=model.training, lengths=batch.lengths)  # loss, logits
-
-    model, predict = ensemble_with_ngrams(model, predict, reviews["train"], options)
+    network = RNN_model(**arguments)
+    network.load_language_model(language_model["model"])
+    network.to(options.device).requires_grad_(False)
+    layers = [layer.requires_grad_() for layer in network.layers_to_train(options.fine_tune)]
+    model = ensemble_with_ngrams(network, data["train"], options)
     optimizer = build_optimizer(parameter_groups(model, layers, options), options)
-    return Training("3c", model, arguments, optimizer, sentiment_score(predict), data, vocabulary, options,
-                    logger=logger)
+    return Training("3c", model, arguments, optimizer, sentiment_score, data, vocabulary, options, logger=logger)
 
 
 def parameter_groups(model, layers, options):
@@ -92,7 +89,7 @@ def parameter_groups(model, layers, options):
 
 
 def main():
-    run(build_training())
+    build_training().run()
 
 
 if __name__ == "__main__":

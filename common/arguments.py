@@ -1,8 +1,10 @@
 """Command lines: options in groups, numbers with bounds, and refusals of one line."""
 
 import argparse
+import difflib
 import math
 import os
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -16,12 +18,14 @@ class Parser(argparse.ArgumentParser):
     Args:
         description: shown by --help.
         files: whether @FILE on the command line stands for the options in a file, where # starts a comment.
+        epilog: shown below the options.
+        elsewhere: (option) -> list of other scripts that have it.
     """
 
-    def __init__(self, description, files=False):
+    def __init__(self, description, files=False, epilog=None, elsewhere=lambda option: []):
         super().__init__(description=description, usage="%(prog)s [OPTION ...]" + " [@FILE ...]" * files,
-                         formatter_class=_HelpFormatter, allow_abbrev=False)
-        self.files, self.groups = files, {}
+                         epilog=epilog, formatter_class=_HelpFormatter, allow_abbrev=False)
+        self.files, self.groups, self.elsewhere = files, {}, elsewhere
         self.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
     def group(self, title):
@@ -53,6 +57,12 @@ class Parser(argparse.ArgumentParser):
     def error(self, message):
         if message.startswith("unrecognized arguments: @") and not self.files:
             message += ": only training scripts take options from a file; give them on the command line"
+        elif unknown := re.match("unrecognized arguments: (--[^ =]+)", message):
+            near = difflib.get_close_matches(unknown[1], self._option_string_actions, 1, cutoff=0.75)
+            if near:
+                message += f": did you mean {near[0]}?"
+            elif scripts := self.elsewhere(unknown[1]):
+                message += f": an option of {', '.join(scripts)}"
         raise UserError(f"{message.removeprefix('argument ')}; see --help")
 
 

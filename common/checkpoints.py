@@ -1,19 +1,46 @@
 """Trained models on disk: tensors and plain values only, written whole or not at all."""
 
+import inspect
 import io
+import os
 import pickle
 import sys
 import warnings
 import zipfile
+import zlib
 from pathlib import Path
 
 import torch
 
-from common.checksums import checksum
 from common.errors import UserError
-from common.files import replace_file
+from common.files import file_checksum, replace_file
+from common.parts import ROOT
 
-FORMAT = 3
+FORMAT = 4
+
+
+def checksum(*tensors):
+    """CRC-32 of the tensors' numbers, which tells whether two runs read the same; None counts as no numbers."""
+    crc = 0
+    for tensor in tensors:
+        if tensor is not None:
+            crc = zlib.crc32(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy(), crc)
+    return crc
+
+
+def weights_checksum(state_dict):
+    """What tells a model's weights from others, in tables and records: text, which no spreadsheet takes for a number."""
+    return f"crc-{checksum(*state_dict.values()):08x}"
+
+
+def describe_network(network):
+    """Where a network's class stands: its "file", from the project's folder on; "class"; "source", a CRC of the file."""
+    try:
+        path = Path(inspect.getfile(type(network)))
+        source = file_checksum(path)
+    except (OSError, TypeError):                        # a class that was written in a notebook's cell
+        return {"file": "", "class": type(network).__name__, "source": 0}
+    return {"file": os.path.relpath(path, ROOT).replace(os.sep, "/"), "class": type(network).__name__, "source": source}
 
 
 def write_checkpoint(path, part, content, previous=None):

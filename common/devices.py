@@ -6,10 +6,34 @@ import platform
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from common.errors import UserError
-from common.processes import environment_number, processes
+from common.processes import environment_number, expected, processes
+
+
+def set_up(options, several_processes=False):
+    """Make ready to compute as the options ask: device, precision, the processes of torchrun, random numbers.
+
+    Args:
+        options: of parse_options; device and precision become a torch.device and the precision that "auto" stands for.
+        several_processes: whether the script can be started by torchrun.
+
+    Raises:
+        UserError: what this machine cannot follow.
+    """
+    options.device = choose_device(options.device)
+    options.auto_precision = options.precision == "auto"
+    options.precision = choose_precision(options.precision, options.device)
+    if expected() > 1:
+        if not several_processes:
+            raise UserError("torchrun: this script runs in one process; start it with python")
+        processes.join(options.device)
+    # Gradients that vanish over many timesteps become denormal numbers, which take a CPU seven times as long.
+    np.finfo(np.float32), np.finfo(np.float64)      # NumPy before 2.3 measures them once, and warns where they are flushed
+    torch.set_flush_denormal(True)
+    torch.manual_seed(options.seed)
 
 
 def keep_freed_memory():

@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 import tempfile
+import zlib
 from pathlib import Path
 
 import filelock
@@ -121,3 +122,12 @@ def _cannot_write(path, error):
     kept = "the file of before is kept; " if os.path.isfile(path) else ""       # Path's fails for a long name
     return UserError(f"{path}: cannot be written ({error.strerror or error}); {kept}"
                      "free some space or choose another folder with --output")
+
+
+def file_checksum(path):
+    """CRC-32 of a file's bytes."""
+    crc = 0
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            crc = zlib.crc32(block, crc)
+    return crc

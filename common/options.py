@@ -1,18 +1,20 @@
-"""The options of the parts' scripts: one definition each, the same meaning everywhere."""
+"""The options of the parts' scripts: one definition each, the same meaning everywhere.
+
+Nothing here imports torch, so that --help and refusals come at once.
+"""
 
 import argparse
+import re
 from pathlib import Path
 
-import torch
-
 from common.arguments import Parser, number, path, positive_int
-from common.devices import choose_device, choose_precision, keep_freed_memory
 from common.errors import UserError
-from common.parts import ROOT
-from common.processes import expected, processes
+from common.parts import PARTS, ROOT
 
 # Options that do not change what is learned, but for the seed.
 SHAPES_NOTHING = {"seed", "test_every"}
+# Options that decide which films are held out: without the duplicates the films have other numbers of reviews.
+HOLDOUT = ["validation", "seed", "drop_duplicates"]
 # Options that may differ between a stopped run and the one that resumes it.
 PLACES = {"data", "output", "language_model", "restart", "debug", "save_minutes"}
 # Where the labels lie that the best recipes learn the unlabelled reviews from.
@@ -27,23 +29,13 @@ class Option:
 
 
 GROUPS = {
-    "model": {
-        "hidden_units": dict(type=positive_int, metavar="N",
-                             help="width of the hidden layers, and of a trained embedding"),
-        "hidden_layers": dict(type=positive_int, metavar="N", help="hidden layers before the output"),
-        "lstm_layers": dict(type=positive_int, metavar="N",
-                            help="LSTM layers, each with batch normalisation and locked dropout"),
-        "pooling": dict(choices=["max", "mean", "concat"],
-                        help="over time; concat is the last timestep, mean and maximum, without padding"),
-        "dropout": dict(type=number(float, 0, 0.99), metavar="P",
-                        help="probability that a hidden unit is dropped in training")},
     "training": {
         "recipe": dict(help="named settings, of which `assignment` is the assignment's own; other options override it"),
         "epochs": dict(type=positive_int, metavar="N", help="passes over the training reviews"),
         "batch_size": dict(type=number(int, 2), metavar="N", help="reviews in a batch"),
         "sequence_length": dict(type=number(int, 2), metavar="N", help="tokens of a training crop"),
-        "optimizer": dict(choices=["adam", "sgd"], help="Adam, or SGD with momentum 0.9"),
         "learning_rate": dict(type=number(float, 0, open_low=True), metavar="RATE", help="initial learning rate"),
+        "optimizer": dict(choices=["adam", "sgd"], help="Adam, or SGD with momentum 0.9"),
         "schedule": dict(choices=["constant", "step", "plateau", "one-cycle"],
                          help="of the learning rate: step divides it by ten every --step-epochs; plateau when the "
                               "validation loss (else the training loss) has not fallen for two epochs; one-cycle "
@@ -55,6 +47,19 @@ GROUPS = {
         "patience": dict(type=number(int, 0), metavar="N",
                          help="stop after N epochs without a lower validation loss and keep the best epoch's weights; "
                               "0 trains all and keeps the last")},
+    "model": {
+        "hidden_units": dict(type=positive_int, metavar="N",
+                             help="width of the hidden layers, and of a trained embedding"),
+        "hidden_layers": dict(type=positive_int, metavar="N", help="hidden layers before the output"),
+        "lstm_layers": dict(type=positive_int, metavar="N",
+                            help="LSTM layers, each with batch normalisation and locked dropout"),
+        "pooling": dict(choices=["max", "mean", "concat"],
+                        help="over time; concat is the last timestep, mean and maximum, without padding"),
+        "dropout": dict(type=number(float, 0, 0.99), metavar="P",
+                        help="probability that a hidden unit is dropped in training"),
+        "ngrams": dict(type=number(int, 0, 5), metavar="N",
+                       help="ensemble the network with a classifier of n-grams of up to N words; 0 for none"),
+        "ngram_weight": dict(type=number(float, 0, 1), metavar="W", help="weight of the n-grams in the ensemble logit")},
     "data": {
         "vocab_size": dict(type=positive_int, metavar="N",
                            help="known words, the most frequent ones; the others are the unknown token"),
@@ -90,32 +95,31 @@ TRAINING_DEFAULTS = dict(
     drop_duplicates=False, validation=0.0, save_minutes=10.0, restart=False)
 
 # What those of the classifiers have in common.
-CLASSIFIER_DEFAULTS = TRAINING_DEFAULTS | dict(dropout=0.5, pseudo_labels=None)
+CLASSIFIER_DEFAULTS = TRAINING_DEFAULTS | dict(dropout=0.5, pseudo_labels=None, ngrams=0, ngram_weight=0.75)
 
 # What the test scripts have in common.
 TEST_DEFAULTS = dict(review=[], reviews=None, explain=False, mistakes=0, unlabelled=False)
 LSTM_TEST_DEFAULTS = TEST_DEFAULTS | dict(batch_size=400, lengths=list(range(50, 501, 50)))
 
 
-def parse_options(description, script, argv=None, several_processes=False, presets=None, **defaults):
-    """Options of a part's script.
+def parse_options(description, script, argv=None, presets=None, **defaults):
+    """Read the options of a part's script; common.devices.set_up() then follows them.
 
     Args:
         description: the script's docstring, shown by --help.
         script: the script's __file__; --output defaults to its folder.
         argv: arguments; None takes those of the command line.
-        several_processes: whether the script can be started by torchrun.
         presets: dict of dicts of dicts: for each option that names a set of options, such as "recipe", the sets
             by name. Options on the command line override it.
-        defaults: the options of GROUPS that this script has, with their default values, or Options of its own.
+        defaults: the options of GROUPS that this script has, with their default values, or Options of its own. One
+            whose default is a list takes several values.
 
     Returns:
-        argparse.Namespace with data, output, seed, device (torch.device), precision, the script's own options, and
-        overridden, the names of those that shape what is learned and are not as the recipe has them. torch's random
-        number generators are seeded.
+        argparse.Namespace with data, output, seed, device, precision, the script's own options, and overridden, the
+        names of those that shape what is learned and are not as the recipe has them.
 
     Raises:
-        UserError: an option that this machine cannot follow, or options that contradict each other.
+        UserError: an option that there is not, or options that contradict each other.
     """
     presets = presets or {}
     parser = build_parser(description, script, presets, defaults)
@@ -129,29 +133,20 @@ def parse_options(description, script, argv=None, several_processes=False, prese
     recipe, kept = plain_options(parser.parse_args([])), SHAPES_NOTHING | PLACES | {"device", "precision", *presets}
     options.overridden = [name for name, value in plain_options(options).items()
                           if name not in kept and value != recipe[name]]
-    options.device = choose_device(options.device)
-    options.auto_precision = options.precision == "auto"
-    options.precision = choose_precision(options.precision, options.device)
-    if expected() > 1:
-        if not several_processes:
-            raise UserError("torchrun: this script runs in one process; start it with python")
-        processes.join(options.device)
-    # Gradients that vanish over many timesteps become denormal numbers, which take a CPU seven times as long.
-    torch.set_flush_denormal(True)
-    keep_freed_memory()
-    torch.manual_seed(options.seed)
     return options
 
 
 def build_parser(description, script, presets, defaults):
-    parser = Parser(description, files="recipe" in presets)
+    parser = Parser(description, files="recipe" in presets, epilog=describe_recipes(presets), elsewhere=scripts_with)
     for title in GROUPS:            # in this order
         parser.group(title)
-    for name, default in defaults.items():
+    in_order = [name for group in GROUPS.values() for name in group if name in defaults]
+    for name, default in {**dict.fromkeys(in_order), **defaults}.items():
         if isinstance(default, Option):
             group, arguments, default = default.group, default.arguments, default.default
         else:
             group, arguments = next((group, some[name]) for group, some in GROUPS.items() if name in some)
+            arguments = {"nargs": "+"} | arguments if isinstance(default, list) and default else arguments
         choices = {"choices": list(presets[name])} if name in presets else {}
         parser.group(group).add_argument("--" + name.replace("_", "-"), default=default, **arguments | choices)
     parser.group("data").add_argument("--data", type=path, metavar="DIR", default=ROOT / "preprocessed_data",
@@ -163,8 +158,28 @@ def build_parser(description, script, presets, defaults):
     machine.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto",
                          help="auto takes the GPU where there is one")
     machine.add_argument("--precision", choices=["auto", "float32", "tf32", "bfloat16"], default="auto",
-                         help="of matrix multiplications; auto takes bfloat16 where the hardware has it")
+                         help="of matrix multiplications; auto takes the faster one")
     return parser
+
+
+def describe_recipes(presets):
+    """What each recipe sets, as text below the options of --help."""
+    recipes = presets.get("recipe", {})
+    lines = [f"  {name + ':':<12}" + (" ".join(typed(option, plain(value)) for option, value in some.items())
+                                     or "the defaults above") for name, some in recipes.items()]
+    return "\n".join(["recipes:", *lines]) if len(recipes) > 1 else None
+
+
+def scripts_with(option):
+    """The parts' scripts that have an option, such as --hidden-layers: a list of paths as text."""
+    name = option.removeprefix("--no-").removeprefix("--").replace("-", "_")
+    shared = [title for title, some in {"TRAINING_DEFAULTS": TRAINING_DEFAULTS, "CLASSIFIER_DEFAULTS":
+              CLASSIFIER_DEFAULTS, "TEST_DEFAULTS": TEST_DEFAULTS, "LSTM_TEST_DEFAULTS": LSTM_TEST_DEFAULTS}.items()
+              if name in some]
+    scripts = [script for part in PARTS.values() for script in (part.train, part.test) if script]
+    return [script for script in scripts
+            if re.search("|".join([rf"\b{name}=", rf'"{name}": Option', *(rf"\b{some}\b" for some in shared)]),
+                         (ROOT / script).read_text(encoding="utf-8"))]
 
 
 def refuse_contradictions(options):
@@ -216,10 +231,10 @@ def plain_options(options):
 
     Files stand by their names, wherever they lie, and a GPU by its kind: of several processes each has its own.
     """
-    plain = {}
-    for name, value in vars(options).items():
-        if name in ("auto_precision", "overridden"):    # not options, but what is said of some
-            continue
-        value = value.name if isinstance(value, Path) else value.type if isinstance(value, torch.device) else value
-        plain[name] = value if isinstance(value, (int, float, str)) else str(value)
-    return plain
+    # The names left out are no options, but what is said of some.
+    return {name: plain(value) for name, value in vars(options).items() if name not in ("auto_precision", "overridden")}
+
+
+def plain(value):
+    value = value.name if isinstance(value, Path) else getattr(value, "type", value)        # of a torch.device
+    return value if isinstance(value, (int, float, str)) else str(value)

@@ -1,13 +1,7 @@
-"""The parts of the assignment: which scripts and files belong to which, and the assignment's own figures.
-
-    python -m common.parts train 2a     # prints the path of 2a's training script; test: of its test script
-"""
+"""The parts of the assignment: which scripts and files belong to which, and the assignment's own figures."""
 
 from pathlib import Path
 from typing import NamedTuple
-
-from common.arguments import Parser
-from common.errors import run_script
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -19,6 +13,7 @@ class Part(NamedTuple):
     train, test: paths of its scripts from the project's folder; 3a tests itself, and 3b trains nothing.
     model: name of the checkpoint file.
     accuracy: test accuracy in percent as the assignment gives it, as text or by sequence length in tokens.
+    words: "imdb" or "glove", the dictionary whose token ids it reads.
     """
 
     title: str
@@ -26,30 +21,20 @@ class Part(NamedTuple):
     test: str = ""
     model: str = ""
     accuracy: str | dict = ""
+    words: str = "imdb"
 
 
 PARTS = {
     "1a": Part("bag of words", "1a/BOW_sentiment_analysis.py", "1a/BOW_test.py", "BOW.model", "86-88"),
-    "1b": Part("bag of words on GloVe vectors", "1b/BOW_sentiment_analysis.py", "1b/BOW_test.py", "BOW.model", "81-87"),
+    "1b": Part("bag of words on GloVe vectors", "1b/BOW_sentiment_analysis.py", "1b/BOW_test.py", "BOW.model", "81-87",
+               "glove"),
     "2a": Part("LSTM", "2a/RNN_sentiment_analysis.py", "2a/RNN_test.py", "rnn.model",
                {50: 76.14, 100: 81.74, 150: 84.51, 200: 86.10, 250: 86.69, 300: 86.98, 350: 87.00, 400: 87.25,
                 450: 87.22}),
     "2b": Part("LSTM on GloVe vectors", "2b/RNN_sentiment_analysis.py", "2b/RNN_test.py", "rnn.model",
-               {50: 78.94, 200: 89.18, 500: 91.19}),
+               {50: 78.94, 200: 89.18, 500: 91.19}, "glove"),
     "3a": Part("language model", "3a/train_language_model.py", model="language.model"),
     "3b": Part("generated reviews", "3b/generate_review.py"),
     "3c": Part("classifier from the language model", "3c/RNN_sentiment_analysis.py", "3c/RNN_test.py", "rnn.model",
                {50: 80.98, 200: 91.15, 500: 93.01}),
 }
-
-
-def main():
-    parser = Parser(__doc__)
-    parser.add_argument("script", choices=["train", "test"])
-    parser.add_argument("part", choices=PARTS)
-    options = parser.parse_args()
-    print(getattr(PARTS[options.part], options.script))
-
-
-if __name__ == "__main__":
-    run_script(main)

@@ -8,13 +8,11 @@ import reference
 import torch
 from parts import TOLERANCE, load_script
 
-from common.layers.word_vectors import WordVectors
-
 BATCH, TIME, HIDDEN, VOCAB, IN_SIZE = 5, 7, 6, 20, 4
 WORDS = {"vocab_size": VOCAB}
 VECTORS = {"in_size": IN_SIZE}
 
-# 2b reads vectors that are looked up, as in the assignment, or the words and their table ("2b words").
+# 2b reads vectors that are looked up, as in the assignment, or token ids to look up in its table ("2b words").
 MODEL_NAMES = {part: "RNN_model" for part in ("2a", "2b", "2b words", "3c")} | {
     "1a": "BOW_model",
     "1b": "BOW_model",
@@ -27,7 +25,7 @@ REFERENCES = {
     "2b": reference.GloveRNN,
     "2b words": reference.GloveRNN,
     "3a": reference.LanguageModel,
-    "3c": functools.partial(reference.EmbeddingRNN, lstm_layers=3),
+    "3c": functools.partial(reference.EmbeddingRNN, lstm_layers=3, dropout=(0.3,)),
 }
 VARIANTS = [
     ("1a", WORDS),
@@ -80,10 +78,14 @@ def randomise(model):
 def pair(variant, device="cpu", **options):
     """Our model and the loop, with equal weights and statistics."""
     part, sizes = variant
+    if "dropout" in options and variant in RNN_CLASSIFIERS:
+        options = options | {"dropout": [options["dropout"]]}
     options = sizes | options | {"no_of_hidden_units": HIDDEN}
     ours, plain = model_class(part)(**options), REFERENCES[part](**options)
     randomise(plain)
     ours.load_state_dict(plain.state_dict())
+    if part == "2b words":
+        ours.table = torch.randn(VOCAB, IN_SIZE, generator=torch.Generator().manual_seed(0))
     return ours.to(device), plain.to(device)
 
 
@@ -100,15 +102,13 @@ def draw_inputs(part, seed, device="cpu", batch=BATCH):
     ids = random.integers(0, VOCAB, (batch, TIME))
     ids[0, 4:] = 0
     ids = torch.from_numpy(ids).to(device)
-    if part == "2b words":
-        return WordVectors(torch.from_numpy(random.normal(size=(VOCAB, IN_SIZE))).float().to(device), ids), labels
     return (ids,) if part == "3a" else (ids, labels)
 
 
-def looked_up(inputs):
-    """What the loop takes in place of words and their table: their vectors."""
+def looked_up(model, inputs):
+    """What the loop takes in place of token ids that our model looks up in a table: their vectors."""
     x, *labels = inputs
-    return x.look_up() if isinstance(x, WordVectors) else x, *labels
+    return x if getattr(model, "table", None) is None else model.table[x], *labels
 
 
 def run(model, inputs, **options):
@@ -127,11 +127,11 @@ def run_both(ours, plain, inputs, seed=0, **options):
     for name, layer in plain.named_modules():
         if isinstance(layer, reference.LockedDropout):
             ones = torch.ones(BATCH, HIDDEN, device=results[0].device)
-            mask = ours.get_submodule(name)(ones, dropout=plain.dropout) != 0
+            mask = ours.get_submodule(name)(ones) != 0
             layer.mask = mask.float()
             layer.reset_state = lambda: None  # it would forget the mask
     torch.manual_seed(seed)
-    return results, run(plain, looked_up(inputs), **options)
+    return results, run(plain, looked_up(ours, inputs), **options)
 
 
 def named_gradients(model):

@@ -41,3 +41,11 @@ def load_script(part, file):
             spec.loader.exec_module(module)
         sys.modules[name] = module
     return sys.modules[name]
+
+
+def build_training(part, *argv):
+    """The training that a part's script builds of these options; the script may stand in a folder below the part's."""
+    script = ROOT / TRAINING_SCRIPTS[part] if part in TRAINING_SCRIPTS else ROOT / part / "train.py"
+    with pytest.MonkeyPatch.context() as patch:
+        import_from(script.parent, patch)
+        return load_script(part, script.name).build_training(list(map(str, argv)))

@@ -98,7 +98,7 @@ class LSTMLayers(nn.Module):
     def __init__(self, in_size, no_of_hidden_units, lstm_layers, dropout):
         super().__init__()
         self.lstm_layers = lstm_layers
-        self.dropout = dropout
+        self.dropout = dropout  # of each layer; the last is that of all further ones
         for layer in range(1, lstm_layers + 1):
             self.add_module(f"lstm{layer}", StatefulLSTM(in_size, no_of_hidden_units))
             self.add_module(f"bn_lstm{layer}", nn.BatchNorm1d(no_of_hidden_units))
@@ -116,14 +116,14 @@ class LSTMLayers(nn.Module):
             lstm, batch_norm, dropout = (
                 self.get_submodule(f"{name}{layer}") for name in ("lstm", "bn_lstm", "dropout")
             )
-            h = dropout(batch_norm(lstm(h)), self.dropout, train)
+            h = dropout(batch_norm(lstm(h)), self.dropout[min(layer, len(self.dropout)) - 1], train)
         return h
 
 
 class GloveRNN(LSTMLayers):
     """2b: x is word vectors, (batch, time, in_size); the pool over time goes to one output unit."""
 
-    def __init__(self, no_of_hidden_units, lstm_layers=1, dropout=0.5, pooling="max", in_size=300):
+    def __init__(self, no_of_hidden_units, lstm_layers=1, dropout=(0.5, 0.3), pooling="max", in_size=300):
         super().__init__(in_size, no_of_hidden_units, lstm_layers, dropout)
         self.pools = [
             {"last": lambda h: h[:, :, -1], "max": lambda h: h.amax(dim=2), "mean": lambda h: h.mean(dim=2)}[kind]
@@ -143,7 +143,7 @@ class GloveRNN(LSTMLayers):
 class EmbeddingRNN(GloveRNN):
     """2a and 3c: x is token ids, (batch, time)."""
 
-    def __init__(self, vocab_size, no_of_hidden_units, lstm_layers=1, dropout=0.5, pooling="max"):
+    def __init__(self, vocab_size, no_of_hidden_units, lstm_layers=1, dropout=(0.5, 0.3), pooling="max"):
         super().__init__(no_of_hidden_units, lstm_layers, dropout, pooling, in_size=no_of_hidden_units)
         self.embedding = nn.Embedding(vocab_size, no_of_hidden_units)
 
@@ -155,7 +155,7 @@ class LanguageModel(LSTMLayers):
     """3a: each token of x, (batch, time), predicts the next; the last predicts none."""
 
     def __init__(self, vocab_size, no_of_hidden_units, dropout=0.3, lstm_layers=3):
-        super().__init__(no_of_hidden_units, no_of_hidden_units, lstm_layers, dropout)
+        super().__init__(no_of_hidden_units, no_of_hidden_units, lstm_layers, (dropout,))
         self.embedding = nn.Embedding(vocab_size, no_of_hidden_units)
         self.decoder = nn.Linear(no_of_hidden_units, vocab_size)
 

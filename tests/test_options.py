@@ -3,13 +3,14 @@
 import argparse
 import os
 import re
+import subprocess
+import sys
 
 import pytest
 import torch
 
-from common.devices import describe_run
+from common.devices import describe_run, set_up
 from common.errors import UserError, run_script
-from common.layers.ensemble import ENSEMBLE
 from common.options import GROUPS, Option, parse_options, plain_options, typed
 from common.parts import ROOT
 
@@ -19,7 +20,7 @@ DEFAULTS = dict(
     clip_norm=0.0, drop_stop_words=False, validation=0.0, patience=0, test_every=1, save_minutes=10.0, restart=False,
     language_model=ROOT / "3a" / "language.model", review=[], reviews=None, explain=False, recipe="assignment",
     drop_duplicates=False, lengths=[50, 100], pseudo_labels=None, unlabelled=False,
-    mistakes=0, precise_batch_norm=False)
+    mistakes=0, precise_batch_norm=False, ngrams=0, ngram_weight=0.75)
 
 @pytest.fixture(autouse=True)
 def cpu_without_bfloat16(monkeypatch):
@@ -31,6 +32,12 @@ def cpu_without_bfloat16(monkeypatch):
 
 def parse(*argv, **defaults):
     return parse_options("What it does.", __file__, argv, **(defaults or DEFAULTS))
+
+
+def parse_and_set_up(*argv):
+    options = parse(*argv)
+    set_up(options)
+    return options
 
 
 def test_every_option_is_tried_here():
@@ -48,7 +55,7 @@ def test_every_option_is_tried_here():
     "--no-such-option"])
 def test_a_wrong_option_ends_with_status_2_and_one_line_that_names_it(argv, capsys):
     with pytest.raises(SystemExit) as end:
-        run_script(lambda: parse(*argv.split()))
+        run_script(lambda: parse_and_set_up(*argv.split()))
     lines = capsys.readouterr().err.splitlines()
     assert end.value.code == 2
     assert len(lines) == 1, lines
@@ -88,7 +95,7 @@ def test_an_option_overrides_the_recipe():
 
 def test_numbers_too_small_to_count_become_0():
     """A CPU takes several times as long for them, and gradients that fade over many timesteps are full of them."""
-    parse()
+    parse_and_set_up()
     assert (torch.tensor([1e-30]) * 1e-10).item() == 0
 
 
@@ -100,6 +107,35 @@ def test_an_unknown_recipe_is_refused():
 def test_an_option_that_a_script_does_not_have_is_refused():
     with pytest.raises(UserError, match="unrecognized arguments: --hidden-layers 2"):
         parse("--hidden-layers", "2", epochs=6)
+
+
+def test_a_misspelt_option_names_the_one_that_was_meant():
+    with pytest.raises(UserError, match="unrecognized arguments: --epoch 3: did you mean --epochs?"):
+        parse("--epoch", "3")
+
+
+@pytest.mark.parametrize("option, has, has_not", [
+    ("--hidden-layers", "1a/BOW_sentiment_analysis.py", "2a"), ("--lengths", "2a/RNN_test.py", "1a"),
+    ("--fine-tune", "3c/RNN_sentiment_analysis.py", "2a"), ("--cutoffs", "3a/train_language_model.py", "3c")])
+def test_an_option_of_other_scripts_is_refused_with_their_names(option, has, has_not):
+    with pytest.raises(UserError) as refusal:
+        parse(option, "2", epochs=6)
+    assert ": an option of " in str(refusal.value) and has in str(refusal.value)
+    assert f" {has_not}/" not in str(refusal.value)
+
+
+def test_help_shows_what_each_recipe_sets(capsys):
+    with pytest.raises(SystemExit):
+        parse_options("", __file__, ["--help"], presets=PRESETS, **DEFAULTS)
+    help_text = capsys.readouterr().out
+    assert "\n  assignment: the defaults above\n" in help_text
+    assert "\n  overfit:    --dropout 0.0 --epochs 20 --drop-duplicates\n" in help_text
+
+
+def test_parsing_draws_no_random_number_and_imports_no_torch():
+    code = ("import sys; sys.path.insert(0, %r); from common.options import parse_options; "
+            "parse_options('', %r, ['--seed', '3'], epochs=6); assert 'torch' not in sys.modules" % (str(ROOT), __file__))
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_patience_needs_validation_reviews():
@@ -139,7 +175,7 @@ def parse_dependent(*argv):
     presets = {"recipe": {"assignment": {}, "best": dict(
         schedule="step", step_epochs=2, ngrams=3, ngram_weight=0.9, fine_tune="all", layer_decay=0.6)}}
     own = dict(fine_tune=Option("training", "last"), layer_decay=Option("training", 1.0, type=float))
-    return parse_options("", __file__, argv, presets=presets, **DEFAULTS, **ENSEMBLE, **own)
+    return parse_options("", __file__, argv, presets=presets, **DEFAULTS, **own)
 
 
 @pytest.mark.parametrize("argv, expected", [
@@ -214,7 +250,7 @@ def test_the_groups_of_help_come_in_one_order_whatever_a_script_has(capsys):
     with pytest.raises(SystemExit):
         parse("--help", unlabelled=False, epochs=3, dropout=0.5)
     titles = re.findall(r"^(\w+):$", capsys.readouterr().out, flags=re.MULTILINE)
-    assert titles == ["options", "model", "training", "data", "evaluation", "saving", "machine"]
+    assert titles == ["options", "training", "model", "data", "evaluation", "saving", "machine"]
 
 
 def test_help_shows_the_docstring_as_it_is_written(capsys):
@@ -224,13 +260,13 @@ def test_help_shows_the_docstring_as_it_is_written(capsys):
 
 
 def test_a_cpu_computes_in_float32():
-    options = parse()
+    options = parse_and_set_up()
     assert (options.device.type, options.precision) == ("cpu", "float32")
 
 
 def test_the_seed_decides_all_random_numbers():
     def draw(seed):
-        parse("--seed", seed)
+        parse_and_set_up("--seed", seed)
         return torch.rand(5)
     first, again, other = draw("7"), draw("7"), draw("8")
     assert torch.equal(first, again)
@@ -238,12 +274,12 @@ def test_the_seed_decides_all_random_numbers():
 
 
 def test_a_run_says_where_and_how_it_computes():
-    assert describe_run(parse("--seed", "3")) == (
+    assert describe_run(parse_and_set_up("--seed", "3")) == (
         f"CPU, threads: {torch.get_num_threads()} | float32 | torch {torch.__version__} | seed 3")
 
 
 def test_plain_options_hold_only_plain_values():
-    plain = plain_options(parse("--drop-stop-words", "--pseudo-labels", "1a/pseudo_labels.npz"))
+    plain = plain_options(parse_and_set_up("--drop-stop-words", "--pseudo-labels", "1a/pseudo_labels.npz"))
     assert set(plain) == set(DEFAULTS) | {"data", "output", "seed", "device", "precision", "debug"}
     assert all(type(value) in (int, float, str, bool) for value in plain.values())
     assert (plain["drop_stop_words"], plain["epochs"], plain["dropout"], plain["device"]) == (True, 6, 0.5, "cpu")

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from common.layers.pooling import Pooling
+from common.layers.output import Logit, Pooling
 
 
 class GateLSTM(nn.Module):
@@ -78,7 +78,7 @@ class SentimentClassifier(nn.Module):
         self.embedding = nn.Embedding(vocab_size, no_of_hidden_units)
         self.lstm = MergedLSTM(no_of_hidden_units, no_of_hidden_units, cell)
         self.pooling = Pooling("mean", "max")
-        self.fc_output = nn.Linear(2 * no_of_hidden_units, 1)
+        self.fc_output = Logit(2 * no_of_hidden_units, 1)
         self.loss = nn.BCEWithLogitsLoss()
 
     def forward(self, x, t, lengths=None):
@@ -93,5 +93,5 @@ class SentimentClassifier(nn.Module):
         """
         h = self.lstm(self.embedding(x))                                        # batch, time, hidden units
         h = self.pooling(h, lengths)                                            # batch, 2 * hidden units
-        logit = self.fc_output(h)[:, 0].float()                                 # batch
+        logit = self.fc_output(h)[:, 0]                                         # batch
         return self.loss(logit, t), logit

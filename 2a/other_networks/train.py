@@ -11,21 +11,11 @@ crops of twice the training length while training, SentimentClassifier on as man
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path[:0] = map(str, Path(__file__).resolve().parents[:3:2])       # this folder, and the project's
 
-from common.data.batches import Crops
-from common.data.splits import read_splits
 from common.errors import UserError, run_script
 from common.options import CLASSIFIER_DEFAULTS, Option, parse_options
-from common.processes import processes
-from common.training.evaluation import sentiment_score
-from common.training.loop import Training
-from common.training.run import run
-from common.training.schedules import build_optimizer
-from SentimentClassifier import SentimentClassifier
-from SentimentRNN import SentimentRNN
 
-NETWORKS = {"SentimentRNN": SentimentRNN, "SentimentClassifier": SentimentClassifier}
 # Options that are arguments of the same name, beside --hidden-units.
 ARGUMENTS = {"SentimentRNN": ["lstm_layers", "dropout"], "SentimentClassifier": ["cell"]}
 # The network's own defaults; None stands for what it does not have. A patience of all epochs keeps the best one.
@@ -46,30 +36,34 @@ def build_training(argv=None, logger=None):
     options = parse_options(__doc__, __file__, argv, presets={"model": PRESETS, "recipe": {"assignment": {}}},
                             **CLASSIFIER_DEFAULTS | OWN_OPTIONS | dict(
         epochs=4, batch_size=50, test_every=3, step_epochs=10, sequence_length=200, hidden_units=256, lstm_layers=2,
-        vocab_size=8000, drop_stop_words=False, clip_norm=0.0, validation=0.1), several_processes=True)
+        vocab_size=8000, drop_stop_words=False, clip_norm=0.0, validation=0.1))
     refuse_options_of_others(options)
+
+    # Only now, since torch takes a second to import, and --help should not.
+    from common.data.batches import Crops
+    from common.data.splits import read_splits
+    from common.devices import set_up
+    from common.layers.ensemble import ensemble_with_ngrams, table_of
+    from common.processes import processes
+    from common.training.loop import Training, sentiment_score
+    from common.training.schedules import build_optimizer
+    from SentimentClassifier import SentimentClassifier
+    from SentimentRNN import SentimentRNN
+
+    set_up(options, several_processes=True)
     if processes.size > 1 and options.model == "SentimentRNN":
         raise UserError("torchrun: each process would draw its own dropout for SentimentRNN; start it with python")
     reviews, vocabulary = read_splits(options)
-    last = options.crop == "last"
+    last, table = options.crop == "last", table_of(reviews["train"], options)
     data = {split: Crops(some, options.sequence_length * (1 if split == "train" or last else 2), last,
-                         padding_counts=False) for split, some in reviews.items()}
+                         padding_counts=False, cut=split != "train", table=table) for split, some in reviews.items()}
 
-    arguments = dict(model=options.model, vocab_size=len(vocabulary) + 1, no_of_hidden_units=options.hidden_units) | {
+    arguments = dict(vocab_size=len(vocabulary) + 1, no_of_hidden_units=options.hidden_units) | {
         name: getattr(options, name) for name in ARGUMENTS[options.model]}
-    model = build_network(**arguments).to(options.device)
-
-    def predict(model, batch):
-        return model(batch.tokens, batch.labels, lengths=batch.lengths)         # loss, logits
-
+    network = {"SentimentRNN": SentimentRNN, "SentimentClassifier": SentimentClassifier}[options.model](**arguments)
+    model = ensemble_with_ngrams(network.to(options.device), data["train"], options)
     optimizer = build_optimizer(model.parameters(), options)
-    return Training("2a", model, arguments, optimizer, sentiment_score(predict), data, vocabulary, options,
-                    logger=logger)
-
-
-def build_network(model, **arguments):
-    """The network of that name; all are called as network(x, t, lengths=lengths) -> (loss, logit)."""
-    return NETWORKS[model](**arguments)
+    return Training("2a", model, arguments, optimizer, sentiment_score, data, vocabulary, options, logger=logger)
 
 
 def refuse_options_of_others(options):
@@ -80,7 +74,7 @@ def refuse_options_of_others(options):
 
 
 def main():
-    run(build_training())
+    build_training().run()
 
 
 if __name__ == "__main__":

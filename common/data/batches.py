@@ -1,4 +1,4 @@
-"""Batches of reviews as a model takes them, and the order in which reviews are put into batches."""
+"""Batches of reviews as a network reads them, and the order in which reviews are put into batches."""
 
 import dataclasses
 import functools
@@ -7,46 +7,8 @@ from typing import NamedTuple
 import torch
 from torch.nn import functional as F
 
-from common.data.reviews import Reviews
+from common.data.ngrams import NGramIds
 from common.processes import processes
-
-
-@dataclasses.dataclass(frozen=True)
-class Batch:
-    """Some reviews; of several processes, this one's rows.
-
-    tokens: (batch, time) int64 token ids, with the unknown token 0 behind short reviews.
-    labels: (batch,) float32, 1 positive, 0 negative, NaN unlabelled.
-    lengths: (batch,) int64, tokens of each review before the padding; None where the padding counts, as in the
-        assignment.
-    """
-
-    tokens: torch.Tensor
-    labels: torch.Tensor
-    lengths: torch.Tensor | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class BagBatch:
-    """Some reviews as bags of words.
-
-    bag: a Bag, or (batch, features) float, mean word vectors; labels: (batch,) float32.
-    """
-
-    bag: "Bag | torch.Tensor"
-    labels: torch.Tensor
-    reviews: Reviews
-    indices: torch.Tensor
-
-    @functools.cached_property
-    def tokens(self):
-        """The reviews in reading order: (batch, time) int64, padded with 0."""
-        return self.reviews.padded(self.indices)
-
-    @property
-    def lengths(self):
-        """(batch,) int64, tokens of each review."""
-        return self.reviews.lengths[self.reviews.on_device(self.indices)]
 
 
 class Bag(NamedTuple):
@@ -61,84 +23,174 @@ class Bag(NamedTuple):
     weights: torch.Tensor
 
 
-class Crops:
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """Some reviews; of several processes, this one's rows.
+
+    x: what the network reads: (batch, time) int64 token ids, with the unknown token 0 behind short reviews; a Bag; or
+        (batch, features) float, mean word vectors.
+    labels: (batch,) float32, 1 positive, 0 negative, NaN unlabelled.
+    lengths: (batch,) int64, tokens of each review before the padding; None where the padding counts, as in the
+        assignment, and for bags of words.
+    ngrams: NGramIds of the reviews, for an ensemble with n-grams; else None.
+    """
+
+    x: torch.Tensor | Bag
+    labels: torch.Tensor
+    lengths: torch.Tensor | None = None
+    ngrams: NGramIds | None = None
+
+    def arguments(self):
+        """Arguments of a model's forward beside x and t, by name."""
+        return {name: value for name in ("lengths", "ngrams") if (value := getattr(self, name)) is not None}
+
+
+class ReviewData:
+    """What batches of reviews are drawn from.
+
+    Args:
+        reviews: Reviews.
+        table: NGramTable whose n-grams batches carry, or None.
+    """
+
+    def __init__(self, reviews, table=None):
+        self.reviews, self.table = reviews, table
+
+    @functools.cached_property
+    def index(self):
+        """The distinct n-grams of each review, as Reviews whose token ids are n-gram ids."""
+        return self.table.index(self.reviews)
+
+    def ngrams_of_whole(self, indices):
+        """NGramIds of the whole reviews at indices (batch,); None without a table."""
+        if self.table is None:
+            return None
+        ids, _, _ = self.index.row(indices)
+        lengths = self.index.lengths[self.reviews.on_device(indices)]
+        rows = torch.arange(len(lengths), device=ids.device).repeat_interleave(lengths, output_size=len(ids))
+        return NGramIds(ids, rows)
+
+    def batches(self, batch_size):
+        """Indices of all reviews in the batches of an evaluation."""
+        return in_order(len(self.reviews), batch_size)
+
+    def settings(self):
+        """What a test has to know to read reviews as training did, in plain values."""
+        return {}
+
+
+class Crops(ReviewData):
     """Stretches of reviews, random ones or the last tokens:
 
         long review     [ . . . x x x x x x . . ]   ->   x x x x x x
         short review    [ x x x x ]                 ->   x x x x 0 0
 
     Args:
-        reviews: Reviews.
+        reviews, table: of ReviewData.
         sequence_length: tokens of a crop.
         last: whether the last tokens are taken.
-        padding_counts: whether models read the padding too, as in the assignment.
+        padding_counts: whether networks read the padding too, as in the assignment.
+        cut: whether batches have no more timesteps than their longest crop. Training has the same shapes at every
+            step, so that a GPU can record it.
     """
 
-    def __init__(self, reviews, sequence_length, last=False, padding_counts=True):
-        self.reviews, self.sequence_length = reviews, sequence_length
-        self.last, self.padding_counts = last, padding_counts
+    def __init__(self, reviews, sequence_length, last=False, padding_counts=True, cut=False, table=None):
+        super().__init__(reviews, table)
+        self.sequence_length, self.last, self.padding_counts = sequence_length, last, padding_counts
+        self.cut = cut and not padding_counts
+
+    def settings(self):
+        return {"sequence_length": self.sequence_length, "last": self.last, "padding_counts": self.padding_counts}
+
+    def batches(self, batch_size):
+        """Indices of all reviews in the batches of an evaluation: of similar length where that saves padding."""
+        if not self.cut:
+            return super().batches(batch_size)
+        order = self.reviews.host_lengths.clamp(max=self.sequence_length).argsort(descending=True, stable=True)
+        return [order[indices] for indices in super().batches(batch_size)]
 
     def batch(self, indices):
         """The Batch of the reviews at indices (batch,); every process draws the crops of all of them."""
+        time = self.sequence_length
+        if self.cut:
+            time = min(time, int(self.reviews.host_lengths[indices].max()))
         indices = self.reviews.on_device(indices)
-        slack = (self.reviews.lengths[indices] - self.sequence_length).clamp(min=0)     # batch
+        slack = (self.reviews.lengths[indices] - time).clamp(min=0)                     # batch
         shift = slack if self.last else (
             torch.rand(len(slack), device=slack.device) * (slack + 1)).long().minimum(slack)
-        rows = processes.rows(len(indices))
-        indices, shift = indices[rows], shift[rows]
-        tokens = self.reviews.window(indices, shift, self.sequence_length)
-        lengths = None if self.padding_counts else self.reviews.lengths[indices]
-        return Batch(tokens, self.reviews.labels[indices], lengths)
+        if processes.size > 1:
+            rows = processes.rows(len(indices))
+            indices, shift = indices[rows], shift[rows]
+        tokens = self.reviews.window(indices, shift, time)                              # batch, time
+        lengths = None if self.padding_counts else self.reviews.lengths[indices].clamp(max=time)
+        ngrams = None if self.table is None else self.table.of_batch(tokens)
+        return Batch(tokens, self.reviews.labels[indices], lengths, ngrams)
 
 
-class WholeReviews:
-    """Whole reviews, padded to the longest of a batch."""
+def crops_of_splits(splits, sequence_length, padding_counts, table=None):
+    """Crops of the training reviews, and crops of twice their length of the others: a dict like splits, of Reviews."""
+    return {split: Crops(reviews, sequence_length, padding_counts=padding_counts, table=table) if split == "train" else
+            Crops(reviews, 2 * sequence_length, padding_counts=padding_counts, cut=True, table=table)
+            for split, reviews in splits.items()}
 
-    def __init__(self, reviews):
-        self.reviews = reviews
+
+class WholeReviews(ReviewData):
+    """Whole reviews, padded to the longest of a batch.
+
+    Args:
+        reviews, table: of ReviewData.
+        padded_to: tokens up to which padding counts, for a network that was trained on crops of that length with
+            their padding: it has not learned to read a short review without.
+    """
+
+    def __init__(self, reviews, padded_to=0, table=None):
+        super().__init__(reviews, table)
+        self.padded_to = padded_to
+
+    def batch(self, indices):
+        """The Batch of the reviews at indices (batch,)."""
+        time = max(self.padded_to, int(self.reviews.host_lengths[indices].max()))
+        on_device = self.reviews.on_device(indices)
+        return Batch(self.reviews.window(on_device, 0, time), self.reviews.labels[on_device],
+                     self.reviews.lengths[on_device].clamp(min=self.padded_to), self.ngrams_of_whole(indices))
+
+
+class BagsOfWords(ReviewData):
+    """Whole reviews as bags of distinct words."""
+
+    def __init__(self, reviews, table=None):
+        super().__init__(reviews, table)
+        self.distinct, self.weights = reviews.distinct()
+
+    def batch(self, indices):
+        """The Batch of the reviews at indices (batch,)."""
+        token_ids, offsets, positions = self.distinct.row(indices)
+        bag = Bag(token_ids, offsets.int(), self.weights.index_select(0, positions))
+        return Batch(bag, self.reviews.labels[self.reviews.on_device(indices)], ngrams=self.ngrams_of_whole(indices))
+
+
+class MeanVectors(ReviewData):
+    """Whole reviews as the mean vectors of their known words.
+
+    Args:
+        reviews, table: of ReviewData.
+        vectors: (words + 1, features) float32; row 0, the unknown token, is left out of the mean, which is zeros for
+            a review without a known word.
+    """
+
+    def __init__(self, reviews, vectors, table=None, batch_size=1000):
+        super().__init__(reviews, table)
+        batches = torch.arange(len(reviews)).split(batch_size)
+        self.means = torch.cat([self.mean_vectors(indices, vectors) for indices in batches])    # reviews, features
+
+    def mean_vectors(self, indices, vectors):
+        token_ids, offsets, _ = self.reviews.row(indices)
+        return F.embedding_bag(token_ids, vectors, offsets.int(), mode="mean", padding_idx=0)
 
     def batch(self, indices):
         """The Batch of the reviews at indices (batch,)."""
         on_device = self.reviews.on_device(indices)
-        return Batch(self.reviews.padded(indices), self.reviews.labels[on_device], self.reviews.lengths[on_device])
-
-
-class BagsOfWords:
-    """Whole reviews as bags of distinct words."""
-
-    def __init__(self, reviews):
-        self.reviews = reviews
-        self.distinct, self.weights = reviews.distinct()
-
-    def batch(self, indices):
-        """The BagBatch of the reviews at indices (batch,)."""
-        token_ids, offsets, positions = self.distinct.row(indices)
-        bag = Bag(token_ids, offsets.int(), self.weights.index_select(0, positions))
-        return BagBatch(bag, self.reviews.labels[self.reviews.on_device(indices)], self.reviews, indices)
-
-
-class MeanVectors:
-    """Whole reviews as the mean vectors of their known words.
-
-    Args:
-        table: (words + 1, features) float32; row 0, the unknown token, is left out of the mean, which is zeros for a
-            review without a known word.
-    """
-
-    def __init__(self, reviews, table, batch_size=1000):
-        self.reviews = reviews
-        batches = torch.arange(len(reviews)).split(batch_size)
-        self.vectors = torch.cat([self.means(reviews, indices, table) for indices in batches])     # reviews, features
-
-    @staticmethod
-    def means(reviews, indices, table):
-        token_ids, offsets, _ = reviews.row(indices)
-        return F.embedding_bag(token_ids, table, offsets.int(), mode="mean", padding_idx=0)
-
-    def batch(self, indices):
-        """The BagBatch of the reviews at indices (batch,)."""
-        on_device = self.reviews.on_device(indices)
-        return BagBatch(self.vectors[on_device], self.reviews.labels[on_device], self.reviews, indices)
+        return Batch(self.means[on_device], self.reviews.labels[on_device], ngrams=self.ngrams_of_whole(indices))
 
 
 def in_order(count, batch_size):

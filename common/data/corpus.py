@@ -4,8 +4,9 @@ import contextlib
 import json
 import zlib
 
-from common.checksums import checksum, file_checksum
+from common.checkpoints import checksum
 from common.data.pseudo_labels import teacher_of
+from common.files import file_checksum
 
 # Test reviews of the dataset of the assignment (Maas et al. 2011), and how many of them are positive.
 IMDB = 25_000, 12_500

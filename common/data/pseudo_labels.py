@@ -7,12 +7,10 @@ import zlib
 import numpy as np
 import torch
 
-from common.checksums import file_checksum
-from common.data.holdout import HOLDOUT, refuse_other_holdout
 from common.data.token_files import missing
 from common.errors import UserError
-from common.files import replace_file
-from common.options import SHAPES_NOTHING
+from common.files import file_checksum, replace_file
+from common.options import HOLDOUT, SHAPES_NOTHING
 
 MAKER = ("`1a/BOW_sentiment_analysis.py --recipe teacher --output DIR` and then `1a/BOW_test.py --unlabelled --output "
          "DIR`, DIR being results/teacher")
@@ -31,15 +29,17 @@ def write_pseudo_labels(path, probabilities, folder, part, options):
                  teacher=zlib.crc32(f"{part} {settings}".encode()), **{name: options[name] for name in HOLDOUT})
 
 
-def with_pseudo_labels(train, options):
+def read_pseudo_labels(train, options):
     """The unlabelled reviews with the labels in the file options.pseudo_labels; from one half on they are positive.
 
     Args:
         train: all training Reviews, in the order of their file.
 
+    Returns:
+        (reviews, trained_with): Reviews, and those options of their teacher that decide which reviews it has not seen.
+
     Raises:
-        UserError: the file is missing or broken, is about other reviews, or its teacher was trained on reviews that
-            are held out here.
+        UserError: the file is missing or broken, or is about other reviews.
     """
     path = options.pseudo_labels
     try:
@@ -56,9 +56,8 @@ def with_pseudo_labels(train, options):
     probabilities = torch.from_numpy(probabilities).to(train.labels)
     if found["reviews"] != review_checksum(options.data) or not torch.equal(probabilities.isnan(), ~unlabelled):
         raise UserError(f"{path}: holds the labels of other reviews than those in --data; make it again with {MAKER}")
-    refuse_other_holdout(path, "its teacher", found, options)
     labels = (probabilities >= 0.5).to(train.labels)
-    return dataclasses.replace(train, labels=labels).select(unlabelled.cpu().numpy())
+    return dataclasses.replace(train, labels=labels).select(unlabelled.cpu().numpy()), found
 
 
 def teacher_of(path):

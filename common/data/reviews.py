@@ -8,10 +8,24 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from common.checksums import checksum
-from common.data.stop_words import STOP_WORDS
+from common.checkpoints import checksum
 from common.data.token_files import load_array, read_dictionary, read_review_table, read_token_ids
 from common.errors import UserError
+
+# English function words, as the tokeniser cuts them: what --drop-stop-words leaves out. Negations (not, n't, no, never)
+# stay in: they turn a sentiment round.
+STOP_WORDS = frozenset("""
+    a an the this that these those
+    i me my mine myself we us our ours ourselves you your yours yourself yourselves he him his himself
+    she her hers herself it its itself they them their theirs themselves
+    who whom whose which what there here
+    am is are was were be been being 'm 's 're do does did doing have has had having 've 'd 'll
+    can could may might must shall should will would ca wo
+    and or but if because as while than so then when where why how
+    of at by for with about against between into through during before after above below to from
+    up down in out on off over under again further once
+    all any both each few more most other some such only own same too very just also
+""".split())
 
 
 @dataclasses.dataclass(eq=False)
@@ -196,6 +210,20 @@ def read_vectors_of(folder, vocabulary):
     rows = {word: row for row, word in enumerate(read_dictionary(folder, "glove"), 1)}
     embeddings = read_glove_embeddings(folder, len(rows))
     return embeddings[[0, *(rows.get(word, 0) for word in vocabulary)]]
+
+
+@torch.no_grad()
+def start_from(embedding, vectors):
+    """Start an nn.Embedding from vectors (words, dimensions), each dimension to mean 0 and standard deviation 1.
+
+    That is how nn.Embedding draws weights. Words whose vector is zeros, and dimensions beyond the vectors', keep
+    those that were drawn.
+    """
+    known = vectors.any(dim=1)                                                  # words
+    deviation, mean = torch.std_mean(vectors[known], dim=0, correction=0)
+    standardised = (vectors[known] - mean) / deviation.clamp(min=1e-12)
+    width = min(vectors.shape[1], embedding.embedding_dim)
+    embedding.weight[known, :width] = standardised[:, :width]
 
 
 def without_stop_words(token_ids, lengths, vocabulary):

@@ -4,9 +4,10 @@ import sys
 
 import numpy as np
 
-from common.data.pseudo_labels import with_pseudo_labels
+from common.data.pseudo_labels import read_pseudo_labels
 from common.data.reviews import read_reviews
 from common.errors import UserError
+from common.options import HOLDOUT
 
 
 def split_by_film(reviews, fraction, seed):
@@ -61,7 +62,9 @@ def read_splits(options, words="imdb", unlabelled=False):
     if options.validation:
         reviews["train"], reviews["validation"] = split_by_film(reviews["train"], options.validation, options.seed)
     if getattr(options, "pseudo_labels", None):
-        unlabelled_reviews = keep(with_pseudo_labels(train, options))
+        unlabelled_reviews, trained_with = read_pseudo_labels(train, options)
+        refuse_other_holdout(options.pseudo_labels, "its teacher", trained_with, options)
+        unlabelled_reviews = keep(unlabelled_reviews)
         if options.validation:
             held_out = np.setdiff1d(reviews["validation"].films, [""])
             unlabelled_reviews = unlabelled_reviews.select(~np.isin(unlabelled_reviews.films, held_out))
@@ -71,6 +74,20 @@ def read_splits(options, words="imdb", unlabelled=False):
     for split, some in reviews.items():
         check_count(some, split, options.data)
     return reviews, vocabulary
+
+
+def refuse_other_holdout(path, model, trained_with, options):
+    """Raise UserError where a model was trained on reviews that are held out here, or on duplicates of test reviews.
+
+    Args:
+        path: what the error names first; model: what it calls the model.
+        trained_with: dict of the options that the model was trained with; options: of parse_options.
+    """
+    for name in HOLDOUT if options.validation else ["drop_duplicates"] if options.drop_duplicates else []:
+        if trained_with[name] != getattr(options, name):
+            option = "--" + name.replace("_", "-")
+            raise UserError(f"{path}: {model} was trained with another {option}, on reviews that are left out here; "
+                            f"train it with the same {option}")
 
 
 def check_count(reviews, split, folder):

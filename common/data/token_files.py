@@ -10,9 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from common.checksums import file_checksum
 from common.errors import UserError
-from common.files import replace_file
+from common.files import file_checksum, replace_file
 
 MAX_ID = np.iinfo(np.int32).max
 CHECKSUMS = "checksums.json"

@@ -20,7 +20,8 @@ class TimestepBatchNorm(nn.BatchNorm1d):
         ValueError: a training batch of one review, which has no variance.
     """
 
-    measured = None     # the statistics of each batch, inside measured_statistics()
+    measured = None     # inside measured_statistics(): the moments of each batch
+    lengths = None      # there too: (batch,) tokens of each review, where the padding does not count
 
     def forward(self, x):
         if x.dim() == 2:
@@ -34,8 +35,7 @@ class TimestepBatchNorm(nn.BatchNorm1d):
         output, mean, variance = (normalize if processes.size == 1 else normalize_together)(*channels, self.eps)
         output = output.view(x.shape)
         if self.measured is not None:
-            moments = torch.stack([mean, variance + mean.square()]).detach()    # 2, time * features
-            self.measured.append(moments.view(2, time, -1).mean(dim=1))
+            self.measured.append(moments(x.detach().float(), self.lengths))
             return output
         # `time` updates r <- (1 - m) r + m s, in closed form.
         age = torch.arange(time - 1, -1, -1, device=x.device)
@@ -51,23 +51,39 @@ class TimestepBatchNorm(nn.BatchNorm1d):
 def measured_statistics(model):
     """A context in which the batches that a model reads set the statistics that its TimestepBatchNorms evaluate with.
 
-    They are the means over all batches and timesteps (Wu and Johnson 2021), where training leaves those of the last
-    timesteps of the last batch. Dropout is off.
+    They are the means over all reviews and timesteps (Wu and Johnson 2021), where training leaves those of the last
+    timesteps of the last batch. Dropout is off. Before each batch, call what the context gives with the batch's
+    lengths (batch,), or None where the padding counts.
     """
     layers = [layer for layer in model.modules() if isinstance(layer, TimestepBatchNorm)]
     model.eval()
     for layer in layers:
         layer.train()
         layer.measured = []
-    try:
-        yield
+
+    def announce(lengths):
         for layer in layers:
-            mean, square = torch.stack(layer.measured).mean(dim=0)              # features
+            layer.lengths = lengths
+
+    try:
+        yield announce
+        for layer in layers:
+            count, total, squares = processes.total(torch.stack(layer.measured).sum(dim=0))     # each features
+            mean = total / count
             layer.running_mean.copy_(mean)
-            layer.running_var.copy_(square - mean.square())
+            layer.running_var.copy_((squares - count * mean.square()) / (count - 1))
     finally:
         for layer in layers:
-            layer.measured = None
+            layer.measured = layer.lengths = None
+
+
+def moments(x, lengths=None):
+    """Of x (batch, time, features) before lengths (batch,): (3, features) float64, count, sum and sum of squares."""
+    inside = torch.ones_like(x[..., :1])                                        # batch, time, 1
+    if lengths is not None:
+        inside = (torch.arange(x.shape[1], device=x.device) < lengths[:, None])[..., None].to(x)
+    sums = [some.sum(dim=(0, 1)).double() for some in (inside, x * inside, x.square() * inside)]
+    return torch.stack([sums[0].expand(x.shape[-1]), *sums[1:]])
 
 
 def normalize(x, weight, bias, eps):

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from common.layers.padding import pad
+from common.layers.stateful_lstm import pad
 
 CHUNK_ROWS = 1000   # targets whose logits exist at one time
 

@@ -10,8 +10,14 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from common.devices import compute_dtype
-from common.layers.padding import pad
-from common.layers.word_vectors import WordVectors
+
+MULTIPLE = 8        # a GPU's tensor cores load 16 bytes at a time, eight numbers in bfloat16
+
+
+def pad(x, dims=1, value=0.0):
+    """x with its last `dims` dimensions padded by the value to multiples of 8 on a GPU, as it is on a CPU."""
+    missing = [count for size in reversed(x.shape[-dims:]) for count in (0, -size % MULTIPLE)]
+    return F.pad(x, missing, value=value) if x.device.type == "cuda" and any(missing) else x
 
 
 class StatefulLSTM(nn.Module):
@@ -43,9 +49,6 @@ class StatefulLSTM(nn.Module):
         Returns:
             (batch, out_size); or (batch, time, out_size).
         """
-        if isinstance(x, WordVectors):
-            words, positions = distinct_words(x.token_ids)
-            x = F.embedding(words, x.table)
         dtype = compute_dtype(x)
         # Under autocast CUDA would run the LSTM in float16 whatever was asked for.
         with torch.autocast(x.device.type, enabled=False):

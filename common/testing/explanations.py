@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from common.files import replace_file
-from common.layers.pooling import mask_padding
+from common.layers.output import mask_padding
 
 # Shades for the thirds of the largest contribution, told apart by colour-blind readers too: (terminal's
 # 256 colours, page's).
@@ -40,14 +40,14 @@ rest, which is the same for every review or belongs to no single word; above 0 t
 """
 
 
-def mean_contributions(network, predict, batch, vectors, counted):
+def mean_contributions(network, batch, vectors, counted):
     """What each token adds to the logits of a network that reads mean word vectors.
 
     With ReLUs the logit is a linear function of the mean vector m near the review's own: g.m + rest,
     where g is its gradient. A token with vector v among n adds g.v / n; these and the rest sum to the logit.
 
     Args:
-        network: whose first linear layer reads the mean vectors; predict: (network, batch) -> (loss, logits).
+        network: whose first linear layer reads the mean vectors; batch: a Batch.
         vectors: (batch, time, features) float, of the batch's tokens; counted: (batch, time) bool, the tokens that
             the mean is of.
 
@@ -62,13 +62,13 @@ def mean_contributions(network, predict, batch, vectors, counted):
 
     first = next(layer for layer in network.modules() if isinstance(layer, nn.Linear))
     with torch.enable_grad(), first.register_forward_pre_hook(keep):
-        _, logit = predict(network, batch)
+        _, logit = network(batch.x, batch.labels)
         [gradient] = torch.autograd.grad(logit.sum(), means)                    # batch, features
     shares = counted / counted.sum(dim=1, keepdim=True).clamp(min=1)            # batch, time
     return (vectors.detach() @ gradient.float()[:, :, None])[:, :, 0] * shares
 
 
-def timestep_contributions(network, predict, batch):
+def timestep_contributions(network, batch):
     """What each timestep adds to the logits by way of the pooling; with the output's bias these sum to the logit.
 
     Max pooling takes a feature from the one timestep where it is largest, mean pooling takes an equal
@@ -76,16 +76,16 @@ def timestep_contributions(network, predict, batch):
 
     Args:
         network: whose `pooling`, a Pooling, is the input of its `fc_output`.
-        predict: (network, batch) -> (loss, logits); batch: a Batch with lengths.
+        batch: a Batch with lengths.
 
     Returns:
         (batch, time) float, 0 from a review's length on.
     """
     inputs = []
     with network.pooling.register_forward_pre_hook(lambda _, given: inputs.append(given[0])):
-        predict(network, batch)
+        network(batch.x, batch.labels, lengths=batch.lengths)
     kinds = network.pooling.kinds
-    added = torch.zeros(batch.tokens.shape, device=batch.tokens.device)         # batch, time
+    added = torch.zeros(batch.x.shape, device=batch.x.device)         # batch, time
     for kind, weight in zip(kinds, network.fc_output.weight[0].chunk(len(kinds))):
         h = mask_padding(inputs[0], kind, batch.lengths).float()                # batch, time, features
         if kind == "max":

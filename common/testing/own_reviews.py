@@ -1,7 +1,6 @@
 """Reviews that the user gives: read, tokenised as preprocessing did, and classified."""
 
 import json
-import runpy
 import sys
 import textwrap
 from pathlib import Path
@@ -9,14 +8,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from common.data.reviews import build_reviews
-from common.data.stop_words import STOP_WORDS
+from common.data.reviews import STOP_WORDS, build_reviews
 from common.errors import UserError
 from common.files import check_folder
-from common.parts import PARTS, ROOT
+from common.parts import ROOT
 from common.preprocessing.text_encoding import argument_text, decode_text
 from common.preprocessing.vocabulary import token_ids
-from common.results.records import read_run
 from common.testing.explanations import show
 
 
@@ -152,33 +149,13 @@ def classify_texts(folder, texts, data=ROOT / "preprocessed_data", device="auto"
     texts = [(f"text {number}", text) for number, text in enumerate(texts, 1)]
     if not texts:
         return []
-    with torch.random.fork_rng():                       # a script seeds it
+    from common.testing.tables import load_test         # which imports this file
+
+    with torch.random.fork_rng():                       # a test seeds it
         run = load_test(Path(folder), f"--data={data}", f"--device={device}")
     _, reviews = encode_reviews(texts, load_tokenizer(run.options.data), run.vocabulary, run.drop_stop_words,
                                 run.options.device)
     return run.classify_whole(reviews)["model"].sigmoid().tolist()
-
-
-def load_test(folder, *options):
-    """The PartTest of the trained model in a folder, as its part's test script builds it."""
-    record = read_run(folder / "record.json")
-    test = "2a/other_networks/test.py" if "model" in record.options else PARTS[record.part].test
-    if not test:
-        raise UserError(f"{folder}: holds a model of part {record.part}, which classifies nothing; name the folder of "
-                        "another part")
-    script = ROOT / test
-    # The parts name their model files alike, so that a module of that name may be another part's.
-    names = [path.stem for path in script.parent.glob("*.py")]
-    hidden = {name: sys.modules.pop(name) for name in names if name in sys.modules}
-    path = list(sys.path)
-    sys.path.insert(0, str(script.parent))
-    try:
-        return runpy.run_path(str(script))["build_test"]([f"--output={folder}", *options])
-    finally:
-        sys.path[:] = path
-        for name in names:
-            sys.modules.pop(name, None)
-        sys.modules.update(hidden)
 
 
 def sentiment(logit):

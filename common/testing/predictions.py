@@ -10,22 +10,24 @@ from common.testing.own_reviews import explained_sentiment
 LABELS = {"pos": "positive", "neg": "negative"}
 
 
-def write_predictions(options, reviews, found):
+def write_predictions(run, reviews, found):
     """Write predictions.csv, a line a test review.
 
-    Its columns: file name, film, label (pos or neg), rating, tokens, logit, and those of an ensemble's members.
+    Its columns: file name, film, label (pos or neg), rating, tokens, logit, those of an ensemble's members, and the
+    checksum of the weights.
 
     Args:
-        options: of parse_options; reviews: all test Reviews; found: their logits by name, as from PartTest.classify.
+        run: a PartTest; reviews: all test Reviews; found: their logits by name, as from PartTest.classify.
     """
     lengths = reviews.host_lengths.tolist()
     logits = {"logit" if name == "model" else f"{name} logit": logit.tolist() for name, logit in found.items()}
     rows = []
-    for k, (name, label, rating, film) in enumerate(labelled_rows(options.data)):
+    for k, (name, label, rating, film) in enumerate(labelled_rows(run.options.data)):
         row = {"file name": name, "film": film, "label": label, "rating": rating, "tokens": lengths[k]}
-        rows.append(row | {column: f"{some[k]:.6g}" for column, some in logits.items()})
-    save_table(options.output / "predictions.csv", rows)
-    print(f"wrote {options.output / 'predictions.csv'}")
+        rows.append(row | {column: f"{some[k]:.6g}" for column, some in logits.items()} |
+                    {"weights": run.checkpoint["weights"]})
+    save_table(run.options.output / "predictions.csv", rows)
+    print(f"wrote {run.options.output / 'predictions.csv'}")
 
 
 def labelled_rows(folder):

@@ -1,32 +1,61 @@
 """The parts' test scripts: a trained model, the test reviews or one's own, and a table."""
 
+import abc
+import functools
+import importlib.util
 import inspect
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
 from common.checkpoints import check_words, load_checkpoint
-from common.data.batches import BagsOfWords, Crops, MeanVectors, WholeReviews, by_length, in_order
+from common.data.batches import BagsOfWords, Crops, MeanVectors, WholeReviews, by_length
 from common.data.pseudo_labels import write_pseudo_labels
 from common.data.reviews import read_glove_embeddings, read_reviews
 from common.data.splits import check_count
 from common.data.token_files import read_dictionary
-from common.devices import autocast, describe_run
+from common.devices import autocast, describe_run, set_up
 from common.errors import UserError
 from common.files import check_folder
-from common.layers.ensemble import build_trained, member_contributions, member_logits
-from common.layers.pooling import padding_counts
-from common.layers.word_vectors import WordVectors
-from common.parts import PARTS
+from common.layers.ensemble import Ensemble, member_contributions, member_logits, rebuild
+from common.options import LSTM_TEST_DEFAULTS, parse_options
+from common.parts import PARTS, ROOT
 from common.results.figures import save_lengths_figure
-from common.results.records import save_table
+from common.results.records import read_run, save_table
 from common.testing.explanations import mean_contributions, timestep_contributions
 from common.testing.own_reviews import classify_own_reviews
 from common.testing.predictions import show_mistakes, write_predictions
 
 TOKENS_OF_A_REVIEW = 500     # in a batch of whole reviews, as many as in the longest crops of the assignment
+
+
+@functools.cache
+def load_model_file(path):
+    """The module in a model file: several parts have one of the same name, so none is imported by its name."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def network_class(checkpoint, path):
+    """The class of the network that a checkpoint is of, from the model file that it names.
+
+    Raises:
+        UserError: the file lies outside the project, or has no such class.
+    """
+    file, name = (ROOT / checkpoint["network"]["file"]).resolve(), checkpoint["network"]["class"]
+    try:
+        if ROOT not in file.parents:            # a checkpoint is data, and names no code elsewhere
+            raise ValueError("outside the project")
+        return getattr(load_model_file(file), name)
+    except (OSError, ValueError, AttributeError) as error:
+        raise UserError(f"{path}: of the network {name} in {checkpoint['network']['file'] or 'a notebook'}, which "
+                        f"cannot be loaded ({error}); use the test script beside the training script that wrote it"
+                        ) from error
 
 
 def build_network(model_class, checkpoint, path):
@@ -43,31 +72,50 @@ def build_network(model_class, checkpoint, path):
     return model_class(**checkpoint["arguments"])
 
 
-class PartTest:
+class PartTest(abc.ABC):
     """A trained model of one part, ready to be tested.
 
     Args:
         part: "1a" to "3c".
-        model_class: the part's model, or what else makes one from the checkpoint's arguments.
+        model_class: the part's model; None takes the one that the checkpoint names.
         options: of parse_options.
-        words: "imdb" or "glove", the dictionary that the model was trained with.
 
     Raises:
         UserError: no trained model in options.output, or other data in options.data than it was trained on.
     """
 
-    def __init__(self, part, model_class, options, words="imdb"):
-        self.part, self.options, self.words = part, options, words
+    def __init__(self, part, model_class, options):
+        set_up(options)
+        self.part, self.options, self.words = part, options, PARTS[part].words
         self.path = options.output / PARTS[part].model
         self.checkpoint = load_checkpoint(self.path, part, options.device)
         self.vocabulary = self.checkpoint["vocabulary"]
         self.drop_stop_words = self.checkpoint["options"].get("drop_stop_words", False)
-        self.network = build_network(model_class, self.checkpoint, self.path)
-        self.model, self.predict = build_trained(self.network, self.predict_network, self.checkpoint, options.device)
-        vocabulary = read_dictionary(options.data, words)[:len(self.vocabulary)]
-        self.glove = None if words == "imdb" else read_glove_embeddings(
+        vocabulary = read_dictionary(options.data, self.words)[:len(self.vocabulary)]
+        self.glove = None if self.words == "imdb" else read_glove_embeddings(
             options.data, len(vocabulary), options.device)                      # words + 1, dimensions
         check_words(self.checkpoint, self.path, vocabulary, self.glove)
+        self.network = build_network(model_class or network_class(self.checkpoint, self.path), self.checkpoint,
+                                     self.path)
+        self.network.table = self.glove
+        self.model = rebuild(self.network, self.checkpoint).to(options.device)
+        self.table = self.model.ngrams.table if isinstance(self.model, Ensemble) else None
+
+    @abc.abstractmethod
+    def test(self, reviews):
+        """Test on Reviews, and write test_table.csv and predictions.csv."""
+
+    @abc.abstractmethod
+    def whole(self, reviews):
+        """ReviewData of whole Reviews, read as in training."""
+
+    @abc.abstractmethod
+    def network_contributions(self, batch, token_ids, lengths):
+        """What each token adds to the network's logit: (batch, time) float.
+
+        Args:
+            batch: of whole(); token_ids: (batch, time) int64, the same reviews; lengths: (batch,) int64.
+        """
 
     def run(self):
         """Test the model, or classify other reviews where the options ask for it."""
@@ -83,7 +131,7 @@ class PartTest:
                 check_count(reviews, "test", self.options.data)
                 if self.options.mistakes:
                     found = self.classify_whole(reviews)
-                    write_predictions(self.options, reviews, found)
+                    write_predictions(self, reviews, found)
                     show_mistakes(self, reviews, found["model"].cpu())
                 else:
                     self.test(reviews)
@@ -118,7 +166,7 @@ class PartTest:
         found = {}
         with torch.inference_mode(), autocast(self.options):
             for indices in batches:
-                for name, logit in member_logits(self.model, self.predict, data.batch(indices)).items():
+                for name, logit in member_logits(self.model, data.batch(indices)).items():
                     logits = found.setdefault(name, torch.empty_like(data.reviews.labels))
                     logits[indices.to(logits.device)] = logit
         return found
@@ -139,14 +187,14 @@ class PartTest:
                        f"{100 * ((logit >= 0) == (labels > 0.5)).double().mean().item():.2f}"
                        for name, logit in found.items()}
         row["test loss"] = f"{F.binary_cross_entropy_with_logits(found['model'], labels).item():.4f}"
-        row["elapsed_s"] = f"{time.perf_counter() - started:.1f}"
-        print("  ".join(f"{name} {value}" for name, value in row.items()), flush=True)
+        row |= {"elapsed_s": f"{time.perf_counter() - started:.1f}", "weights": self.checkpoint["weights"]}
+        print("  ".join(f"{name} {value}" for name, value in row.items() if name != "weights"), flush=True)
         return row, found
 
     def whole_row(self, reviews, **first):
         """The row of whole reviews; their logits go to predictions.csv."""
         row, found = self.row(self.whole(reviews), self.whole_batches(reviews), **first)
-        write_predictions(self.options, reviews, found)
+        write_predictions(self, reviews, found)
         return row
 
     def report(self, rows):
@@ -162,9 +210,10 @@ class PartTest:
         data, found = self.whole(reviews), {}
         with torch.no_grad(), autocast(self.options):
             for indices in self.whole_batches(reviews):
-                batch = data.batch(indices)
-                added = member_contributions(self.model, self.network_contributions(batch), batch)  # batch, time
-                for index, row, length in zip(indices.tolist(), added, reviews.host_lengths[indices].tolist()):
+                token_ids, lengths = reviews.padded(indices), reviews.lengths[reviews.on_device(indices)]
+                network = self.network_contributions(data.batch(indices), token_ids, lengths)
+                added = member_contributions(self.model, network, token_ids)    # batch, time
+                for index, row, length in zip(indices.tolist(), added, lengths.tolist()):
                     found[index] = row[:length].tolist()
         return [found[index] for index in range(len(reviews))]
 
@@ -180,33 +229,30 @@ class BagTest(PartTest):
         self.report([self.whole_row(reviews)])
 
     def whole(self, reviews):
-        return BagsOfWords(reviews) if self.glove is None else MeanVectors(reviews, self.glove)
+        return BagsOfWords(reviews, self.table) if self.glove is None else MeanVectors(reviews, self.glove, self.table)
 
-    def predict_network(self, network, batch):
-        return network(batch.bag, batch.labels)
-
-    def network_contributions(self, batch):
+    def network_contributions(self, batch, token_ids, lengths):
         # The mean embedding is of all tokens, the mean GloVe vector of those that have one.
-        inside = torch.arange(batch.tokens.shape[1], device=batch.tokens.device) < batch.lengths[:, None]
-        counted = inside if self.glove is None else inside & (batch.tokens > 0)
-        return mean_contributions(self.network, self.predict_network, batch, self.word_vectors(batch.tokens), counted)
+        inside = torch.arange(token_ids.shape[1], device=token_ids.device) < lengths[:, None]
+        counted = inside if self.glove is None else inside & (token_ids > 0)
+        return mean_contributions(self.network, batch, self.word_vectors(token_ids), counted)
 
 
 class SequenceTest(PartTest):
     """LSTMs, by sequence length: the assignment's table."""
 
     def crops(self, reviews, length):
-        return Crops(reviews, length, padding_counts=padding_counts(self.checkpoint["arguments"]["pooling"]))
+        """Crops of Reviews as training took them, of another length in tokens."""
+        return Crops(reviews, **self.checkpoint["crops"] | {"sequence_length": length}, cut=True, table=self.table)
 
     def test(self, reviews):
         """Test crops of the sequence lengths asked for, none longer than the longest review, then whole reviews."""
-        batches = in_order(len(reviews), self.options.batch_size)
         longest = int(reviews.host_lengths.max())       # a longer crop would be padding to every review
         rows = []
         for length in self.options.lengths:
             torch.manual_seed(self.options.seed)        # the same crops whatever other lengths are tested
             crops = self.crops(reviews, min(length, longest))
-            row, _ = self.row(crops, batches, **{"sequence length": length})
+            row, _ = self.row(crops, crops.batches(self.options.batch_size), **{"sequence length": length})
             rows.append(row)
         rows.append(self.whole_row(reviews, **{"sequence length": "whole"}))
         self.report(rows)
@@ -215,11 +261,21 @@ class SequenceTest(PartTest):
             "last tokens" if crops.last else "random crops": accuracy})
 
     def whole(self, reviews):
-        return WholeReviews(reviews)
+        crops = self.checkpoint["crops"]
+        return WholeReviews(reviews, crops["sequence_length"] if crops["padding_counts"] else 0, self.table)
 
-    def predict_network(self, network, batch):
-        x = batch.tokens if self.glove is None else WordVectors(self.glove, batch.tokens)
-        return network(x, batch.labels, train=False, lengths=batch.lengths)
+    def network_contributions(self, batch, token_ids, lengths):
+        return timestep_contributions(self.network, batch)[:, :token_ids.shape[1]]
 
-    def network_contributions(self, batch):
-        return timestep_contributions(self.network, self.predict_network, batch)
+
+TESTS = {"1a": BagTest, "1b": BagTest, "2a": SequenceTest, "2b": SequenceTest, "3c": SequenceTest}
+
+
+def load_test(folder, *argv):
+    """The PartTest of the trained model in a folder, whichever part it is of; argv: options of its test script."""
+    part = read_run(Path(folder) / "record.json").part
+    if part not in TESTS:
+        raise UserError(f"{folder}: holds a model of part {part}, which classifies nothing; name the folder of "
+                        "another part")
+    options = parse_options("", __file__, [f"--output={folder}", *argv], **LSTM_TEST_DEFAULTS)
+    return TESTS[part](part, None, options)

@@ -20,29 +20,13 @@ class Metrics:
     accuracy: float
 
 
-def sentiment_score(predict):
-    """The scoring function of a classifier.
-
-    Args:
-        predict: (model, batch) -> (mean loss, logits (batch,)).
-
-    Returns:
-        (model, batch) -> (summed loss, number correct, number of reviews), scalar tensors.
-    """
-    def score(model, batch):
-        loss, logit = predict(model, batch)
-        correct = ((logit.detach() >= 0) == (batch.labels > 0.5)).sum()
-        return loss * len(logit), correct, torch.full_like(correct, len(logit))
-    return score
-
-
 def evaluate(model, score, batches, options):
     """Mean loss and accuracy over batches.
 
     Args:
         model: set to evaluation mode.
-        score: (model, batch) -> (summed loss, number correct, number of predictions), scalar tensors.
-        batches: iterable of batches.
+        score: of Training.
+        batches: iterable of Batches.
 
     Returns:
         Metrics.
@@ -61,10 +45,12 @@ def measure_batch_norm(model, score, data, options, watch=iter):
     Args:
         model, score: of evaluate(); data: of training; watch: what the loop over batches passes through.
     """
-    with fixed_seed(options), torch.no_grad(), autocast(options), measured_statistics(model):
+    with fixed_seed(options), torch.no_grad(), autocast(options), measured_statistics(model) as announce:
         batches = nearly_equal(torch.randperm(len(data.reviews)), options.batch_size)[:MEASURED_BATCHES]
         for indices in watch(batches):
-            score(model, data.batch(indices))
+            batch = data.batch(indices)
+            announce(batch.lengths)
+            score(model, batch)
 
 
 def metrics(totals):

@@ -4,19 +4,18 @@ import time
 
 import torch
 from torch import nn
-from tqdm import tqdm
 
-from common.checksums import checksum
-from common.data.batches import batches_of, in_order, nearly_equal
+from common.checkpoints import checksum, describe_network, weights_checksum
+from common.data.batches import batches_of, nearly_equal
 from common.data.corpus import describe_data
 from common.devices import autocast, fixed_seed, random_states, set_random_states
 from common.layers.ensemble import Ensemble
 from common.processes import processes
-from common.training.curves import Curves, describe
-from common.training.early_stopping import EarlyStopping
+from common.training.curves import Curves, EarlyStopping, describe, show_progress
 from common.training.evaluation import evaluate, measure_batch_norm, metrics
 from common.training.finite import FiniteCheck
 from common.training.recorded_steps import RecordedSteps, can_record
+from common.training.run import run
 from common.training.run_folder import RunFolder
 from common.training.schedules import Schedule
 from common.training.stopping import StopSignals
@@ -26,16 +25,33 @@ STATEFUL = "model", "optimizer", "schedule", "early_stopping", "curves"
 PROGRESS = "epoch", "order", "batches_done", "totals"
 
 
-class Training:
-    """Trains the model of one part; training/run.py does so in a folder, and resumes what was stopped there.
+def sentiment_score(model, batch):
+    """Score reviews: what a batch goes through from the loop to the model, whichever classifier it is.
 
     Args:
-        part: "1a" to "3c".
-        model: module on options.device; arguments: of its network's constructor, kept in the checkpoint.
-        optimizer: of the parameters that learn.
+        model: a network or an ensemble, called as the assignment calls it; batch: a Batch.
+
+    Returns:
+        (summed loss, number correct, number of reviews), scalar tensors.
+    """
+    loss, logit = model(batch.x, batch.labels, **batch.arguments())
+    correct = ((logit.detach() >= 0) == (batch.labels > 0.5)).sum()
+    return loss * len(logit), correct, torch.full_like(correct, len(logit))
+
+
+def next_word_score(model, batch):
+    """Score a language model's next words: (summed loss, number correct, number of words), scalar tensors."""
+    return model(batch.x, train=model.training, lengths=batch.lengths, keep_logits=False)
+
+
+class Training:
+    """Trains the model of one part.
+
+    Args:
+        part: "1a" to "3c"; model: module on options.device; optimizer: of the parameters that learn.
+        arguments: of the network's constructor, kept in the checkpoint.
         score: (model, batch) -> (summed loss, number correct, number of predictions), scalar tensors.
-        data: dict of "train", "test" and perhaps "validation" data: objects with `reviews` and `batch(indices)`;
-            score takes the batch.
+        data: dict of "train", "test" and perhaps "validation" ReviewData.
         vocabulary: words whose token ids are 1, 2, ...
         options: of parse_options.
         glove: the word vectors that the model reads, (words + 1, dimensions), if it does.
@@ -50,10 +66,10 @@ class Training:
         # What the options do not say: other reviews, word vectors or initial weights make another run.
         inputs = {"reviews": data["train"].reviews.checksum(), "glove": checksum(glove),
                   "weights": checksum(*model.state_dict().values())}
-        self.folder = RunFolder(part, options, {"vocabulary": vocabulary, "inputs": inputs},
-                                describe_data(options, data["train"].reviews, data["test"].reviews, glove))
+        self.folder = RunFolder(part, options, {"vocabulary": vocabulary, "inputs": inputs}, describe_data(
+            options, data["train"].reviews, data["test"].reviews, glove))
         self.schedule = Schedule(optimizer, options, options.epochs * batches_of(self.review_count, options.batch_size))
-        self.step = (RecordedSteps(self.launch_step, optimizer) if can_record(model, data["train"], options)
+        self.step = (RecordedSteps(self.launch_step, optimizer) if can_record(data["train"], options)
                      else self.launch_step)
         self.early_stopping = EarlyStopping(options.patience)
         self.finite = FiniteCheck(model, options, lambda: [
@@ -61,10 +77,12 @@ class Training:
         self.signals = StopSignals()
         self.curves = Curves(logger)
         self.epoch = 0                      # epochs done
-        self.order = None                   # reviews of the current epoch (reviews,), None between two epochs
-        self.batches_done = 0
+        self.kept_epoch = None              # whose weights the model has at the end of train(), from 1
+        self.order, self.batches_done = None, 0         # reviews of the current epoch (reviews,), None between two
         self.totals = None                  # summed loss, number correct, number of predictions of the current epoch
         self.saved_at = self.started_at = time.monotonic()
+
+    run = run       # in the run's folder, where what was stopped is resumed
 
     def train(self):
         """Train for the epochs that are left -> Metrics of the final weights on the test reviews."""
@@ -84,11 +102,10 @@ class Training:
             if not last:
                 self.save_state()
                 self.folder.save_model(self.checkpoint(), self.curves, finished=False)
-        if self.early_stopping.weights and self.early_stopping.epoch < self.epoch:
-            self.model.load_state_dict(self.early_stopping.weights)
+        self.kept_epoch = self.early_stopping.restore(self.model, self.epoch)
+        if self.kept_epoch < self.epoch:
             test = self.evaluate("test")
-            print(f"kept the weights of epoch {self.early_stopping.epoch}, the lowest validation loss | "
-                  + describe("test", test))
+            print(f"kept the weights of epoch {self.kept_epoch}, the lowest validation loss | {describe('test', test)}")
         return test
 
     def train_epoch(self):
@@ -101,9 +118,7 @@ class Training:
             # Summed on the device: asking for a number would make the loop wait for the GPU.
             self.totals = torch.zeros(3, dtype=torch.float64, device=options.device)
         batches = nearly_equal(self.order, options.batch_size)
-        progress = tqdm(batches[self.batches_done:], desc=f"epoch {self.epoch + 1}", initial=self.batches_done,
-                        total=len(batches), leave=False, disable=processes.rank > 0 or None)
-        for indices in self.signals.watch(progress):
+        for indices in self.signals.watch(show_progress(batches, self.batches_done, self.epoch, options.epochs)):
             sums = self.step(indices)
             self.schedule.after_step()
             self.totals += sums
@@ -126,9 +141,11 @@ class Training:
         self.optimizer.zero_grad()
         with autocast(self.options):
             loss, correct, count = self.score(self.parallel, batch)
-        sums = processes.total(torch.stack([loss.detach().double(), correct.double(), count.double()]))
-        # Gradients are averaged over the processes, and those of the sum are wanted.
-        (loss * processes.size / sums[2].to(loss.dtype)).backward()
+        sums = torch.stack([loss.detach().double(), correct.double(), count.double()])
+        if processes.size > 1:
+            sums = processes.total(sums)
+            loss = loss * processes.size        # the processes' gradients are averaged, and those of the sum are wanted
+        (loss / sums[2].to(loss.dtype)).backward()
         if getattr(self.options, "clip_norm", 0):
             nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip_norm)
         self.optimizer.step()
@@ -138,7 +155,7 @@ class Training:
         """Metrics on a split, on the same crops each time; the random state is restored after it."""
         options, data = self.options, self.data[split]
         # Without gradients four times the batch takes little more memory, and less time.
-        batches = in_order(len(data.reviews), 4 * options.batch_size)
+        batches = data.batches(4 * options.batch_size)
         with fixed_seed(options):
             found = evaluate(self.parallel, self.score, map(data.batch, watch(batches)), options)
         self.finite.held_out(split, found.loss, self.epoch + 1)
@@ -153,9 +170,12 @@ class Training:
                           f"{elapsed_s:.1f} s"]), flush=True)
 
     def checkpoint(self):
-        """What it takes to build the model again."""
-        return {"model": self.model.state_dict(), "arguments": self.arguments,
-                "ensemble": self.model.arguments if isinstance(self.model, Ensemble) else None}
+        """What it takes to build the model again, and to read reviews as in training."""
+        ensemble = self.model if isinstance(self.model, Ensemble) else None
+        state = self.model.state_dict()
+        return {"model": state, "weights": weights_checksum(state), "arguments": self.arguments,
+                "network": describe_network(ensemble.network if ensemble else self.model),
+                "ensemble": ensemble and ensemble.arguments(), "crops": self.data["train"].settings()}
 
     def save_state(self):
         """Write all that a later run needs to resume from here."""

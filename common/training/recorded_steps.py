@@ -7,20 +7,19 @@ import torch
 
 from common.data.batches import Crops
 from common.errors import UserError
-from common.layers.ensemble import Ensemble
 from common.processes import processes
 
 WARM_UP_STEPS = 3       # in which libraries set up what must not be recorded
 
 
-def can_record(model, data, options):
+def can_record(data, options):
     """Whether a step launches the same kernels on every batch, and needs no number from the host but learning rates.
 
     Bags of words differ in size from batch to batch, an adaptive softmax waits for the device, and the one-cycle
     schedule changes Adam's momentum. An error in a replay has no traceback, so none is recorded with --debug.
     """
     return (options.device.type == "cuda" and processes.size == 1 and isinstance(data, Crops)
-            and not isinstance(model, Ensemble) and not getattr(options, "cutoffs", None)
+            and not getattr(options, "cutoffs", None)
             and options.schedule != "one-cycle" and not options.debug)
 
 

@@ -3,7 +3,7 @@
 import sys
 import time
 
-from common.devices import describe_run
+from common.devices import describe_run, keep_freed_memory
 from common.errors import UserError, is_out_of_memory
 from common.processes import processes
 from common.training.stopping import EXIT_STOPPED, Stopped
@@ -54,6 +54,7 @@ def run_in_folder(training):
         training.model.load_state_dict(checkpoint["model"])
         return training.evaluate("test")
     folder.start_new()
+    keep_freed_memory()                 # only now: building the data frees what should go back to the system
     with training.signals:
         if state := folder.load_state():
             training.load_state(state)
@@ -66,6 +67,6 @@ def run_in_folder(training):
                   "start again with the same options to resume", flush=True)
             sys.exit(EXIT_STOPPED)
         # From here on it is quicker to end than to stop.
-        folder.finish(training.checkpoint(), training.curves, time.monotonic() - training.started_at)
+        folder.finish(training.checkpoint(), training.curves, time.monotonic() - training.started_at, training.kept_epoch)
     print(f"took {time.monotonic() - training.started_at:.1f} s")
     return test

@@ -17,7 +17,8 @@ from common.results.figures import save_curves
 from common.results.records import read_run, write_record
 
 # What a test script makes of a model.
-TABLES = ["test_table.csv", "test_table.png", "predictions.csv", "pseudo_labels.npz", "explanation.html"]
+TABLES = ["test_table.csv", "test_table.png", "predictions.csv", "pseudo_labels.npz", "explanation.html",
+          "explanations.json", "model_card.md"]
 
 
 class RunFolder:
@@ -147,13 +148,14 @@ class RunFolder:
         return state
 
     def refuse_other_options(self, path, before):
-        for name, value in self.fixed_options.items():
-            if name not in before:
-                raise UserError(f"{path}: a run from before there was --{name.replace('_', '-')}; start again with "
-                                "--restart, or elsewhere with --output")
-            if before[name] != value:
-                raise UserError(f"{typed(name, value)}: the run in {path} has {typed(name, before[name])}; start again "
-                                "with that, or with --restart, or elsewhere with --output")
+        other = {name: value for name, value in self.fixed_options.items() if before.get(name) != value}
+        if new := [name for name in other if name not in before]:
+            raise UserError(f"{path}: a run from before there was --{new[0].replace('_', '-')}; start again with "
+                            "--restart, or elsewhere with --output")
+        if other:
+            given, kept = (" ".join(typed(name, some[name]) for name in other) for some in (other, before))
+            raise UserError(f"{given}: the run in {path} has {kept}; start again with that, or with --restart, or "
+                            "elsewhere with --output")
 
     def save_state(self, state):
         """Write all that is needed to resume from here, and keep the state before it."""
@@ -169,14 +171,15 @@ class RunFolder:
             with replace_file(self.data_path, "wb") as file:
                 np.save(file, curves.array())
 
-    def finish(self, model, curves, elapsed_s):
+    def finish(self, model, curves, elapsed_s, kept_epoch):
         """Write the results of a run that came to its end; from then on there is nothing to resume."""
         if processes.rank == 0:
             self.remove(*self.tables)           # of a model on its way here
-            write_record(self.record_path, self.part, self.fixed_options, self.options.overridden,
-                         self.options.device, elapsed_s, curves, self.data)
             self.save_model(model, curves, finished=True)
             save_curves(self.curves_path, f"Part {self.part}", curves)
+            write_record(self.record_path, self.part, self.fixed_options, self.options.overridden,
+                         self.options.device, elapsed_s, curves, self.data, network=model["network"],
+                         weights=model["weights"], kept_epoch=kept_epoch)
             self.remove(*self.states())
         processes.wait_for_all()
         print(f"wrote {self.model_path}, data.npy, record.json and curves.png")

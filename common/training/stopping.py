@@ -8,8 +8,9 @@ from common.processes import processes
 # EX_TEMPFAIL of sysexits.h: not an error, but not done either. A batch script requeues on it.
 EXIT_STOPPED = 75
 
-# Windows has neither SIGUSR1 nor SIGHUP, the end of a terminal or of its connection.
-SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGUSR1", "SIGHUP") if hasattr(signal, name)]
+# What batch systems send before they end a job, and SIGHUP, the end of a terminal or of its connection. Windows has few.
+SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGUSR1", "SIGUSR2", "SIGXCPU", "SIGHUP")
+           if hasattr(signal, name)]
 
 
 class Stopped(Exception):
@@ -17,7 +18,7 @@ class Stopped(Exception):
 
 
 class StopSignals:
-    """While entered, SIGTERM, SIGINT, SIGUSR1 and SIGHUP are noted; a second SIGINT stops at once.
+    """While entered, SIGNALS are noted; a second SIGINT stops at once.
 
     Outside of the main thread, as in some notebooks and services, no signals can be noted.
 

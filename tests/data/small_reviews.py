@@ -4,6 +4,7 @@ import numpy as np
 
 from common.data.reviews import build_reviews
 from common.data.splits import read_splits
+from common.devices import set_up
 from common.options import parse_options
 
 WORDS = ["the", "film", "was", "great", "bad"]
@@ -33,4 +34,5 @@ def rows(reviews):
 def splits(folder, *argv, **keywords):
     options = parse_options("", __file__, ["--data", str(folder), *argv], vocab_size=100, drop_stop_words=False,
                             validation=0.0, drop_duplicates=False, pseudo_labels=None)
+    set_up(options)
     return read_splits(options, **keywords)[0]

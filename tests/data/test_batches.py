@@ -19,7 +19,7 @@ def make_reviews(token_ids, device="cpu"):
 
 
 def tokens(data, *indices):
-    return data.batch(torch.tensor(indices)).tokens.tolist()
+    return data.batch(torch.tensor(indices)).x.tolist()
 
 
 # Crops
@@ -27,7 +27,7 @@ def tokens(data, *indices):
 
 def test_a_crop_is_a_stretch_of_its_review(device):
     reviews = make_reviews([list(range(100 * k, 100 * k + 30)) for k in range(1, 6)], device)
-    x = Crops(reviews, 10).batch(torch.tensor([4, 0, 2])).tokens
+    x = Crops(reviews, 10).batch(torch.tensor([4, 0, 2])).x
     assert x.shape == (3, 10) and x.dtype == torch.int64
     assert (x.diff(dim=1) == 1).all()
     assert (x // 100).tolist() == [[5] * 10, [1] * 10, [3] * 10]
@@ -37,7 +37,7 @@ def test_a_crop_is_a_stretch_of_its_review(device):
 def test_every_start_of_a_crop_is_drawn():
     torch.manual_seed(0)
     crops = Crops(make_reviews([[9, 9], [0, 1, 2, 3, 4, 5], [9, 9]]), 3)
-    counts = crops.batch(torch.ones(2000, dtype=torch.long)).tokens[:, 0].bincount()
+    counts = crops.batch(torch.ones(2000, dtype=torch.long)).x[:, 0].bincount()
     assert len(counts) == 4
     assert (counts > 400).all()     # 500 each are expected
 
@@ -91,8 +91,30 @@ def test_the_rows_of_several_processes_are_those_of_one_process(size, last, monk
         part, state_after = draw()
         assert torch.equal(state_after, state)          # so that the next batch is the same too
         parts.append(part)
-    for name in "tokens", "labels", "lengths":
+    for name in "x", "labels", "lengths":
         assert torch.equal(torch.cat([getattr(part, name) for part in parts]), getattr(whole, name))
+
+
+LENGTHS = [3, 9, 1, 12, 5, 2, 7, 4]
+
+
+def test_an_evaluation_whose_padding_does_not_count_reads_crops_of_similar_length():
+    crops = Crops(make_reviews([[1] * length for length in LENGTHS]), 6, padding_counts=False, cut=True)
+    batches = [crops.batch(indices) for indices in crops.batches(3)]
+    assert [batch.x.shape[1] for batch in batches] == [6, 5, 2]
+    assert [batch.lengths.tolist() for batch in batches] == [[6, 6, 6], [5, 4, 3], [2, 1]]
+    assert sorted(torch.cat(crops.batches(3)).tolist()) == list(range(len(LENGTHS)))
+
+
+def test_crops_keep_their_padding_where_it_counts():
+    crops = Crops(make_reviews([[1] * length for length in LENGTHS]), 6, padding_counts=True, cut=True)
+    assert torch.cat(crops.batches(3)).tolist() == list(range(len(LENGTHS)))
+    assert all(crops.batch(indices).x.shape[1] == 6 for indices in crops.batches(3))
+
+
+def test_training_crops_have_the_same_shape_at_every_step():
+    crops = Crops(make_reviews([[1, 2], [3], [4]]), 6, padding_counts=False)
+    assert crops.batch(torch.tensor([1, 2])).x.shape == (2, 6)
 
 
 # Whole reviews
@@ -100,13 +122,24 @@ def test_the_rows_of_several_processes_are_those_of_one_process(size, last, monk
 
 def test_whole_reviews_are_padded_to_the_longest_of_the_batch(device):
     batch = WholeReviews(make_reviews([[7, 8], [1, 2, 3, 4], [9]], device)).batch(torch.tensor([2, 0]))
-    assert batch.tokens.tolist() == [[9, 0], [7, 8]]
+    assert batch.x.tolist() == [[9, 0], [7, 8]]
     assert batch.lengths.tolist() == [1, 2]
+
+
+def test_short_whole_reviews_are_read_with_the_padding_that_counted_in_training():
+    batch = WholeReviews(make_reviews([[7, 8], [1, 2, 3, 4], [9]]), padded_to=3).batch(torch.tensor([2, 0, 1]))
+    assert batch.x.tolist() == [[9, 0, 0, 0], [7, 8, 0, 0], [1, 2, 3, 4]]
+    assert batch.lengths.tolist() == [3, 3, 4]
+
+
+def test_a_batch_of_short_reviews_is_padded_to_the_length_of_training():
+    batch = WholeReviews(make_reviews([[7, 8], [1]]), padded_to=4).batch(torch.tensor([1, 0]))
+    assert batch.x.tolist() == [[1, 0, 0, 0], [7, 8, 0, 0]]
 
 
 def test_a_bag_holds_each_word_of_a_review_once_with_its_share(device):
     bags = BagsOfWords(make_reviews([[7, 0, 7, 7], [3, 1, 2, 1], [9]], device))
-    token_ids, offsets, weights = bags.batch(torch.tensor([1, 0, 2])).bag
+    token_ids, offsets, weights = bags.batch(torch.tensor([1, 0, 2])).x
     assert token_ids.tolist() == [1, 2, 3, 0, 7, 9]
     assert offsets.tolist() == [0, 3, 5]
     assert weights.tolist() == [1 / 2, 1 / 4, 1 / 4, 1 / 4, 3 / 4, 1]
@@ -116,24 +149,17 @@ def test_mean_vectors_are_those_of_the_known_tokens(device):
     table = torch.randn(6, 4, device=device)
     token_ids = [[1, 0, 5, 5], [2], [0, 0, 3], [4, 1, 2]]
     expected = torch.stack([table[[k for k in review if k]].mean(dim=0) for review in token_ids])
-    found = MeanVectors(make_reviews(token_ids, device), table, batch_size=3).batch(torch.tensor([3, 1, 0, 2])).bag
+    found = MeanVectors(make_reviews(token_ids, device), table, batch_size=3).batch(torch.tensor([3, 1, 0, 2])).x
     torch.testing.assert_close(found, expected[[3, 1, 0, 2]])
 
 
 def test_the_mean_vector_of_a_review_without_known_tokens_is_zero():
     data = MeanVectors(make_reviews([[0, 0], [1]]), torch.ones(3, 4))
-    assert data.batch(torch.tensor([0, 1])).bag.tolist() == [[0.0] * 4, [1.0] * 4]
+    assert data.batch(torch.tensor([0, 1])).x.tolist() == [[0.0] * 4, [1.0] * 4]
 
 
 DATA = {"Crops": lambda reviews: Crops(reviews, 2), "WholeReviews": WholeReviews, "BagsOfWords": BagsOfWords,
         "MeanVectors": lambda reviews: MeanVectors(reviews, torch.ones(10, 4, device=reviews.labels.device))}
-
-
-@pytest.mark.parametrize("kind", ["BagsOfWords", "MeanVectors"])
-def test_a_batch_of_bags_has_the_reviews_in_reading_order_too(kind, device):
-    batch = DATA[kind](make_reviews([[7, 8, 7], [1, 2], [9]], device)).batch(torch.tensor([1, 0]))
-    assert batch.tokens.tolist() == [[1, 2, 0], [7, 8, 7]]
-    assert batch.lengths.tolist() == [2, 3]
 
 
 @pytest.mark.parametrize("kind", DATA)

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from small_reviews import rows, splits, write_folder
 
-from common.data.holdout import refuse_other_holdout
+from common.data.splits import refuse_other_holdout
 from common.errors import UserError
 
 

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 from small_reviews import WORDS, make_reviews, rows, write_folder
+from torch import nn
 
-from common.data.reviews import read_glove_embeddings, read_reviews, read_vectors_of, without_stop_words
+from common.data.reviews import (read_glove_embeddings, read_reviews, read_vectors_of, start_from,
+                                 without_stop_words)
 from common.errors import UserError
 
 
@@ -139,3 +141,36 @@ def test_the_checksum_changes_with_tokens_labels_and_the_reviews_selected():
               reviews.select(np.array([True, True, False]))]
     assert make_reviews([[7, 8], [1, 2, 3], [9]]).checksum() == reviews.checksum()
     assert reviews.checksum() not in [other.checksum() for other in others]
+
+
+# An embedding that starts from word vectors
+
+WORDS_OF_EMBEDDING, DIMENSIONS = 9, 4
+
+
+def test_an_embedding_starts_from_vectors_standardised_by_dimension():
+    embedding, vectors = nn.Embedding(WORDS_OF_EMBEDDING, DIMENSIONS), 3 + 5 * torch.randn(WORDS_OF_EMBEDDING, DIMENSIONS)
+    vectors[0], vectors[1, 0] = 0, 0                                            # a word without one, and a number
+    start_from(embedding, vectors)
+    known = vectors[1:]
+    torch.testing.assert_close(embedding.weight[1:], (known - known.mean(dim=0)) / known.std(dim=0, correction=0))
+
+
+@pytest.mark.parametrize("width", [DIMENSIONS - 2, DIMENSIONS + 2])
+def test_an_embedding_keeps_its_own_weights_where_there_are_no_vectors(width):
+    embedding, vectors = nn.Embedding(WORDS_OF_EMBEDDING, width), torch.randn(WORDS_OF_EMBEDDING, DIMENSIONS)
+    vectors[[0, 3]] = 0
+    before = embedding.weight.clone()
+    start_from(embedding, vectors)
+    changed = embedding.weight != before
+    expected = torch.zeros(WORDS_OF_EMBEDDING, width, dtype=torch.bool)
+    expected[:, :DIMENSIONS] = True
+    expected[[0, 3]] = False
+    assert torch.equal(changed, expected)
+
+
+def test_an_embedding_that_starts_from_one_vector_stays_finite():
+    embedding, vectors = nn.Embedding(WORDS_OF_EMBEDDING, DIMENSIONS), torch.zeros(WORDS_OF_EMBEDDING, DIMENSIONS)
+    vectors[2] = 1
+    start_from(embedding, vectors)
+    assert embedding.weight.isfinite().all()

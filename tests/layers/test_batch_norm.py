@@ -72,11 +72,24 @@ def test_measured_statistics_are_the_means_over_batches_and_timesteps(device):
     with measured_statistics(nn.Sequential(layer)), torch.no_grad():
         for x in batches:
             layer(x)
-    x = torch.stack(batches)                                                    # batches, batch, time, features
-    mean = x.mean(dim=(0, 1, 2))
-    assert_close(layer.running_mean, mean)
-    expected = (x.var(dim=1) + x.mean(dim=1).square()).mean(dim=(0, 1)) - mean.square()
-    assert_close(layer.running_var, expected)
+    x = torch.cat(batches).flatten(0, 1)                                        # reviews and timesteps, features
+    assert_close(layer.running_mean, x.mean(dim=0))
+    assert_close(layer.running_var, x.var(dim=0))
+
+
+def test_measured_statistics_leave_out_the_padding_where_it_does_not_count(device):
+    layer = TimestepBatchNorm(OUT_SIZE).to(device)
+    x, lengths = torch.randn(BATCH, TIME, OUT_SIZE, device=device), torch.arange(2, BATCH + 2, device=device)
+    padded = x.clone()
+    for row, length in zip(padded, lengths.tolist()):
+        row[length:] = 100
+    with measured_statistics(layer) as announce, torch.no_grad():
+        announce(lengths)
+        layer(padded)
+    read = torch.cat([row[:length] for row, length in zip(x, lengths.tolist())])
+    assert_close(layer.running_mean, read.mean(dim=0))
+    assert_close(layer.running_var, read.var(dim=0))
+    assert layer.lengths is None
 
 
 def test_while_statistics_are_measured_batches_are_normalised_as_in_training_and_dropout_is_off():

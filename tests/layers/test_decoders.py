@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import common.layers.decoders
 from common.layers.decoders import AdaptiveDecoder, linear_cross_entropy
-from common.layers.padding import pad
+from common.layers.stateful_lstm import pad
 
 TARGETS, FEATURES, VOCAB = 13, 6, 20
 CUTOFFS = [5, 12]

@@ -1,8 +1,6 @@
 """Each part's model equals the assignment's loop: loss, logits, gradients and running statistics."""
 
 import inspect
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -13,8 +11,6 @@ from models import (
     assert_equal_step, draw_inputs, each, looked_up, model_class, named_gradients, pair,
     parameter_names, run,
 )
-from parts import ROOT, TEST_SCRIPTS, TRAINING_SCRIPTS
-
 from common.data.batches import BagsOfWords
 from common.data.reviews import build_reviews
 
@@ -41,7 +37,7 @@ def test_evaluation_equals_the_loop(variant, device):
 def test_evaluation_without_gradients_equals_the_loop(variant, device):
     ours, plain = (model.eval() for model in pair(variant, device))
     inputs, options = draw_inputs(variant[0], 0, device), {"train": False} if variant in RECURRENT else {}
-    assert_close(ours(*inputs, **options), plain(*looked_up(inputs), **options))
+    assert_close(ours(*inputs, **options), plain(*looked_up(ours, inputs), **options))
 
 
 @each(RECURRENT)
@@ -103,12 +99,43 @@ def test_constructor_takes_the_assignments_arguments_first(part):
     assert list(inspect.signature(model_class(part)).parameters)[: len(expected)] == expected
 
 
-@pytest.mark.parametrize("kind, scripts", [("train", TRAINING_SCRIPTS), ("test", TEST_SCRIPTS)])
-def test_the_scripts_of_a_part_can_be_asked_for(kind, scripts):
-    for part, script in scripts.items():
-        assert (ROOT / script).is_file()
-    done = subprocess.run([sys.executable, "-m", "common.parts", kind, "2a"], cwd=ROOT, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, scripts["2a"] + "\n")
+@each(RECURRENT)
+def test_the_layers_are_given_in_order(variant):
+    ours, _ = pair(variant)
+    names = {layer: name for name, layer in ours.named_modules()}
+    expected = [(f"lstm{k}", f"bn_lstm{k}", f"dropout{k}") for k in range(1, ours.lstm_layers + 1)]
+    assert [tuple(names[layer] for layer in layers) for layers in ours.layers] == expected
+
+
+@each(RECURRENT)
+def test_without_a_word_on_train_dropout_follows_the_mode(variant):
+    ours = pair(variant)[0].eval()
+    if variant[0] == "3a":
+        pytest.skip("its train is the assignment's, which says whether there is a loss too")
+    inputs = draw_inputs(variant[0], 0)
+    assert_close(ours(*inputs), ours(*inputs, train=False))
+    torch.manual_seed(0)
+    expected = ours.train()(*inputs, train=True)
+    torch.manual_seed(0)
+    assert_close(ours(*inputs), expected)
+
+
+@pytest.mark.parametrize("dropout, expected", [((0.5, 0.3), [0.5, 0.3, 0.3]), ((0.1,), [0.1, 0.1, 0.1])])
+@pytest.mark.parametrize("part", ["2a", "2b", "3c"])
+def test_the_last_dropout_given_is_that_of_all_further_layers(part, dropout, expected):
+    sizes = VECTORS if part == "2b" else WORDS
+    model = model_class(part)(**sizes, no_of_hidden_units=HIDDEN, lstm_layers=3, dropout=dropout)
+    assert [layer.dropout for _, _, layer in model.layers] == expected
+
+
+@each([variant for variant in VARIANTS if variant[0] != "3a"])
+def test_logits_are_float32_numbers_at_any_precision(variant):
+    ours = pair(variant)[0].eval()
+    inputs = draw_inputs(variant[0], 0)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        _, logit = ours(*inputs)
+    assert logit.dtype == torch.float32
+    assert not torch.equal(logit, logit.bfloat16().float())
 
 
 # State and masks
@@ -147,7 +174,7 @@ def test_1a_takes_bags_of_distinct_words_as_well_as_a_list(device):
     torch.manual_seed(0)
     expected = run(from_list, (reviews, labels))
     torch.manual_seed(0)
-    assert_close(run(from_bag, (data.batch(torch.arange(len(reviews))).bag, labels)), expected)
+    assert_close(run(from_bag, (data.batch(torch.arange(len(reviews))).x, labels)), expected)
     assert_close(named_gradients(from_bag), named_gradients(from_list))
 
 
@@ -166,7 +193,7 @@ def test_padding_does_not_change_a_logit_when_lengths_are_given(variant):
     inputs = draw_inputs(variant[0], 0)
     lengths = torch.tensor([4, TIME, 1, 5, 2])
     logits = ours(*inputs, train=False, lengths=lengths)[1]
-    x, labels = looked_up(inputs)
+    x, labels = looked_up(ours, inputs)
     alone = [plain(x[[i], :n], labels[[i]], train=False)[1] for i, n in enumerate(lengths)]
     assert_close(logits, torch.cat(alone))
 

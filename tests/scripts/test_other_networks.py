@@ -1,5 +1,6 @@
 """The other networks of the course: their layers, and the scripts that train and test them."""
 
+import parts
 import pytest
 import torch
 import torch.nn.functional as F
@@ -7,7 +8,6 @@ from parts import load_script
 from torch import nn
 
 from common.checkpoints import load_checkpoint
-from common.data.batches import Batch
 from common.errors import UserError
 from common.processes import processes
 from common.results.records import read_table
@@ -222,7 +222,7 @@ def test_a_network_learns(name):
 
 
 def build_training(*argv):
-    return load_script(FOLDER, "train.py").build_training(list(map(str, argv)))
+    return parts.build_training(FOLDER, *argv)
 
 
 @pytest.fixture
@@ -241,7 +241,8 @@ def train(data, run_here, tmp_path):
 def test_the_scripts_train_and_test_a_network(name, train, data, run_here, tmp_path):
     printed = train(name)
     assert "epoch  1/1 | train loss " in printed and " | validation loss " in printed
-    assert load_checkpoint(tmp_path / "rnn.model", "2a")["arguments"]["model"] == name
+    assert load_checkpoint(tmp_path / "rnn.model", "2a")["network"] | {"source": 0} == {
+        "file": f"{FOLDER}/{name}.py", "class": name, "source": 0}
     status, stdout, stderr = run_here(f"{FOLDER}/test.py", "--data", data, "--output", tmp_path, "--lengths", "50",
                                       "100", "--precision", "float32")
     assert (status, stderr) == (0, "")
@@ -250,12 +251,9 @@ def test_the_scripts_train_and_test_a_network(name, train, data, run_here, tmp_p
     assert all(30 < float(row["test accuracy"]) <= 100 for row in rows)
 
 
-@pytest.mark.parametrize("trained_by, tested_by", [
-    (f"{FOLDER}/train.py", "2a/RNN_test.py"), ("2a/RNN_sentiment_analysis.py", f"{FOLDER}/test.py")])
-def test_a_network_is_refused_by_the_test_script_of_another(trained_by, tested_by, data, run_here, tmp_path):
-    run_here(trained_by, "--data", data, "--output", tmp_path, "--epochs", "1", "--hidden-units", "8",
-             "--sequence-length", "20")
-    status, _, stderr = run_here(tested_by, "--data", data, "--output", tmp_path)
+def test_a_network_is_refused_by_the_test_script_of_another(train, data, run_here, tmp_path):
+    train("SentimentRNN")
+    status, _, stderr = run_here("2a/RNN_test.py", "--data", data, "--output", tmp_path)
     assert status == 2
     assert stderr.startswith(f"error: {tmp_path}/rnn.model: a model of another network than this script tests; use")
 
@@ -319,35 +317,3 @@ def test_looking_at_the_validation_reviews_changes_no_random_number(name, data, 
     state = torch.get_rng_state()
     training.evaluate("validation")
     assert torch.equal(torch.get_rng_state(), state)
-
-
-# What the test script explains
-
-
-@pytest.mark.parametrize("name, arguments", [("SentimentRNN", {}), ("SentimentClassifier", {}),
-                                             ("SentimentClassifier", {"cell": "course"})])
-def test_explained_tokens_and_the_bias_sum_to_the_logit(name, arguments):
-    network, found = explain(name, **arguments)
-    x, t = draw_inputs()
-    assert found.shape == (BATCH, TIME)
-    assert not found[torch.arange(TIME) >= LENGTHS[:, None]].any()
-    assert_close(found.sum(dim=1) + network.fc_output.bias, network(x, t, lengths=LENGTHS)[1])
-
-
-def test_a_tokens_contribution_to_sentiment_rnn_is_what_the_logit_gains_by_it():
-    network, found = explain("SentimentRNN", lengths=torch.full((BATCH,), TIME))
-    x, t = draw_inputs()
-    logits = [network(x[:, :n], t)[1] for n in range(1, TIME + 1)]
-    assert_close(found[:, 3], logits[3] - logits[2])
-    assert_close(found[:, 0], logits[0] - network.fc_output.bias)
-
-
-@torch.no_grad()
-def explain(name, lengths=LENGTHS, **arguments):
-    """(network with random weights, what each token of draw_inputs adds to its logit), as the test script does it."""
-    script = load_script(FOLDER, "test.py")
-    torch.manual_seed(0)
-    run = object.__new__(script.NetworkTest)
-    run.network = script.build_network(name, vocab_size=VOCAB, no_of_hidden_units=HIDDEN, **arguments).eval()
-    x, t = draw_inputs()
-    return run.network, run.network_contributions(Batch(x, t, lengths))

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from parts import MODELS, ROOT, TEST_SCRIPTS, TRAINING_SCRIPTS, load_script
+from parts import MODELS, ROOT, TEST_SCRIPTS, TRAINING_SCRIPTS, build_training, load_script
 from tiny import OPTIONS, TINY
 
 from common.checkpoints import load_checkpoint, write_checkpoint
@@ -19,7 +19,6 @@ from common.errors import UserError
 from common.parts import PARTS
 from common.results.records import read_table
 
-SCRIPTS = {part: load_script(part, Path(script).name) for part, script in TRAINING_SCRIPTS.items()}
 LENGTHS = [str(length) for length in range(50, 501, 50)] + ["whole"]
 
 
@@ -82,7 +81,7 @@ def test_an_lstm_is_tested_at_every_length(part, trained, data, run):
     assert done.returncode == 0, done.stderr
     rows = read_table(folder / "test_table.csv")
     assert [row["sequence length"] for row in rows] == LENGTHS
-    assert list(rows[0]) == ["sequence length", "test accuracy", "test loss", "elapsed_s"]
+    assert list(rows[0]) == ["sequence length", "test accuracy", "test loss", "elapsed_s", "weights"]
     for row in rows:
         assert 30 < float(row["test accuracy"]) <= 100
         assert 0 < float(row["test loss"]) < 5
@@ -113,7 +112,7 @@ def test_the_table_of_a_model_with_ngrams_has_the_accuracy_of_its_members_too(
     assert status == 0, stderr
     rows = read_table(tmp_path / "test_table.csv")
     assert [name for name in rows[0] if name != "sequence length"] == [
-        "test accuracy", "network alone", "n-grams alone", "test loss", "elapsed_s"]
+        "test accuracy", "network alone", "n-grams alone", "test loss", "elapsed_s", "weights"]
     for row in rows:
         assert row["test accuracy"] == row["n-grams alone"] != row["network alone"]     # all the weight is theirs
         assert f"network alone {row['network alone']}  n-grams alone {row['n-grams alone']}" in stdout
@@ -169,7 +168,7 @@ def test_3c_refuses_a_language_model_that_has_read_what_is_left_out(
                                   ["--ngrams", "6"], ["--ngram-weight", "1.1"]])
 def test_a_wrong_value_of_an_option_that_not_all_scripts_have_is_refused(argv):
     with pytest.raises(UserError, match=f"^{argv[0]}: "):
-        SCRIPTS["3c"].build_training(argv)
+        build_training("3c", *argv)
 
 
 @pytest.mark.parametrize("vocab_size, words", [(10, 30), (30, 30), (40, 40)])
@@ -179,9 +178,9 @@ def test_3c_knows_the_words_that_it_is_told_to_but_no_fewer_than_its_language_mo
     checkpoint["vocabulary"] = checkpoint["vocabulary"][:30]
     checkpoint["model"]["embedding.weight"] = checkpoint["model"]["embedding.weight"][:31]
     write_checkpoint(tmp_path / "language.model", "3a", checkpoint)
-    training = SCRIPTS["3c"].build_training(list(map(str, [
+    training = build_training("3c", 
         "--data", data, "--language-model", tmp_path / "language.model", "--output", tmp_path, "--device", "cpu",
-        "--vocab-size", vocab_size])))
+        "--vocab-size", vocab_size)
     assert len(training.folder.made_from["vocabulary"]) == words
     assert len(training.model.embedding.weight) == words + 1
     assert max(int(some.reviews.token_ids.max()) for some in training.data.values()) == words
@@ -189,18 +188,19 @@ def test_3c_knows_the_words_that_it_is_told_to_but_no_fewer_than_its_language_mo
 
 def test_the_words_of_a_language_model_that_knows_more_override_no_option_of_3c(
         data, language_model, tmp_path, monkeypatch):
-    parse_options = SCRIPTS["3c"].parse_options
-    monkeypatch.setattr(SCRIPTS["3c"], "parse_options", lambda *args, **defaults: parse_options(
+    script = load_script("3c", "RNN_sentiment_analysis.py")
+    parse_options = script.parse_options
+    monkeypatch.setattr(script, "parse_options", lambda *args, **defaults: parse_options(
         *args, **defaults | {"vocab_size": 10}))
-    training = SCRIPTS["3c"].build_training(list(map(str, [
-        "--data", data, "--language-model", language_model, "--output", tmp_path, "--device", "cpu"])))
+    training = build_training("3c", 
+        "--data", data, "--language-model", language_model, "--output", tmp_path, "--device", "cpu")
     assert training.options.vocab_size > 10 and training.options.overridden == []
 
 
 def test_layer_decay_lowers_the_learning_rate_from_layer_to_layer_towards_the_embedding(data, language_model, tmp_path):
-    training = SCRIPTS["3c"].build_training(list(map(str, [
+    training = build_training("3c", 
         "--data", data, "--language-model", language_model, "--output", tmp_path, "--device", "cpu",
-        "--fine-tune", "all", "--layer-decay", 0.5, "--learning-rate", 0.008])))
+        "--fine-tune", "all", "--layer-decay", 0.5, "--learning-rate", 0.008)
     names = {parameter: name.split(".")[0] for name, parameter in training.model.named_parameters()}
     rates = {names[parameter]: group["lr"]
              for group in training.optimizer.param_groups for parameter in group["params"]}

@@ -58,7 +58,7 @@ def test_each_line_says_which_review_it_is(trained, data):
                                                       strict=True):
         assert (row["file name"], row["label"], row["rating"], row["film"]) == (name, label, rating, film)
         assert int(row["tokens"]) == len(line.split())
-        assert list(row) == ["file name", "film", "label", "rating", "tokens", "logit"]
+        assert list(row) == ["file name", "film", "label", "rating", "tokens", "logit", "weights"]
 
 
 def test_an_ensembles_line_has_the_logits_of_both_members(trained):

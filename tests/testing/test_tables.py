@@ -5,8 +5,10 @@ import math
 import numpy as np
 import pytest
 import torch
+from parts import MODELS
 from random_models import KINDS, OTHERS, SCRIPTS, UNITS, WORDS, logits_of, save
 
+from common.checkpoints import load_checkpoint
 from common.results.records import read_table
 
 # Test reviews of up to four tokens, so that most have padding in a crop of four.
@@ -66,7 +68,8 @@ def test_the_row_of_whole_reviews_has_accuracy_and_loss_of_the_model_and_accurac
         assert float(row[f"{name} alone"]) == pytest.approx(accuracies[name], abs=0.006)
     assert float(row["test accuracy"]) == pytest.approx(accuracies["model"], abs=0.006)
     assert float(row["test loss"]) == pytest.approx(loss, abs=1e-4)
-    assert "  ".join(f"{name} {value}" for name, value in row.items()) in printed
+    assert "  ".join(f"{name} {value}" for name, value in row.items() if name != "weights") in printed
+    assert row["weights"] == load_checkpoint(tmp_path / MODELS[part.split("/")[0]], part.split("/")[0])["weights"]
 
 
 @pytest.mark.parametrize("part", ["2a", "2b", "3c"])

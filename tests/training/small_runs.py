@@ -8,12 +8,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from common.checksums import checksum
-from common.data.batches import Crops
+from common.checkpoints import checksum
+from common.data.batches import Batch, Crops, ReviewData
 from common.data.reviews import Reviews
+from common.devices import set_up
 from common.options import TRAINING_DEFAULTS, parse_options
-from common.training.evaluation import sentiment_score
-from common.training.loop import Training
+from common.training.loop import Training, sentiment_score
 from common.training.schedules import build_optimizer
 
 DEFAULTS = TRAINING_DEFAULTS | dict(epochs=4, batch_size=10, learning_rate=0.1, step_epochs=2, test_every=1,
@@ -23,15 +23,17 @@ WORDS = ["the", "film"]
 
 def parse(output, *argv, **defaults):
     argv = ["--device", "cpu", "--precision", "float32", "--output", output, *argv]
-    return parse_options("", __file__, list(map(str, argv)), **DEFAULTS | defaults)
+    options = parse_options("", __file__, list(map(str, argv)), **DEFAULTS | defaults)
+    set_up(options)
+    return options
 
 
-class Points:
-    """Points (count, features) with labels (count,), which stand for reviews, the data of them, and a batch."""
+class Points(ReviewData):
+    """Points (count, features) with labels (count,), which stand for reviews and the data of them."""
 
     def __init__(self, x, labels):
+        super().__init__(self)
         self.x, self.labels = x, labels
-        self.reviews = self
         self.token_ids, self.films = x, np.array([""] * len(x))     # what their record says of them
 
     def __len__(self):
@@ -41,7 +43,7 @@ class Points:
         return checksum(self.x)
 
     def batch(self, indices):
-        return Points(self.x[indices], self.labels[indices])
+        return Batch(self.x[indices], self.labels[indices])
 
 
 def separable(count, seed):
@@ -53,18 +55,22 @@ def separable(count, seed):
 POINTS = {"train": separable(205, 1), "validation": separable(50, 2), "test": separable(60, 3)}
 
 
-def predict_points(model, batch):
-    logit = model(batch.x)[:, 0]
-    return F.binary_cross_entropy_with_logits(logit, batch.labels), logit
+class Linear(nn.Linear):
+    """A classifier of points, called as the parts' networks are."""
+
+    below = staticmethod(lambda x: x)       # layers before it
+
+    def forward(self, x, t):
+        logit = super().forward(self.below(x))[:, 0]
+        return F.binary_cross_entropy_with_logits(logit, t), logit
 
 
 def points_training(output, *argv, model=None, data=POINTS, glove=None, logger=None):
     """A linear model, or the one given, on points."""
     options = parse(output, *argv)
-    model = model or nn.Linear(3, 1)
+    model = model or Linear(3, 1)
     optimizer = build_optimizer(model.parameters(), options)
-    return Training("1a", model, {"in_features": 3, "out_features": 1}, optimizer, sentiment_score(predict_points),
-                    data, WORDS, options, glove, logger)
+    return Training("1a", model, {"in_features": 3, "out_features": 1}, optimizer, sentiment_score, data, WORDS, options, glove, logger)
 
 
 def make_reviews(count, seed):
@@ -102,16 +108,16 @@ def crops_training(output, *argv, stop_after=None, reviews=REVIEWS):
     model = CropModel()
     left = [stop_after]
 
-    def predict(model, batch):
+    def score(model, batch):
         if left[0] is not None:
             left[0] -= 1
             if left[0] == 0:
                 os.kill(os.getpid(), signal.SIGTERM)
-        return model(batch.tokens, batch.labels)
+        return sentiment_score(model, batch)
 
     data = {split: Crops(some, 5) for split, some in reviews.items()}
-    return Training("2a", model, {}, build_optimizer(model.parameters(), options), sentiment_score(predict), data,
-                    WORDS, options)
+    return Training("2a", model, {}, build_optimizer(model.parameters(), options), score, data, WORDS,
+                    options)
 
 
 def outcome(folder):

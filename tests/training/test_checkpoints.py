@@ -7,8 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from common.checkpoints import FORMAT, check_words, load_checkpoint, write_checkpoint
-from common.checksums import checksum
+from common.checkpoints import FORMAT, check_words, checksum, load_checkpoint, write_checkpoint
 from common.errors import UserError
 from common.files import replace_file
 

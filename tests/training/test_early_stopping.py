@@ -1,13 +1,15 @@
 """Early stopping keeps the weights of the epoch with the lowest validation loss."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
-from small_runs import Points, points_training
+from small_runs import Linear, Points, points_training
 from torch import nn
 
 from common.checkpoints import load_checkpoint
-from common.training.early_stopping import EarlyStopping
+from common.training.curves import EarlyStopping
 from common.training.run import run
 
 
@@ -52,7 +54,7 @@ OVERFITTING = {"train": Points(torch.ones(20, 1), torch.ones(20)),
 
 def overfit(output, *argv):
     """(training, Metrics of the final weights on the test reviews) of a model whose validation loss falls and rises."""
-    model = nn.Linear(1, 1, bias=False)
+    model = Linear(1, 1, bias=False)
     nn.init.zeros_(model.weight)
     training = points_training(output, "--epochs", 30, "--batch-size", 20, "--validation", 0.2, "--learning-rate", 0.2,
                                *argv, model=model, data=OVERFITTING)
@@ -98,3 +100,10 @@ def test_the_weights_that_are_kept_are_tested_and_named(tmp_path, capsys):
 def test_the_last_epoch_is_tested_when_a_run_stops_early(tmp_path):
     training, _ = overfit(tmp_path, "--patience", 1, "--test-every", 20)
     assert np.isfinite(training.curves["test_accuracy"][-1])
+
+
+def test_the_record_tells_which_epoch_was_kept(tmp_path):
+    training, _ = overfit(tmp_path, "--patience", 2)
+    record = json.loads((tmp_path / "record.json").read_text())
+    assert record["kept_epoch"] == int(np.argmin(training.curves["validation_loss"])) + 1
+    assert record["weights"] == load_checkpoint(tmp_path / "BOW.model", "1a")["weights"]

@@ -7,29 +7,34 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from common.data.batches import Batch
 from common.layers.batch_norm import TimestepBatchNorm
-from common.training.evaluation import evaluate, measure_batch_norm, sentiment_score
+from common.training.evaluation import evaluate, measure_batch_norm
+from common.training.loop import sentiment_score
 
 OPTIONS = SimpleNamespace(device=torch.device("cpu"), precision="float32")
 
 
-def predict(model, batch):
-    logit = model(batch.x)[:, 0]
-    return F.binary_cross_entropy_with_logits(logit, batch.labels), logit
+class Linear(nn.Linear):
+    """A classifier of points, called as the parts' networks are."""
+
+    def forward(self, x, t):
+        logit = super().forward(x)[:, 0]
+        return F.binary_cross_entropy_with_logits(logit, t), logit
 
 
 def draw_batches(batch_size, count=60):
     """Random reviews in batches: x (batch, 3), labels (batch,)."""
     torch.manual_seed(0)
     x, labels = torch.randn(count, 3), torch.randint(2, (count,)).float()
-    return [SimpleNamespace(x=x[indices], labels=labels[indices]) for indices in torch.arange(count).split(batch_size)]
+    return [Batch(x[indices], labels[indices]) for indices in torch.arange(count).split(batch_size)]
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 50, 1000])
 def test_metrics_are_plain_means_over_reviews_whatever_the_batches(batch_size):
-    model, [everything] = nn.Linear(3, 1), draw_batches(60)
-    found = evaluate(model, sentiment_score(predict), draw_batches(batch_size), OPTIONS)
-    loss, logit = predict(model, everything)
+    model, [everything] = Linear(3, 1), draw_batches(60)
+    found = evaluate(model, sentiment_score, draw_batches(batch_size), OPTIONS)
+    loss, logit = model(everything.x, everything.labels)
     assert found.loss == pytest.approx(loss.item(), rel=1e-5)
     assert found.accuracy == pytest.approx(((logit >= 0) == (everything.labels > 0)).float().mean().item())
 
@@ -41,33 +46,32 @@ def test_more_predictions_than_float32_can_count_are_counted():
 
 
 def test_a_logit_of_zero_counts_as_positive():
-    batch = SimpleNamespace(labels=torch.tensor([1.0, 1.0, 0.0, 1.0]))
-    score = sentiment_score(lambda model, batch: (torch.tensor(0.5), torch.tensor([0.0, 0.0, 0.0, -3.0])))
-    loss, correct, count = score(None, batch)
+    batch = Batch(None, torch.tensor([1.0, 1.0, 0.0, 1.0]))
+    loss, correct, count = sentiment_score(lambda x, t: (torch.tensor(0.5), torch.tensor([0.0, 0.0, 0.0, -3.0])), batch)
     assert (loss, correct, count) == (2.0, 2, 4)
 
 
 def test_a_model_is_evaluated_in_evaluation_mode_and_without_gradients():
     def score(model, batch):
         assert not model.training and not torch.is_grad_enabled()
-        return sentiment_score(predict)(model, batch)
-    evaluate(nn.Linear(3, 1).train(), score, draw_batches(7), OPTIONS)
+        return sentiment_score(model, batch)
+    evaluate(Linear(3, 1).train(), score, draw_batches(7), OPTIONS)
 
 
 def test_measured_batch_norm_statistics_are_those_of_training_batches_and_leave_the_random_state():
     reviews = 3 + torch.randn(6, 4, 2)                                          # reviews, time, features
     model = nn.Sequential(TimestepBatchNorm(2))
-    data = SimpleNamespace(reviews=reviews, batch=lambda indices: reviews[indices])
+    data = SimpleNamespace(reviews=reviews, batch=lambda indices: Batch(reviews[indices], None))
     options = SimpleNamespace(device=torch.device("cpu"), precision="float32", seed=0, batch_size=3)
     state = torch.get_rng_state()
-    measure_batch_norm(model, lambda model, batch: model(batch), data, options)
+    measure_batch_norm(model, lambda model, batch: model(batch.x), data, options)
     torch.testing.assert_close(model[0].running_mean, reviews.mean(dim=(0, 1)))
     assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_batch_norm_statistics_are_measured_on_60_random_batches():
     drawn, reviews = [], torch.randn(200, 1, 2)                                 # reviews, time, features
-    data = SimpleNamespace(reviews=reviews, batch=lambda indices: drawn.append(indices) or reviews[indices])
+    data = SimpleNamespace(reviews=reviews, batch=lambda indices: drawn.append(indices) or Batch(reviews[indices], None))
     options = SimpleNamespace(device=torch.device("cpu"), precision="float32", seed=0, batch_size=2)
-    measure_batch_norm(nn.Sequential(TimestepBatchNorm(2)), lambda model, batch: model(batch), data, options)
+    measure_batch_norm(nn.Sequential(TimestepBatchNorm(2)), lambda model, batch: model(batch.x), data, options)
     assert len(drawn) == 60 and torch.cat(drawn).max() >= 120

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 from parts import ROOT
-from small_runs import FINISHED, OTHER_REVIEWS, REVIEWS, WORDS, crops_training, names, outcome, parse, points_training
+from small_runs import (FINISHED, OTHER_REVIEWS, REVIEWS, WORDS, Linear, crops_training, names, outcome, parse,
+                        points_training)
 from torch import nn
 
 from common.checkpoints import load_checkpoint
@@ -146,7 +147,7 @@ def test_a_finished_run_on_other_reviews_is_retrained(tmp_path, capsys):
 def test_a_finished_run_with_other_word_vectors_or_initial_weights_is_retrained(tmp_path, capsys):
     for vector, weight in (0, 0), (1, 0), (1, 1):
         for printed in "wrote", "is trained already":
-            model = nn.Linear(3, 1)
+            model = Linear(3, 1)
             for parameter in model.parameters():
                 nn.init.constant_(parameter, weight)
             run(points_training(tmp_path, "--epochs", 1, model=model, glove=torch.full((3, 2), float(vector))))

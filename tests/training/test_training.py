@@ -5,9 +5,10 @@ import re
 import numpy as np
 import pytest
 import torch
-from small_runs import POINTS, crops_training, points_training, predict_points
+from small_runs import POINTS, Linear, crops_training, points_training
 from torch import nn
 
+from common.data.batches import Batch
 from common.training.run import run
 
 
@@ -17,7 +18,7 @@ def weights_of(model):
 
 def plain_metrics(training, split):
     """(loss, accuracy) on the whole split at once."""
-    loss, logit = predict_points(training.model, training.data[split])
+    loss, logit = training.model(training.data[split].x, training.data[split].labels)
     return loss.item(), ((logit > 0) == (training.data[split].labels > 0)).float().mean().item()
 
 
@@ -94,7 +95,7 @@ def test_the_scoring_function_gets_the_model_and_a_batch_of_the_data(tmp_path):
         return score(model, batch)
     training.score = watched
     run(training)
-    assert set(seen) == {(training.model, type(training.data["train"]))}
+    assert set(seen) == {(training.model, Batch)}
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -121,7 +122,8 @@ def test_the_seed_decides_every_weight(tmp_path):
 
 
 def test_evaluation_changes_no_weight_and_no_running_statistic(tmp_path):
-    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout(0.5), nn.Linear(4, 1))
+    model = Linear(3, 1)
+    model.below = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3), nn.Dropout(0.5))
     training = points_training(tmp_path, model=model)
     training.train_epoch()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
@@ -149,7 +151,7 @@ def test_how_often_the_test_reviews_are_looked_at_changes_no_weight(tmp_path):
 def first_step(output, *argv):
     """What one step of gradient descent at learning rate 1 adds to the weights: the gradient, negative."""
     torch.manual_seed(0)
-    model = nn.Linear(3, 1)
+    model = Linear(3, 1)
     before = weights_of(model)
     run(points_training(output, "--epochs", 1, "--optimizer", "sgd", "--learning-rate", 1, "--batch-size", 1000, *argv,
                         model=model))
@@ -158,8 +160,8 @@ def first_step(output, *argv):
 
 def test_a_step_follows_the_gradient_of_the_mean_loss(tmp_path):
     torch.manual_seed(0)
-    model = nn.Linear(3, 1)
-    predict_points(model, POINTS["train"])[0].backward()
+    model = Linear(3, 1)
+    model(POINTS["train"].x, POINTS["train"].labels)[0].backward()
     gradient = torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
     torch.testing.assert_close(first_step(tmp_path), -gradient, rtol=1e-4, atol=1e-6)
 

@@ -1,10 +1,10 @@
-"""Pooling over time."""
+"""Pooling over time, and the output layer."""
 
 import pytest
 import torch
 from sequences import BATCH, OUT_SIZE, TIME, assert_close, sequence
 
-from common.layers.pooling import Pooling
+from common.layers.output import Logit, Pooling
 
 KINDS = pytest.mark.parametrize("kind, of_one", [
     ("max", lambda h: h.max(dim=0).values), ("mean", lambda h: h.mean(dim=0)), ("last", lambda h: h[-1])],
@@ -36,3 +36,10 @@ def test_concat_has_last_mean_and_maximum_side_by_side(lengths):
 def test_a_length_beyond_the_timesteps_counts_as_all_of_them():
     h = sequence(OUT_SIZE)
     assert_close(Pooling("concat")(h, torch.full((BATCH,), TIME + 3)), Pooling("concat")(h))
+
+
+def test_the_output_layer_computes_in_float32_under_autocast():
+    layer, h = Logit(OUT_SIZE, 1), sequence(OUT_SIZE)[:, 0]
+    expected = torch.nn.functional.linear(h, layer.weight, layer.bias)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(layer(h), expected)

@@ -1,4 +1,4 @@
-"""Pooling over time."""
+"""From hidden units to a logit: pooling over time, and the output layer."""
 
 import torch
 from torch import nn
@@ -18,6 +18,17 @@ class Pooling(nn.Module):
     def forward(self, h, lengths=None):
         """Pool h (batch, time, features); timesteps from a review's length on, lengths (batch,) int, are left out."""
         return torch.cat([pool(h, kind, lengths) for kind in self.kinds], dim=1)
+
+
+class Logit(nn.Linear):
+    """The output layer: (batch, features) -> (batch, 1), in float32 at any --precision.
+
+    bfloat16 has 8 bits: it would round the logits of thousands of reviews to a few hundred numbers.
+    """
+
+    def forward(self, h):
+        with torch.autocast(h.device.type, enabled=False):
+            return super().forward(h.float())
 
 
 def padding_counts(kind):

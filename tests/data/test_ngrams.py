@@ -1,0 +1,106 @@
+"""The n-grams of reviews: which are known, and their ids in batches and in whole reviews."""
+
+import numpy as np
+import pytest
+import torch
+
+from common.data.batches import BagsOfWords, Crops, WholeReviews
+from common.data.ngrams import LEAST, NGramTable
+from common.data.reviews import build_reviews
+
+REVIEWS = [[3, 1, 3, 1, 2], [2, 0, 3, 1], [4], [0, 0], [3, 1, 2, 5, 6, 5]]
+
+
+def make_reviews(token_ids=REVIEWS, device="cpu"):
+    return build_reviews(np.array(sum(token_ids, []), np.int32), np.array([len(review) for review in token_ids]),
+                         [0.0] * len(token_ids), [""] * len(token_ids), device)
+
+
+def ngrams_of(review, longest):
+    """The n-grams of a review without an unknown word, a list of tuples."""
+    return [gram for n in range(1, longest + 1) for k in range(len(review) - n + 1)
+            if 0 not in (gram := tuple(review[k:k + n]))]
+
+
+def known(reviews, longest):
+    """The n-grams that occur at least LEAST times in the reviews, a set of tuples."""
+    grams = [gram for review in reviews for gram in ngrams_of(review, longest)]
+    return {gram for gram in grams if grams.count(gram) >= LEAST}
+
+
+def id_of(table, gram):
+    return table.ids(torch.tensor(gram, device=table.keys.device))[-1, len(gram) - 1].item()
+
+
+@pytest.mark.parametrize("longest", [1, 2, 3, 5])
+def test_the_table_has_an_id_for_each_ngram_that_is_seen_twice_and_for_no_other(longest, device):
+    table = NGramTable.of(make_reviews(device=device), longest)
+    expected = known(REVIEWS, longest)
+    seen = {gram for review in REVIEWS for gram in ngrams_of(review, longest)}
+    assert expected < seen
+    ids = {gram: id_of(table, gram) for gram in seen}
+    assert all((ids[gram] > 0) == (gram in expected) for gram in seen)
+    assert len({ids[gram] for gram in expected}) == len(expected)
+    assert max(ids.values()) < len(table.keys)
+
+
+def test_ngrams_of_random_reviews_never_share_an_id():
+    reviews = np.random.default_rng(0).integers(0, 30, (50, 40)).tolist()
+    table = NGramTable.of(make_reviews(reviews), 3)
+    expected = known(reviews, 3)
+    assert len({id_of(table, gram) for gram in expected} - {0}) == len(expected) > 500
+
+
+def test_an_ngram_ends_where_its_review_ends():
+    reviews = [[1, 2], [3, 4]] * 3
+    assert id_of(NGramTable.of(make_reviews(reviews), 2), (2, 3)) == 0
+
+
+def test_a_table_is_rebuilt_from_its_sizes_and_state():
+    table = NGramTable.of(make_reviews(), 3)
+    other = NGramTable(table.sizes)
+    other.load_state_dict(table.state_dict())
+    tokens = torch.tensor(REVIEWS[0])
+    assert torch.equal(other.ids(tokens), table.ids(tokens))
+
+
+def test_reviews_without_any_known_ngram_have_an_empty_table():
+    table = NGramTable.of(make_reviews([[1], [2, 3]]), 2)
+    assert not table.ids(torch.tensor([1, 2, 3])).any()
+
+
+def ids_by_review(ngrams, count):
+    """The ids above 0 of each review in NGramIds, sorted."""
+    return [sorted(k for k in ngrams.ids[ngrams.rows == row].tolist() if k) for row in range(count)]
+
+
+@pytest.mark.parametrize("kind", [BagsOfWords, WholeReviews, Crops])
+@pytest.mark.parametrize("longest", [1, 2, 3])
+def test_a_batch_carries_each_known_ngram_of_its_reviews_once(longest, kind, device):
+    reviews = make_reviews(device=device)
+    table = NGramTable.of(reviews, longest)
+    data = Crops(reviews, 9, table=table) if kind is Crops else kind(reviews, table=table)
+    indices = [4, 0, 3, 1]
+    found = ids_by_review(data.batch(torch.tensor(indices)).ngrams, len(indices))
+    expected = [{id_of(table, gram) for gram in ngrams_of(REVIEWS[k], longest)} - {0} for k in indices]
+    assert found == [sorted(ids) for ids in expected]
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 1000])
+def test_the_index_of_whole_reviews_does_not_depend_on_its_chunks(chunk):
+    reviews = make_reviews()
+    table = NGramTable.of(reviews, 3)
+    assert [row.tolist() for row in table.index(reviews, chunk).rows()] == [
+        sorted({id_of(table, gram) for gram in ngrams_of(review, 3)} - {0}) for review in REVIEWS]
+
+
+def test_a_crop_has_the_ngrams_inside_of_it_alone():
+    reviews = make_reviews([[1, 2, 3]] * 4)
+    table = NGramTable.of(reviews, 3)
+    batch = Crops(reviews, 2, table=table).batch(torch.tensor([0]))
+    assert ids_by_review(batch.ngrams, 1) == [sorted(id_of(table, gram) for gram in ngrams_of(batch.x[0].tolist(), 2))]
+
+
+def test_without_a_table_a_batch_carries_no_ngrams():
+    assert Crops(make_reviews(), 3).batch(torch.tensor([0])).ngrams is None
+    assert BagsOfWords(make_reviews()).batch(torch.tensor([0])).ngrams is None
