@@ -128,7 +128,7 @@ def lead(shown, predictions):
     if all(both) and both[0].reviews == both[1].reviews:
         *_, p = mcnemar(*both)
         chance = f", {'more' if p < 0.05 else 'no more'} than chance ({shown_p(p)})"
-    return [most, f"The best {'that reads in order' if counts else 'bag of words'}, {other}, reaches "
+    return [most, f"The best {'LSTM' if counts else 'bag of words'}, {other}, reaches "
             f"{shown[other].result('whole')} %: {tested[best] - tested[other]:.2f} points less{chance}."]
 
 

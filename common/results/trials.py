@@ -44,8 +44,9 @@ class Trial:
             recipe = "own settings" if recipe == "assignment" else f"{recipe}, changed"
         network = self.first.options.get("model", "RNN_model")
         if network == "RNN_model":
-            path, name = PurePosixPath(self.first.network.get("file", "")), self.first.network.get("class")
-            network = f"{name} of {path}" if name and path.parent.as_posix() != self.part else ""
+            file, name = (self.first.network.get(key, "") for key in ("file", "class"))
+            own = not name or PurePosixPath(file).parent.as_posix() == self.part
+            network = "" if own else f"{name} of {file or 'a notebook'}"
         return ", ".join(filter(None, [network, recipe if recipe != "assignment" or not network else ""]))
 
     @property

@@ -232,8 +232,9 @@ TABLE = "sequence length,test accuracy,test loss\n50,76.00,0.5000\nwhole,81.00,0
 @pytest.mark.parametrize("content", [
     ("\ufeff" + TABLE).encode(), TABLE.replace("\n", "\r\n").encode(), TABLE.replace(",", "\t").encode("utf-16"),
     TABLE.replace(",", ";").replace(".", ",").replace("\n", "\r\n").encode("utf-8-sig"),
-    (TABLE + ",,\n,,\n").encode(), TABLE.replace("76.00", '"76,00"').encode()],
-    ids=["mark", "line ends", "UTF-16", "semicolons", "empty lines", "quotes"])
+    (TABLE + ",,\n,,\n").encode(), TABLE.replace("76.00", '"76,00"').encode(),
+    "".join([TABLE.splitlines(True)[k] for k in (0, 2, 1)]).encode()],
+    ids=["mark", "line ends", "UTF-16", "semicolons", "empty lines", "quotes", "sorted"])
 def test_a_table_that_a_spreadsheet_saved_is_read(content, tmp_path):
     leave_run(tmp_path / "a")
     (tmp_path / "a" / "test_table.csv").write_bytes(content)

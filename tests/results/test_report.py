@@ -162,7 +162,7 @@ def test_a_difference_that_may_be_chance_is_called_no_more(tmp_path, report):
     leave_run(tmp_path / "c", "2a", logits=[1] + RIGHT[1:])
     folder, _, _ = report(tmp_path)
     assert lead(folder).endswith(
-        "The best that reads in order, 2a, reaches 88.00 %: 1.00 points less, no more than chance (p = 1.000).")
+        "The best LSTM, 2a, reaches 88.00 %: 1.00 points less, no more than chance (p = 1.000).")
 
 
 def test_one_classifier_or_none_is_said_to_be_so(tmp_path, report):
