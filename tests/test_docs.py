@@ -20,7 +20,8 @@ from common.parts import PARTS
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import tables
 
-PAGES = {str(page.relative_to(ROOT)): page.read_text(encoding="utf-8") for page in tables.PAGES}
+PAGES = {str(page.relative_to(ROOT)): page.read_text(encoding="utf-8")
+         for page in [*tables.PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]}
 RESULTS = ROOT / "benchmarks" / "results"
 SCRIPTS = sorted({*(script for part in PARTS.values() for script in (part.train, part.test) if script),
                   "2a/other_networks/train.py", "2a/other_networks/test.py"})
@@ -146,18 +147,16 @@ class Parsed(BaseException):
 
 def parse(script, options, monkeypatch):
     """Whether a script, a path from the project's folder or a module, takes these options; it ends before its work."""
-    def stop(*_):
-        raise Parsed
+    def ending(parse):
+        def parse_and_stop(*arguments, **defaults):
+            parse(*arguments, **defaults)
+            raise Parsed
+        return parse_and_stop
 
-    def parse_and_stop(parser, *arguments):
-        parse_args(parser, *arguments)
-        raise Parsed
-
-    parse_args = Parser.parse_args
     if script[0] in "123":      # a part's, whose options may contradict one another
-        monkeypatch.setattr(common.options, "choose_device", stop)
+        monkeypatch.setattr(common.options, "parse_options", ending(common.options.parse_options))
     else:
-        monkeypatch.setattr(Parser, "parse_args", parse_and_stop)
+        monkeypatch.setattr(Parser, "parse_args", ending(Parser.parse_args))
     for option in options:
         if option.startswith("@"):
             Path(option[1:]).write_text("# options\n", encoding="utf-8")
