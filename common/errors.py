@@ -10,19 +10,23 @@ class UserError(Exception):
 
 
 def is_out_of_memory(error):
-    """Whether NumPy (MemoryError) or torch (RuntimeError, on a CPU or a GPU) could not get the memory it asked for."""
-    signs = "out of memory", "can't allocate memory", "Storage size calculation overflowed"
+    """Whether NumPy, torch (on a CPU or a GPU) or the system could not get the memory that was asked for."""
+    signs = ("out of memory", "can't allocate memory", "Storage size calculation overflowed",
+             "annot allocate memory", "failed to map segment")                  # the last two where a library is loaded
     return isinstance(error, MemoryError) or any(sign in str(error) for sign in signs)
 
 
-def run_script(main):
+def run_script(main, less_memory="use smaller settings, such as --batch-size or --hidden-units"):
     """Run a script's main() and turn a UserError into one line and exit status 2.
 
-    So does a model or batch that the memory cannot hold.
+    So does what the memory cannot hold, and a thread or process that the machine's limits do not allow.
     With --debug on the command line the traceback is shown instead.
     An interrupt (Ctrl-C) ends with status 130 and one line, as a shell expects.
     A reader that closes the pipe early (`| head`) ends the script without a word, with the
     status of a process that SIGPIPE ended: the work is not done.
+
+    Args:
+        less_memory: what helps where the memory does not suffice, in options that this script has.
     """
     # A service may start a script with closed streams.
     sys.stdin = sys.stdin or open(os.devnull)
@@ -34,13 +38,6 @@ def run_script(main):
     try:
         main()
         sys.stdout.flush()
-    except (UserError, MemoryError, RuntimeError) as error:
-        if "--debug" in sys.argv or not isinstance(error, UserError) and not is_out_of_memory(error):
-            raise
-        text = str(error) if isinstance(error, UserError) else (
-            "out of memory: use a smaller --batch-size, --sequence-length, --hidden-units or --vocab-size")
-        print(f"error: {' '.join(text.split())}", file=sys.stderr)
-        sys.exit(2)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
@@ -48,11 +45,27 @@ def run_script(main):
         # Python flushes standard output once more at exit; give it somewhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + 13)
-    except OSError as error:
-        # A script's files raise UserErrors, so this is its log.
-        if "--debug" in sys.argv or error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    except (UserError, MemoryError, RuntimeError, ImportError, OSError) as error:
+        text = _explain(error, less_memory)
+        if "--debug" in sys.argv or text is None:
             raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        print(f"error: standard output: cannot be written ({error.strerror}); what was saved is kept: make room and "
-              "start again", file=sys.stderr)
+        if isinstance(error, OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())      # it is flushed once more at exit
+        print(f"error: {' '.join(text.split())}", file=sys.stderr)
         sys.exit(2)
+
+
+def _explain(error, less_memory):
+    """What an error that the user can put right says, or None for one of the program's own."""
+    if isinstance(error, UserError):
+        return str(error)
+    if is_out_of_memory(error):
+        return f"out of memory: {less_memory}, or ask for a machine or a job with more"
+    if "can't start new thread" in str(error):
+        return ("the limits of this machine allow no more threads or processes (ulimit -u); set OMP_NUM_THREADS=1, "
+                "or ask for a job of your own")
+    # A script's files raise UserErrors, so this is its log.
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return (f"standard output: cannot be written ({error.strerror}); what was saved is kept: make room and "
+                "start again")
+    return None

@@ -50,6 +50,8 @@ def claim_folder(folder):
         print(f"{folder}: no locks on this file system ({getattr(error, 'strerror', error)}), so another run in this "
               "folder would go unnoticed", file=sys.stderr)
     with contextlib.suppress(OSError):
+        path.chmod(path.parent.stat().st_mode & 0o666)  # who may write to the folder may claim it, whatever my umask
+    with contextlib.suppress(OSError):
         path.write_text(f"process {os.getpid()} on {socket.gethostname()}")
     try:
         yield

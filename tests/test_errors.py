@@ -23,6 +23,23 @@ def test_debug_shows_the_traceback():
     assert done.returncode == 1 and "Traceback" in done.stderr and "wrong" in done.stderr
 
 
+@pytest.mark.parametrize("error, says", [
+    ("MemoryError()", "out of memory: use fewer --workers, or ask for"),
+    ("OSError(12, 'Cannot allocate memory')", "out of memory"),
+    ("ImportError('libx.so: failed to map segment from shared object')", "out of memory"),
+    ("RuntimeError('DefaultCPUAllocator: can\\'t allocate memory')", "out of memory"),
+    ("RuntimeError(\"can't start new thread\")", "the limits of this machine allow no more threads")])
+def test_limits_of_the_machine_are_one_line_that_says_what_helps(error, says):
+    done = run(f"def main(): raise {error}\nrun_script(main, less_memory='use fewer --workers')")
+    assert done.returncode == 2 and done.stderr.startswith(f"error: {says}") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("error", ["OSError(2, 'gone')", "ImportError('torch')", "RuntimeError('shapes')"])
+def test_errors_of_the_program_show_their_traceback(error):
+    done = run(f"def main(): raise {error}\nrun_script(main)")
+    assert done.returncode == 1 and "Traceback" in done.stderr
+
+
 def test_a_closed_pipe_ends_a_script_as_not_done_and_without_a_word():
     code = """
 def main():

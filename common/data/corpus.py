@@ -1,15 +1,11 @@
 """Which data a run is of, as its record says it."""
 
-import contextlib
-import json
 import zlib
 
 from common.checkpoints import checksum
 from common.data.pseudo_labels import teacher_of
+from common.data.token_files import IMDB, LABEL_NAMES, read_json, read_label_names
 from common.files import file_checksum
-
-# Test reviews of the dataset of the assignment (Maas et al. 2011), and how many of them are positive.
-IMDB = 25_000, 12_500
 
 
 def describe_data(options, train, test, glove=None):
@@ -24,12 +20,15 @@ def describe_data(options, train, test, glove=None):
 
     Returns:
         dict: "name", "sample", "imdb" or "other"; "test_reviews", their number; "reviews", a CRC-32 of the test
-        reviews' labels and films; "token_ids", one of all reviews' words, and "glove", "language_model" and
-        "teacher", the settings of the one that made the pseudo-labels, where there are such.
+        reviews' labels and films; "token_ids", one of all reviews' words, and "negative" and "positive", the names of
+        the labels in a dataset of one's own, "glove", "language_model" and "teacher", the settings of the one that
+        made the pseudo-labels, where there are such.
     """
-    found = {"name": corpus_name(options.data, test), "test_reviews": len(test),
+    found = {"name": corpus_name(options.data), "test_reviews": len(test),
              "reviews": zlib.crc32("\n".join(test.films.tolist()).encode(), checksum(test.labels)),
              "token_ids": checksum(train.token_ids, test.token_ids)}
+    if (names := read_label_names(options.data)) != LABEL_NAMES:
+        found |= zip(LABEL_NAMES, names)
     if glove is not None:
         found["glove"] = checksum(glove)
     if getattr(options, "language_model", None):
@@ -39,8 +38,9 @@ def describe_data(options, train, test, glove=None):
     return found
 
 
-def corpus_name(folder, test):
-    with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
-        if "sample_seed" in json.loads((folder / "statistics.json").read_bytes())["tokenizer"]:
-            return "sample"
-    return "imdb" if (len(test), int(test.labels.sum())) == IMDB else "other"
+def corpus_name(folder):
+    """"sample", "imdb" or "other", by the texts that statistics.json has of the test reviews, whatever their number."""
+    statistics = read_json(folder / "statistics.json")
+    if "sample_seed" in (statistics.get("tokenizer") or {}):
+        return "sample"
+    return "imdb" if statistics.get("test_texts") == IMDB else "other"

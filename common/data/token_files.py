@@ -5,7 +5,6 @@ import io
 import json
 import zipfile
 import zlib
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,15 @@ from common.files import file_checksum, replace_file
 MAX_ID = np.iinfo(np.int32).max
 CHECKSUMS = "checksums.json"
 LABELS = {"pos": 1.0, "neg": 0.0, "unsup": float("nan")}
+IMDB = 0x0661b83d              # "test_texts" in statistics.json of the assignment's dataset (Maas et al. 2011)
+LABEL_NAMES = ["negative", "positive"]
+MAX_TOKEN_CHARACTERS = 255      # a NumPy string array is as wide as its longest entry, for all of its entries
+
+
+def token_ids(tokens, dictionary):
+    """Ids of tokens, int32 (tokens,): that of entry k - 1 of the dictionary is k, and 0 where it has no such entry."""
+    ids = {word: position for position, word in enumerate(dictionary, start=1)}
+    return np.array([ids.get(token, 0) for token in tokens], dtype=np.int32)
 
 
 def write_token_ids(path, token_ids, offsets, dependents=()):
@@ -80,9 +88,10 @@ def remove_dependents(path, names):
             path.with_name(name).unlink()
 
 
-def write_checksums(folder, names):
-    """Write down which files belong together: the checksums of those of the names that are there."""
+def write_checksums(folder, names, made_from=None):
+    """Write down which files belong together, the checksums of those of the names that are there, and their origin."""
     checksums = {name: file_checksum(folder / name) for name in names if (folder / name).exists()}
+    checksums["made from"] = made_from
     with replace_file(folder / CHECKSUMS) as file:
         json.dump(checksums, file, indent=2)
         file.write("\n")
@@ -150,10 +159,9 @@ def read_cache(path, stamp):
 def parse_token_ids(path, stamp, block_size=1 << 22):
     """Parse a token-id file and write its cache -> (token_ids, lengths, checksum)."""
     token_ids, lengths, lines, checksum = [], [], 0, file_checksum(path)
-    with open(path, "rb") as file, ThreadPoolExecutor() as pool:
-        blocks = iter(lambda: file.read(block_size) + file.readline(), b"")
+    with open(path, "rb") as file:
         try:
-            for ids, counts in pool.map(parse_lines, blocks):                   # NumPy reads numbers without the GIL
+            for ids, counts in map(parse_lines, iter(lambda: file.read(block_size) + file.readline(), b"")):
                 token_ids.append(ids)
                 lengths.append(counts)
                 lines += len(counts)
@@ -222,6 +230,20 @@ def read_review_table(path):
     """(labels, films) of read_review_rows: lists of 1.0, 0.0 or NaN, and of film ids."""
     rows = read_review_rows(path)
     return [LABELS[label] for _, label, _, _ in rows], [film for *_, film in rows]
+
+
+def read_json(path):
+    """A JSON file as a dict; empty where there is none to read."""
+    try:
+        values = json.loads(Path(path).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def read_label_names(folder):
+    """What the labels 0 and 1 are called in a dataset of one's own, a list of two str; by default LABEL_NAMES."""
+    return read_json(Path(folder) / "statistics.json").get("labels", LABEL_NAMES)
 
 
 def read_dictionary(folder, words):

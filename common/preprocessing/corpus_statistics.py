@@ -11,6 +11,21 @@ COUNT_BINS = (1, 10, 100, 1_000, 10_000)
 COVERAGE_SIZES = (100, 8_000)
 
 
+def count_tokens(tokens, indices):
+    """Count the occurring tokens and sort them by count, the highest first, and then by token.
+
+    Args:
+        tokens: list of str, distinct.
+        indices: int array, positions in `tokens`.
+
+    Returns:
+        words: list of str; counts: int64 array (words,).
+    """
+    counts = np.bincount(indices, minlength=len(tokens))
+    order = sorted(np.flatnonzero(counts).tolist(), key=lambda index: (-counts[index], tokens[index]))
+    return [tokens[index] for index in order], counts[order]
+
+
 def corpus_statistics(lengths, words, counts):
     """Describe a tokenised corpus in plain values, ready for JSON.
 
@@ -45,8 +60,10 @@ def corpus_statistics(lengths, words, counts):
 
 def print_statistics(statistics):
     """Print what preprocess_data.py keeps in statistics.json as a small report."""
+    names = dict(zip(["neg", "pos"], statistics.get("labels", [])))
     for split, labels in statistics["reviews"].items():
-        print(f"{split} reviews: " + ", ".join(f"{number:,} {label}" for label, number in labels.items()))
+        print(f"{split} reviews: " + ", ".join(f"{number:,} {names.get(label, label)}"
+                                               for label, number in labels.items()))
     length = statistics["tokens_per_review"]
     print(f"tokens: {statistics['tokens']:,}, {statistics['distinct_tokens']:,} of them distinct")
     print(f"tokens per review: minimum {length['minimum']:,}, maximum {length['maximum']:,}, "

@@ -4,20 +4,25 @@ import collections
 import dataclasses
 import re
 import sys
+import zlib
 from pathlib import Path
 
+from common.data.token_files import IMDB
 from common.errors import UserError
 from common.preprocessing.review_files import dataset_files
-from common.preprocessing.text_encoding import decode_text
+from common.preprocessing.text_encoding import decode_any
 
 SPLITS = {"train": ("pos", "neg", "unsup"), "test": ("pos", "neg")}
 
-PUBLISHED_COUNTS = {"train": {"pos": 12_500, "neg": 12_500, "unsup": 50_000}, "test": {"pos": 12_500, "neg": 12_500}}
+# The published reviews: their counts, and text_checksum of those for testing.
+PUBLISHED = ({"train": {"pos": 12_500, "neg": 12_500, "unsup": 50_000}, "test": {"pos": 12_500, "neg": 12_500}}, IMDB)
 
 _FOLDERS = [f"{split}/{label}" for split, labels in SPLITS.items() for label in labels]
 _REVIEW = re.compile(rf"(.*/)?({'|'.join(_FOLDERS)})/(([0-9]{{1,18}})_([0-9]{{1,2}})\.txt)")
 _URLS = re.compile(r"(.*/)?(train|test)/urls_(pos|neg|unsup)\.txt")
-_HIDDEN = re.compile(r"(.*/)?(\.|__MACOSX/).*|.*~")
+# Hidden files, those of editors, and Windows' marks beside a file (0_9.txt:Zone.Identifier; WSL may change the ":").
+_HIDDEN = re.compile(r"(.*/)?(\.|__MACOSX/).*|.*~|.*[:\uf03a][^/]*")
+_AWAY = re.compile(rf"(.*/)?({'|'.join(_FOLDERS)})/\.[^/]*\.icloud")
 
 # What people take for the dataset, by the end of a name in it.
 _OTHERS = {
@@ -25,6 +30,12 @@ _OTHERS = {
             "and has no unlabelled ones",
     ".npy": "Keras' imdb.npz or its like, which holds the numbers of words in another dictionary and no text",
     ".parquet": "one file of Hugging Face's copy, which is read as the folder of its parquet files"}
+
+
+def text_checksum(reviews, split):
+    """A CRC-32 of the labels and texts of a split, in whatever order and layout they came."""
+    return sum(zlib.crc32(f"{review.label} {' '.join(review.text.split())}".encode(errors="replace"))
+               for review in reviews if review.split == split) % 2 ** 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,36 +108,56 @@ def read_reviews(path):
 
 def _text_reviews(path):
     """Read a dataset of text files -> (list of RawReview, names of what is none, notes for the user)."""
-    texts, films, others, prefixes, foreign, notes = {}, {}, [], {}, [], []
+    texts, films, others, prefixes, foreign, away = {}, {}, [], {}, [], []
     for name, content in dataset_files(path, lambda name: _REVIEW.fullmatch(name) or _URLS.fullmatch(name)):
-        if match := _REVIEW.fullmatch(name):
-            prefixes.setdefault(match[1] or "", name)
-            texts[match[2], match[3]], is_unicode = _decode(content)
-            if not is_unicode:
-                foreign.append(name)
-        elif match := _URLS.fullmatch(name):
-            lines = re.split("\r\n|\r|\n", _decode(content)[0])
-            films[f"{match[2]}/{match[3]}"] = ["".join(re.findall(r"tt[0-9]+", line)[:1]) for line in lines]
+        if _AWAY.fullmatch(name) or content and content[:40].startswith(b"version https://git-lfs"):
+            away.append(name)
+        elif content is not None:
+            text, is_unicode = decode_any(content)
+            if match := _REVIEW.fullmatch(name):
+                prefixes.setdefault(match[1] or "", name)
+                texts[match[2], match[3]] = text
+                if not is_unicode:
+                    foreign.append(name)
+            else:
+                films["/".join(_URLS.fullmatch(name).groups()[1:])] = _films(text)
         elif not _HIDDEN.fullmatch(name):
             others.append(name)
+    _refuse(path, prefixes, away)
+    notes = []
+    for prefix in prefixes:
+        notes += _judge_others(path, [name.removeprefix(prefix) for name in others if name.startswith(prefix)])
+    reviews = []
+    for (folder, name), text in texts.items():
+        number, rating = map(int, name.removesuffix(".txt").split("_"))
+        film = films.get(folder, [])[number:number + 1]
+        reviews.append(RawReview(*folder.split("/"), name, rating, "".join(film), text))
+    return reviews, others, notes + _note_odd_texts(foreign, texts)
+
+
+def _refuse(path, prefixes, away):
+    """Refuse texts that are kept elsewhere, and reviews whose folders stand at several places."""
+    if away:
+        raise UserError(f"{path}: {len(away):,} files, such as {away[0]}, are not here but in iCloud or Git LFS; "
+                        "download them")
     if len(prefixes) > 1:
         first, second, *_ = prefixes.values()
         raise UserError(f"{path}: holds several datasets ({first} and {second}); give one of them")
-    for prefix in prefixes:
-        notes += _judge_others(path, [name.removeprefix(prefix) for name in others if name.startswith(prefix)])
+
+
+def _films(urls):
+    """The film of each line of a urls_pos.txt, a list of str."""
+    return ["".join(re.findall(r"tt[0-9]+", line)[:1]) for line in re.split("\r\n|\r|\n", urls)]
+
+
+def _note_odd_texts(foreign, texts):
+    notes = []
     if foreign:
         notes.append(f"{len(foreign):,} reviews, such as {foreign[0]}, are not in UTF-8 and are read as Windows-1252")
     empty = ["/".join(place) for place, text in texts.items() if not text.strip()]
     if empty:
         notes.append(f"{len(empty):,} reviews, such as {empty[0]}, are empty files; were they copied whole?")
-
-    reviews = []
-    for (folder, name), text in texts.items():
-        number, rating = map(int, name.removesuffix(".txt").split("_"))
-        film_of_line = films.get(folder, [])
-        film = film_of_line[number] if number < len(film_of_line) else ""
-        reviews.append(RawReview(*folder.split("/"), name, rating, film, text))
-    return reviews, others, notes
+    return notes
 
 
 def _judge_others(path, names):
@@ -174,11 +205,3 @@ def _table_reviews(tables):
             counts[split, label] += 1
             reviews.append(RawReview("test" if split == "test" else "train", label, f"{number}_0.txt", 0, "", text))
     return reviews
-
-
-def _decode(content):
-    """Decode Unicode, else Windows-1252 -> (text, whether it is Unicode)."""
-    try:
-        return decode_text(content), True
-    except UnicodeDecodeError:
-        return content.decode("cp1252", errors="replace"), False

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import stat
 import tarfile
 import zipfile
 import zlib
@@ -65,10 +66,10 @@ def _has_splits(folder):
 
 
 def _walk(folder, depth):
-    """Yield the files of a folder and of those in it, hidden ones left out."""
+    """Yield the files of a folder and of those in it, hidden ones left out but for those that a Mac has put away."""
     with os.scandir(folder) as entries:
         for entry in entries:
-            if not entry.name.startswith("."):
+            if not entry.name.startswith(".") or entry.name.endswith(".icloud"):
                 if not entry.is_dir():
                     yield Path(entry.path)
                 elif depth:
@@ -89,6 +90,7 @@ class _Member(tarfile.TarInfo):
 
 
 def _tar_files(path, stream, wanted):
+    linked = {}
     # Archives may stand one behind the other (`cat a.tar.gz b.tar.gz`), with zeros between them. The stream is read to
     # its end, where gzip notices what is missing.
     while block := stream.peek(512):
@@ -100,10 +102,13 @@ def _tar_files(path, stream, wanted):
                 archive.members.clear()                                         # tarfile keeps all of them
                 name, content = member.name.removeprefix("./"), None
                 if wanted(name):
-                    if not member.isreg() or ".." in name.split("/"):
+                    # tar writes a file that shares its bytes with an earlier one as a link to it.
+                    content = linked.get(member.linkname) if member.islnk() else (
+                        archive.extractfile(member).read() if member.isreg() else None)
+                    if content is None or ".." in name.split("/"):
                         raise UserError(f"{path}: member {name} is not a plain file inside the archive; "
                                         "fetch the official aclImdb_v1.tar.gz")
-                    content = archive.extractfile(member).read()
+                    linked[member.name] = content
                 if not member.isdir():
                     yield name, content
 
@@ -112,5 +117,7 @@ def _zip_files(file, wanted):
     with zipfile.ZipFile(file) as archive:
         for entry in archive.infolist():
             name = entry.filename.replace("\\", "/")
+            if wanted(name) and stat.S_ISLNK(entry.external_attr >> 16):
+                raise UserError(f"{file.name}: member {name} is a link and no text; pack the files themselves")
             if not entry.is_dir():
                 yield name, archive.read(entry) if wanted(name) else None

@@ -26,6 +26,14 @@ def decode_text(content):
     return content.decode(NULS.get(nuls, "utf-8"))
 
 
+def decode_any(content):
+    """Decode Unicode, else Windows-1252 -> (text, whether it is Unicode)."""
+    try:
+        return decode_text(content), True
+    except UnicodeDecodeError:
+        return content.decode("cp1252", errors="replace"), False
+
+
 def argument_text(argument):
     """A command-line argument read as UTF-8, whatever the locale; of bytes that are not, U+FFFD."""
     return argument.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

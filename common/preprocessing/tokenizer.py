@@ -8,7 +8,6 @@ import functools
 import io
 import itertools
 import multiprocessing
-import os
 import signal
 import sys
 import warnings
@@ -21,6 +20,7 @@ from nltk.tokenize import NLTKWordTokenizer
 from nltk.tokenize.punkt import PunktSentenceTokenizer, PunktTokenizer, PunktTrainer
 from tqdm import tqdm
 
+from common.cores import usable_cores  # noqa: F401  how many workers a caller may ask for
 from common.errors import UserError
 from common.preprocessing.text_encoding import clean
 
@@ -50,8 +50,8 @@ class Tokenizer:
     """Cuts a text into the lower-case tokens of nltk.word_tokenize, with Punkt parameters of one's own.
 
     NLTK's rules look no further than the spaces around a word, but at a quote that begins a sentence and at the
-    full stop that ends it. So each distinct word is cut once, all new ones of a text in one call, and each distinct
-    place of a full stop is judged once.
+    full stop or quote that ends it. So each distinct word is cut once, all new ones of a text in one call, and each
+    distinct place of a full stop is judged once.
 
     Args:
         punkt: a sentence tokenizer, as from `load_punkt` or `learn_punkt`.
@@ -94,7 +94,7 @@ def _mark_ends(words):
     last = " ".join(words[end:])
     if last.endswith(".") and last[:-1].isalnum():                              # most of them, cut here to save time
         words[end:] = last[:-1], "."
-    elif "." in last:
+    elif "." in last or last.endswith("'"):
         words[end:] = [last + "\0"]
     return words
 
@@ -160,11 +160,6 @@ def learn_sample_punkt(seed):
     """Return the sentence tokenizer of the embedded sample, learned from its training reviews."""
     from common.preprocessing.sample_corpus import sample_reviews
     return learn_punkt([review.text for review in sample_reviews(seed) if review.split == "train"])
-
-
-def usable_cores():
-    """Return the number of cores that this process may run on (a batch job may have few of many)."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def tokenize_reviews(texts, sentence_tokenizer, workers):

@@ -13,8 +13,8 @@ import zlib
 import numpy as np
 from tqdm import tqdm
 
+from common.data.token_files import MAX_TOKEN_CHARACTERS
 from common.errors import UserError
-from common.preprocessing.vocabulary import MAX_TOKEN_CHARACTERS
 
 HEAD_ROWS = 100
 MAX_ROW_BYTES = 1 << 20     # a file without line ends would fill the memory
@@ -33,16 +33,17 @@ def read_word_vectors(path, max_words):
     Args:
         path: text, a gzipped text, or a zip archive with a .txt or .vec inside (the largest).
         max_words: distinct words to keep, in file order, which is falling frequency. Of a
-            repeated word the first row counts; a word too long for the dictionary is left out.
+            repeated word the first row counts; a word that is too long for the dictionary is left out,
+            and so is, with a note, one that is not UTF-8: fastText cuts words between bytes.
 
     Returns:
         words: list of str; vectors: float32 (words, width).
 
     Raises:
         UserError: the file or archive cannot be read, has no rows, has a row that is shorter or longer
-            than the others, not made of finite numbers, or whose word is not UTF-8.
+            than the others or not made of finite numbers, or most words are not UTF-8.
     """
-    vectors = {}
+    vectors, cut, number = {}, [], 0
     with _open_text(path) as file:
         lines = iter(lambda: file.readline(MAX_ROW_BYTES), b"")
         head = list(itertools.islice(lines, HEAD_ROWS))
@@ -55,9 +56,15 @@ def read_word_vectors(path, max_words):
             while len(vectors) < max_words and (row := next(rows, None)):
                 number, line = row
                 word, vector = _parse_row(f"{path}:{number}", line, width)
-                if word not in vectors and len(word) <= MAX_TOKEN_CHARACTERS:
+                if word is None:
+                    cut.append(number)
+                elif word not in vectors and len(word) <= MAX_TOKEN_CHARACTERS:
                     vectors[word] = vector
                     progress.update()
+    if len(cut) > len(vectors):
+        raise UserError(f"{path}:{cut[0]}: the word is not UTF-8, like most in the file; save it as UTF-8")
+    if cut:
+        print(f"{path}: left out {len(cut):,} words that are not UTF-8, such as that in line {cut[0]}", file=sys.stderr)
     if not vectors:
         raise UserError(f"{path}: holds no word vectors; download it again")
     if promised is not None and number - 1 < min(promised, max_words):
@@ -92,6 +99,12 @@ def _open_text(path):
 
 def _layout(path, head):
     """Return the header's number of words, or None without one, and the width of the vectors."""
+    start = b"".join(head)[:1 << 16]
+    if len(start.decode(errors="ignore").replace("\0", "").encode()) < len(start) * 0.8:
+        whose = ("fastText's binary file" if start.startswith(b"\xba\x16\x4f\x2f") else
+                 "word2vec's binary file" if re.match(rb"[0-9]+ [0-9]+\n", start) else
+                 "not text in UTF-8 but a binary file, or text in UTF-16")
+        raise UserError(f"{path}: {whose}; give the vectors as text in UTF-8, such as the .vec or .txt beside it")
     if any(b"\r" in line.rstrip() for line in head):
         raise UserError(f"{path}: its lines end in carriage returns alone; save it with newlines")
     fields = [line.split() for line in head if not line.isspace()]
@@ -108,7 +121,7 @@ def _layout(path, head):
 
 
 def _parse_row(place, line, width):
-    """Split a row into its word and its vector of `width` float32 numbers."""
+    """Split a row into its word, None if it is not UTF-8, and its vector of `width` float32 numbers."""
     text = line.rstrip(b" \t\r\n")
     word, *numbers = text.rsplit(b" ", width)
     if len(numbers) < width or b"" in numbers:      # not one space each; only tried now, since a word may be a tab
@@ -123,19 +136,18 @@ def _parse_row(place, line, width):
     try:
         with np.errstate(over="ignore"):
             vector = np.array(numbers, np.float32)
-        word = word.decode()
-    except UnicodeDecodeError as error:
-        raise UserError(_refusal(place, line, f"the word is not UTF-8 ({error.reason})")) from error
     except ValueError as error:
         raise UserError(_refusal(place, line, str(error))) from error
+    try:
+        word = word.decode()
+    except UnicodeDecodeError:
+        word = None
     if not np.isfinite(vector).all():
         raise UserError(_refusal(place, line, f"the vector of {word!r} is not finite"))
     return word, vector
 
 
 def _refusal(place, line, what):
-    if b"\0" in line:
-        return f"{place}: not text in UTF-8 but a binary file, or text in UTF-16; give the vectors as text in UTF-8"
     if len(line) == MAX_ROW_BYTES:
         what = f"a row of more than {MAX_ROW_BYTES:,} bytes"
     return f"{place}: {what}; download the file again"

@@ -17,7 +17,6 @@ from common.errors import UserError
 from common.files import replace_file
 from common.options import SHAPES_NOTHING
 from common.parts import PARTS
-from common.processes import processes
 
 CURVES = [f"{split}_{metric}" for split in ("train", "validation", "test") for metric in ("loss", "accuracy")]
 BYTE_ORDER_MARK = "\ufeff"      # tells Excel that a file is UTF-8; without it, it shows Â± for ±
@@ -85,7 +84,9 @@ class Run:
 
 def describe_machine(device):
     """Names of the processor, the GPU if that computes, and the versions that numbers depend on."""
-    import torch        # as the report does not need it
+    import torch                                        # here, since --help of the report should not wait for it
+
+    from common.processes import processes
 
     cpu = platform.processor()
     if Path("/proc/cpuinfo").exists():
@@ -198,6 +199,8 @@ def save_table(path, rows, mark=""):
     Args:
         mark: BYTE_ORDER_MARK for a sheet that is made for a spreadsheet.
     """
+    from common.processes import processes
+
     if processes.rank > 0:
         return
     with replace_file(path) as file:

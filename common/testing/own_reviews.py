@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from common.data.reviews import STOP_WORDS, build_reviews
+from common.data.token_files import token_ids
 from common.errors import UserError
 from common.files import check_folder
 from common.parts import ROOT
 from common.preprocessing.text_encoding import argument_text, decode_text
-from common.preprocessing.vocabulary import token_ids
 from common.testing.explanations import show
 
 

@@ -11,6 +11,7 @@ from common.data.corpus import describe_data
 from common.data.pseudo_labels import write_pseudo_labels
 from common.data.reviews import read_reviews
 from common.data.splits import split_by_film
+from common.data.token_files import IMDB
 
 TEACHER = dict(validation=0.0, seed=0, drop_duplicates=False)
 
@@ -89,11 +90,14 @@ def test_the_sample_is_known_by_its_statistics(folder):
         assert describe(folder)["name"] == "other"
 
 
-def test_the_assignments_dataset_is_known_by_its_labels(tmp_path):
-    labels = ["pos", "neg"] * 12_500
-    folder = write_data(tmp_path / "data", "1\n" * len(labels), ["x", "y"] * 12_500, labels)
+def test_a_dataset_is_known_by_its_texts_whatever_its_size(folder):
+    (folder / "statistics.json").write_text(json.dumps({"test_texts": IMDB}))
     assert describe(folder)["name"] == "imdb"
-    other = write_data(tmp_path / "other", "1\n" * len(labels), ["x", "y"] * 12_500, labels[::-1])
-    assert describe(other)["name"] == "imdb"                    # half of them positive too, in whatever order
-    other = write_data(tmp_path / "more", "1\n" * len(labels), ["x", "y"] * 12_500, ["pos"] + labels[1:-1] + ["pos"])
-    assert describe(other)["name"] == "other"
+    (folder / "statistics.json").write_text(json.dumps({"test_texts": IMDB + 1}))
+    assert describe(folder)["name"] == "other"
+
+
+def test_the_names_of_labels_are_kept(folder):
+    assert "negative" not in describe(folder)
+    (folder / "statistics.json").write_text(json.dumps({"labels": ["ham", "spam"]}))
+    assert (describe(folder)["negative"], describe(folder)["positive"]) == ("ham", "spam")

@@ -12,12 +12,13 @@ import pytest
 from raw_dataset import write_archive, write_folder
 
 import preprocess_data
-from common.data.token_files import write_dictionary
+from common.data.corpus import corpus_name
+from common.data.token_files import read_label_names, token_ids, write_dictionary
 from common.errors import UserError
 from common.files import claim_folder
-from common.preprocessing.corpus_statistics import corpus_statistics
-from common.preprocessing.raw_reviews import RawReview
-from common.preprocessing.vocabulary import build_dictionary, count_tokens, token_ids
+from common.preprocessing import preprocess as pipeline
+from common.preprocessing.corpus_statistics import corpus_statistics, count_tokens
+from common.preprocessing.raw_reviews import RawReview, read_reviews, text_checksum
 
 SCRIPT = Path(preprocess_data.__file__)
 URLS = b"http://www.imdb.com/title/tt0000007/usercomments\n"
@@ -94,9 +95,11 @@ def test_archive_folder_repetition_and_other_workers_give_the_same_bytes(tmp_pat
     preprocess("--imdb", write_archive(tmp_path / "a.tar.gz", FILES), "--output", tmp_path / "first")
     preprocess("--imdb", write_folder(tmp_path / "aclImdb", FILES), "--output", tmp_path / "second",
                "--workers", "1")
-    first = contents(tmp_path / "first")
+    first, second = contents(tmp_path / "first"), contents(tmp_path / "second")
     assert len(first) == 8
-    assert contents(tmp_path / "second") == first
+    for name in "statistics.json", "checksums.json":                            # which say what was given
+        assert name in first and first.pop(name) != second.pop(name)
+    assert second == first
 
 
 def test_word_vectors_of_other_reviews_are_removed(tmp_path, preprocess):
@@ -125,6 +128,49 @@ def test_reviews_in_the_ids_of_word_vectors_go_where_the_reviews_change_but_not_
     preprocess("--imdb", write_folder(tmp_path / "b", other), "--output", output)
     assert (output / "imdb_dictionary.npy").read_bytes() == dictionary
     assert not list(output.glob("imdb_*_glove.txt"))
+
+
+def times(folder):
+    return {file.name: file.stat().st_mtime_ns for file in folder.iterdir() if file.name != ".lock"}
+
+
+def test_files_that_are_made_from_the_same_sources_are_left_as_they_are(tmp_path, preprocess, capsys):
+    source, glove, output = write_folder(tmp_path / "a", FILES), tmp_path / "glove.txt", tmp_path / "out"
+    glove.write_text("the 1 2\nfilm 5 6\n")
+    preprocess("--imdb", source, "--output", output, "--glove", glove)
+    assert json.loads((output / "statistics.json").read_text())["arguments"] == [
+        "--imdb", str(source), "--glove", str(glove)]
+    before = times(output)
+    preprocess("--imdb", source, "--output", output, "--glove", glove)
+    preprocess("--imdb", source, "--output", output)                            # vectors of before stay
+    assert times(output) == before
+    assert "made from these already; remove checksums.json there" in capsys.readouterr().out.splitlines()[-1]
+
+
+@pytest.mark.parametrize("change", [
+    lambda tmp_path: (tmp_path / "a" / "train/pos/7_9.txt").write_text("More."),
+    lambda tmp_path: (tmp_path / "glove.txt").write_text("the 1 2\nfilm 5 7\n"),
+    lambda tmp_path: (tmp_path / "out" / "imdb_test_glove.txt").write_text("1\n"),
+    lambda tmp_path: (tmp_path / "out" / "imdb_dictionary.npy").unlink(),
+    lambda tmp_path: (tmp_path / "out" / "checksums.json").write_text("{}")],
+    ids=["reviews", "vectors", "a changed file", "a missing file", "an old folder"])
+def test_other_sources_under_the_same_names_are_noticed(change, tmp_path, preprocess, capsys):
+    source = write_folder(tmp_path / "a", FILES)
+    (tmp_path / "glove.txt").write_text("the 1 2\nfilm 5 6\n")
+    preprocess("--imdb", source, "--output", tmp_path / "out", "--glove", tmp_path / "glove.txt")
+    change(tmp_path)
+    preprocess("--imdb", source, "--output", tmp_path / "out", "--glove", tmp_path / "glove.txt")
+    assert "made from these already" not in capsys.readouterr().out
+
+
+def test_vectors_made_before_are_known_when_other_options_leave_them_out(tmp_path, preprocess, capsys):
+    source, glove = write_folder(tmp_path / "a", FILES), tmp_path / "glove.txt"
+    glove.write_text("the 1 2\nfilm 5 6\n")
+    preprocess("--imdb", source, "--output", tmp_path / "out", "--glove", glove)
+    os.utime(source / "train/pos/0_9.txt", (1, 1))
+    preprocess("--imdb", source, "--output", tmp_path / "out")                  # the same reviews, so the vectors stay
+    preprocess("--imdb", source, "--output", tmp_path / "out", "--glove", glove)
+    assert "made from these already" in capsys.readouterr().out
 
 
 def test_what_a_killed_run_had_half_written_is_removed(tmp_path, preprocess):
@@ -170,11 +216,8 @@ def test_words_are_sorted_by_count_and_then_by_token():
     assert (words, counts.tolist()) == (["z", "a", "b"], [2, 1, 1])
 
 
-def test_an_endless_token_is_unknown_and_leaves_the_dictionary_narrow():
-    tokens = ["film", "o" * 256, "o" * 255]
-    dictionary = build_dictionary(tokens)
-    assert dictionary == ["film", "o" * 255]
-    assert token_ids(tokens, dictionary).tolist() == [1, 0, 2]
+def test_ids_are_places_in_the_dictionary_and_0_that_of_a_token_that_is_not_there():
+    assert token_ids(["film", "new", "a"], ["film", "a"]).tolist() == [1, 0, 2]
 
 
 def test_the_sample_needs_no_nltk_data(tmp_path, monkeypatch):
@@ -182,6 +225,7 @@ def test_the_sample_needs_no_nltk_data(tmp_path, monkeypatch):
                for split, label in [("test", "neg"), ("test", "pos"), ("train", "neg"), ("train", "pos")]
                for number in range(2)]
     monkeypatch.setattr("common.preprocessing.sample_corpus.sample_reviews", lambda seed: reviews)
+    monkeypatch.setattr(pipeline, "sample_reviews", lambda seed: reviews)
     monkeypatch.setattr(nltk.data, "path", [])
     monkeypatch.setattr(sys, "argv", ["preprocess_data.py", "--sample", "--output", str(tmp_path)])
     preprocess_data.main()
@@ -191,7 +235,7 @@ def test_the_sample_needs_no_nltk_data(tmp_path, monkeypatch):
 
 
 def test_download_reads_the_archive_in_the_output_folder(tmp_path, preprocess, monkeypatch):
-    monkeypatch.setattr(preprocess_data, "download", lambda url, path, sha256: write_archive(path, FILES))
+    monkeypatch.setattr(pipeline, "download", lambda url, path, sha256: write_archive(path, FILES))
     preprocess("--download", "--output", tmp_path)
     assert (tmp_path / "aclImdb_v1.tar.gz").exists()
     assert (tmp_path / "imdb_test.txt").read_text() == "3 0 2\n4 1\n"
@@ -228,13 +272,64 @@ def test_a_review_of_a_megabyte_is_one_line(tmp_path, preprocess):
     assert len(first.split()) == 200_000
 
 
-def test_counts_that_are_not_the_published_ones_are_noted_at_the_end(tmp_path, preprocess, capsys, monkeypatch):
-    preprocess("--imdb", write_folder(tmp_path / "a", FILES), "--output", tmp_path / "out")
+def test_what_is_not_the_published_dataset_is_noted_at_the_end_and_known_by_its_texts(
+        tmp_path, preprocess, capsys, monkeypatch):
+    folder = write_folder(tmp_path / "a", FILES)
+    published = {"train": {"pos": 2, "neg": 1, "unsup": 1}, "test": {"pos": 1, "neg": 1}}
+    checksum = text_checksum(read_reviews(folder), "test")
+    monkeypatch.setattr(pipeline, "PUBLISHED", (published, checksum))
+    monkeypatch.setattr("common.data.corpus.IMDB", checksum)
+    preprocess("--imdb", folder, "--output", tmp_path / "out")
+    assert "these are not the published" not in capsys.readouterr().err
+    assert corpus_name(tmp_path / "out") == "imdb"
+    other = FILES | {"test/neg/0_2.txt": b"Bad pizza."}
+    preprocess("--imdb", write_folder(tmp_path / "b", other), "--output", tmp_path / "out")
     assert capsys.readouterr().err.splitlines()[-1].startswith("these are not the published reviews")
-    monkeypatch.setattr(preprocess_data, "PUBLISHED_COUNTS", {"train": {"pos": 2, "neg": 1, "unsup": 1},
-                                                              "test": {"pos": 1, "neg": 1}})
-    preprocess("--imdb", tmp_path / "a", "--output", tmp_path / "out")
-    assert "published" not in capsys.readouterr().err
+    assert corpus_name(tmp_path / "out") == "other"
+
+
+def test_texts_without_spaces_between_words_are_noted(tmp_path, preprocess, capsys):
+    texts = {name: "\u8fd9\u90e8\u7535\u5f71\u975e\u5e38\u597d\u770b\uff0c\u6211\u5f88\u559c\u6b22\u3002".encode() * 3
+             for name in FILES if "urls" not in name}
+    preprocess("--imdb", write_folder(tmp_path / "a", texts), "--output", tmp_path / "out")
+    assert "few spaces between words" in capsys.readouterr().err
+
+
+def write_tables(folder, train, test, encoding="utf-8"):
+    for name, text in ("train.csv", train), ("test.csv", test):
+        (folder / name).write_bytes(text.encode(encoding))
+    return folder / "train.csv", folder / "test.csv"
+
+
+def test_tables_of_texts_with_any_two_labels_are_read_and_their_names_kept(tmp_path, preprocess, capsys):
+    tables = write_tables(tmp_path, "review,kind\nGreat film,spam\nBad,ham\nThe film,\n",
+                          "kind,review\nham,a bad\nspam,great\n")
+    preprocess("--csv", *tables, "--text", "review", "--label", "kind", "--output", tmp_path)
+    assert "train reviews: 1 spam, 1 ham, 1 unsup" in capsys.readouterr().out
+    assert (tmp_path / "imdb_train_reviews.tsv").read_text() == (
+        "2_0.txt\tpos\t0\t\n3_0.txt\tneg\t0\t\n4_0.txt\tunsup\t0\t\n")
+    assert read_label_names(tmp_path) == ["ham", "spam"]
+    assert corpus_name(tmp_path) == "other"
+    preprocess("--imdb", write_folder(tmp_path / "a", FILES), "--output", tmp_path)
+    assert read_label_names(tmp_path) == ["negative", "positive"]
+
+
+def test_columns_are_for_tables_alone(preprocess):
+    with pytest.raises(UserError, match="--label: is for --csv TRAIN TEST"):
+        preprocess("--sample", "--label", "kind")
+
+
+def test_help_and_refusals_import_neither_nltk_nor_torch_nor_matplotlib():
+    for options in (["--help"], []):
+        code = (f"import sys, runpy; sys.argv = {[str(SCRIPT), *options]!r}\n"
+                "try: runpy.run_path(sys.argv[0], run_name='__main__')\n"
+                "except SystemExit: print({'nltk', 'torch', 'matplotlib', 'numpy'} & {*sys.modules})")
+        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert run.stdout.splitlines()[-1] == "set()", run.stderr
+
+
+def test_the_script_runs_where_python_leaves_its_folder_off_the_path(tmp_path):
+    assert run_script("--help", PYTHONSAFEPATH="1").returncode == 0
 
 
 def test_endless_tokens_and_foreign_word_vectors_are_noted_at_the_end(tmp_path, preprocess, capsys):
@@ -251,7 +346,7 @@ def test_endless_tokens_and_foreign_word_vectors_are_noted_at_the_end(tmp_path, 
 def test_a_figure_that_fails_comes_after_everything_else_is_written(tmp_path, preprocess, monkeypatch):
     def fail(*arguments):
         raise RuntimeError("no such font")
-    monkeypatch.setattr(preprocess_data, "plot_statistics", fail)
+    monkeypatch.setattr(pipeline, "plot_statistics", fail)
     (tmp_path / "glove.txt").write_text("the 1 2\nfilm 3 4\n")
     with pytest.raises(RuntimeError):
         preprocess("--imdb", write_folder(tmp_path / "a", FILES), "--output", tmp_path / "out",
@@ -288,7 +383,7 @@ def test_glove_can_be_downloaded(tmp_path, preprocess, monkeypatch):
     def fetch(folder):
         (folder / "glove.txt").write_text("the 1 2\n")
         return folder / "glove.txt"
-    monkeypatch.setattr(preprocess_data, "download_glove", fetch)
+    monkeypatch.setattr(pipeline, "download_glove", fetch)
     preprocess("--imdb", write_folder(tmp_path / "a", FILES), "--output", tmp_path / "out", "--glove", "download")
     assert np.load(tmp_path / "out" / "glove_dictionary.npy").tolist() == ["the"]
 

@@ -11,7 +11,7 @@ import pytest
 from raw_dataset import write_archive, write_folder
 
 from common.errors import UserError
-from common.preprocessing.raw_reviews import read_reviews
+from common.preprocessing.raw_reviews import read_reviews, text_checksum
 
 FILES = {
     "train/pos/0_9.txt": b"good",
@@ -54,6 +54,42 @@ def test_other_members_are_skipped(tmp_path):
              "train/pos/.0_9.txt.swp": b"x", "train/pos/notes.txt": b"x", "train/pos/0_9.txt~": b"x"}
     archive = write_archive(tmp_path / "a.tar.gz", extra | FILES)
     assert len(read_reviews(archive)) == 7
+
+
+@pytest.mark.parametrize("mark", [":Zone.Identifier", "\uf03aZone.Identifier", ":com.dropbox.attrs"])
+def test_marks_that_windows_keeps_beside_a_file_are_skipped(tmp_path, mark):
+    files = FILES | {f"train/pos/0_9.txt{mark}": b"[ZoneTransfer]", f"train/urls_pos.txt{mark}": b"x"}
+    for path in write_folder(tmp_path / "a", files), write_archive(tmp_path / "a.tar.gz", files):
+        assert len(read_reviews(path)) == 7
+
+
+@pytest.mark.parametrize("name, content", [
+    ("train/pos/.0_9.txt.icloud", b"bplist00"), ("train/pos/0_9.txt", b"version https://git-lfs.github.com/spec/v1\noid")])
+def test_files_that_are_kept_elsewhere_are_refused(tmp_path, name, content):
+    files = {other: text for other, text in FILES.items() if other != "train/pos/0_9.txt"} | {name: content}
+    for path in write_folder(tmp_path / "a", files), write_archive(tmp_path / "a.tar.gz", files):
+        with pytest.raises(UserError, match=rf"1 files, such as .*{name}, are not here but in iCloud or Git LFS"):
+            read_reviews(path)
+
+
+def test_hard_links_in_an_archive_are_read(tmp_path):
+    folder = write_folder(tmp_path / "aclImdb", FILES)
+    (folder / "train/pos/11_9.txt").hardlink_to(folder / "train/pos/0_9.txt")
+    for prefix in "aclImdb", "./aclImdb":
+        with tarfile.open(tmp_path / "a.tar", "w") as archive:
+            archive.add(folder, prefix)
+        assert any(member.islnk() for member in tarfile.open(tmp_path / "a.tar"))
+        assert read_reviews(tmp_path / "a.tar") == read_reviews(folder)
+
+
+def test_a_checksum_of_texts_is_the_same_in_whatever_order_and_layout(tmp_path):
+    reviews = read_reviews(write_folder(tmp_path / "a", FILES))
+    checksum = text_checksum(reviews, "train")
+    assert text_checksum(reviews[::-1], "train") == checksum != text_checksum(reviews, "test")
+    other = FILES | {"train/pos/0_9.txt": b"bad", "train/neg/0_1.txt": b"good"}
+    assert text_checksum(read_reviews(write_folder(tmp_path / "b", other)), "train") != checksum
+    spaced = FILES | {"train/pos/0_9.txt": b"good\r\n"}
+    assert text_checksum(read_reviews(write_folder(tmp_path / "c", spaced)), "train") == checksum
 
 
 def test_unlabelled_reviews_may_be_missing(tmp_path):
@@ -366,6 +402,15 @@ def test_a_link_among_the_reviews_is_refused(tmp_path):
         archive.addfile(member)
     with pytest.raises(UserError, match="3_9.txt is not a plain file"):
         read_reviews(path)
+
+
+def test_a_link_in_a_zip_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        link = zipfile.ZipInfo("train/pos/3_9.txt")
+        link.external_attr = 0o120777 << 16
+        archive.writestr(link, "0_9.txt")
+    with pytest.raises(UserError, match="3_9.txt is a link"):
+        read_reviews(tmp_path / "a.zip")
 
 
 def test_a_path_that_leaves_the_archive_is_refused(tmp_path):

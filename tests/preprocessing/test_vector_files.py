@@ -7,8 +7,8 @@ import zipfile
 import numpy as np
 import pytest
 
+from common.data.token_files import MAX_TOKEN_CHARACTERS
 from common.errors import UserError
-from common.preprocessing.vocabulary import MAX_TOKEN_CHARACTERS
 from common.preprocessing.word_vectors import read_word_vectors
 
 
@@ -101,10 +101,18 @@ def test_line_numbers_count_the_header(tmp_path):
     refused(write(tmp_path / "g.txt", "2 2", "a 1 2", "b 3"), ":3:")
 
 
-def test_a_word_that_is_not_utf8_is_refused(tmp_path):
+def test_words_that_are_not_utf8_are_left_out_with_a_note(tmp_path, capsys):
     path = tmp_path / "g.txt"
-    path.write_bytes(b"a 1 2\n\xff 3 4\n")
-    refused(path, ":2:", "UTF-8")
+    path.write_bytes(b"4 2\na 1 2\ncaf\xc3 3 4\n\xff 3 4\nb 5 6\nc 7 8\n")
+    words, vectors = read_word_vectors(path, 3)
+    assert words == ["a", "b", "c"] and vectors.tolist() == [[1, 2], [5, 6], [7, 8]]
+    assert capsys.readouterr().err == f"{path}: left out 2 words that are not UTF-8, such as that in line 3\n"
+
+
+def test_a_file_of_another_encoding_is_refused(tmp_path):
+    path = tmp_path / "g.txt"
+    path.write_bytes("\u00e9t\u00e9 1 2\na 1 2\n\u00e0 3 4\n".encode("latin-1"))
+    refused(path, ":1:", "UTF-8")
 
 
 @pytest.mark.parametrize("text", ["", "5 300\n"])
@@ -187,15 +195,17 @@ def test_a_byte_order_mark_is_no_part_of_the_first_word(tmp_path):
 @pytest.mark.parametrize("content, what", [
     ("the 1 2\na 3 4\n".encode("utf-16"), "UTF-16"),
     ("the 1 2\na 3 4\n".encode("utf-16-be"), "UTF-16"),
-    (b"2 3\nthe " + struct.pack("<3f", 0.5, 1, 2) + b"\na " + struct.pack("<3f", 3, 4, 0.25), "binary"),
+    (b"2 3\nthe " + struct.pack("<3f", 0.5, 1, 2) + b"\na " + struct.pack("<3f", 3, 4, 0.25), "word2vec's binary file"),
+    (b"2 3\nthe " + struct.pack("<3f", 1.1, 1.2, 1.3) * 50 + b"\ra", "word2vec's binary file"),
+    (b"\xba\x16\x4f\x2f" + bytes(range(1, 256)), "fastText's binary file"),
     (b"the 1 2\ra 3 4\rfilm 5 6\r", "carriage returns alone"),
     (b"the,0.1,0.2\na,0.3,0.4\n", "spaces or tabs"),
     (b"the 0,1 0,2\na 0,3 0,4\n", "0,1"),
     (b"9" * 5000 + b" 2\nthe 1 2\n" * 9, "not a word"),
     (b"<html><body>Not found</body></html>\n", ":1:"),
     (b"the 1 2\n" * 9 + b"x" * 3_000_000, "1,048,576 bytes"),
-], ids=["utf-16", "utf-16-be", "word2vec binary", "carriage returns", "commas", "decimal commas", "endless header",
-        "web page", "no line end"])
+], ids=["utf-16", "utf-16-be", "word2vec binary", "without NULs", "fastText binary", "carriage returns", "commas",
+        "decimal commas", "endless header", "web page", "no line end"])
 def test_other_files_are_refused_for_what_they_are(tmp_path, content, what):
     (tmp_path / "g.txt").write_bytes(content)
     refused(tmp_path / "g.txt", what)
