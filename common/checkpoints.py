@@ -29,12 +29,12 @@ def checksum(*tensors):
 
 
 def weights_checksum(state_dict):
-    """What tells a model's weights from others, in tables and records: text, which no spreadsheet takes for a number."""
+    """What tells a model's weights from others: text that no spreadsheet takes for a number."""
     return f"crc-{checksum(*state_dict.values()):08x}"
 
 
 def describe_network(network):
-    """Where a network's class stands: its "file", from the project's folder on; "class"; "source", a CRC of the file."""
+    """Where a network's class stands: "file", from the project's folder on, "class", and "source", the file's CRC."""
     try:
         path = Path(inspect.getfile(type(network)))
         source = file_checksum(path)

@@ -31,7 +31,8 @@ def set_up(options, several_processes=False):
             raise UserError("torchrun: this script runs in one process; start it with python")
         processes.join(options.device)
     # Gradients that vanish over many timesteps become denormal numbers, which take a CPU seven times as long.
-    np.finfo(np.float32), np.finfo(np.float64)      # NumPy before 2.3 measures them once, and warns where they are flushed
+    for dtype in np.float32, np.float64:    # NumPy before 2.3 measures them once, and warns where they are flushed
+        np.finfo(dtype)
     torch.set_flush_denormal(True)
     torch.manual_seed(options.seed)
 
@@ -93,7 +94,7 @@ def choose_precision(precision, device):
     if device.type == "cpu" and made_by_amd() and not torch.cpu._is_amx_tile_supported():
         # MKL leaves AMD's AVX-512 unused. This lets torch call oneDNN, twice as fast, which would round to bfloat16
         # with AMX and without it computes in float32.
-        torch.backends.mkldnn.matmul.fp32_precision = "bf16"
+        torch.backends.mkldnn.matmul.fp32_precision = "bf16"      # type: ignore[attr-defined]
     return precision
 
 

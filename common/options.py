@@ -59,7 +59,8 @@ GROUPS = {
                         help="probability that a hidden unit is dropped in training"),
         "ngrams": dict(type=number(int, 0, 5), metavar="N",
                        help="ensemble the network with a classifier of n-grams of up to N words; 0 for none"),
-        "ngram_weight": dict(type=number(float, 0, 1), metavar="W", help="weight of the n-grams in the ensemble logit")},
+        "ngram_weight": dict(type=number(float, 0, 1), metavar="W",
+                             help="weight of the n-grams in the ensemble logit")},
     "data": {
         "vocab_size": dict(type=positive_int, metavar="N",
                            help="known words, the most frequent ones; the others are the unknown token"),

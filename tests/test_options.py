@@ -133,8 +133,8 @@ def test_help_shows_what_each_recipe_sets(capsys):
 
 
 def test_parsing_draws_no_random_number_and_imports_no_torch():
-    code = ("import sys; sys.path.insert(0, %r); from common.options import parse_options; "
-            "parse_options('', %r, ['--seed', '3'], epochs=6); assert 'torch' not in sys.modules" % (str(ROOT), __file__))
+    code = (f"import sys; sys.path.insert(0, {str(ROOT)!r}); from common.options import parse_options; "
+            f"parse_options('', {__file__!r}, ['--seed', '3'], epochs=6); assert 'torch' not in sys.modules")
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 

@@ -35,6 +35,8 @@ class NGramTable(nn.Module):
             id 0 is no n-gram. N-grams with the unknown token in them are not known.
     """
 
+    keys: torch.Tensor
+
     def __init__(self, sizes):
         super().__init__()
         self.sizes = list(sizes)
@@ -71,7 +73,7 @@ class NGramTable(nn.Module):
         return torch.stack(found, dim=-1)
 
     def of_batch(self, token_ids):
-        """NGramIds of token_ids (batch, time), each n-gram of a review once; their number depends on the shape alone."""
+        """NGramIds of token_ids (batch, time), each n-gram of a review once; as many for every batch of a shape."""
         ids = self.ids(token_ids).flatten(1)                                    # batch, time * longest
         rows = torch.arange(len(ids), device=ids.device).repeat_interleave(ids.shape[1], output_size=ids.numel())
         return NGramIds((ids * first_occurrences(ids)).flatten(), rows)

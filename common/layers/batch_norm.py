@@ -20,7 +20,7 @@ class TimestepBatchNorm(nn.BatchNorm1d):
         ValueError: a training batch of one review, which has no variance.
     """
 
-    measured = None     # inside measured_statistics(): the moments of each batch
+    measured: list | None = None        # inside measured_statistics(): the moments of each batch
     lengths = None      # there too: (batch,) tokens of each review, where the padding does not count
 
     def forward(self, x):

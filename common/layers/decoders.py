@@ -88,7 +88,7 @@ class AdaptiveDecoder(nn.AdaptiveLogSoftmaxWithLoss):
     def __init__(self, features, vocab_size, cutoffs):
         super().__init__(features, vocab_size, cutoffs, div_value=2, head_bias=True)
 
-    def forward(self, h):
+    def forward(self, h):                                                       # type: ignore[override]
         """(batch, time, features) -> (batch, time, vocab), logarithms of probabilities, which serve as logits."""
         with torch.autocast(h.device.type, enabled=False):
             return self.log_prob(h.flatten(0, 1).float()).view(*h.shape[:2], -1)

@@ -21,6 +21,9 @@ class NGrams(nn.Module):
         table: NGramTable of the known n-grams.
     """
 
+    table: NGramTable
+    ratio: torch.Tensor
+
     def __init__(self, table):
         super().__init__()
         self.table = table
@@ -68,6 +71,8 @@ class Ensemble(nn.Module):
         ngrams: NGrams.
         weight: of the n-grams in the mean, 0 to 1, chosen on validation reviews.
     """
+
+    ngrams: NGrams
 
     def __init__(self, network, ngrams, weight):
         super().__init__()

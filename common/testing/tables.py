@@ -5,6 +5,7 @@ import functools
 import importlib.util
 import inspect
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -268,7 +269,7 @@ class SequenceTest(PartTest):
         return timestep_contributions(self.network, batch)[:, :token_ids.shape[1]]
 
 
-TESTS = {"1a": BagTest, "1b": BagTest, "2a": SequenceTest, "2b": SequenceTest, "3c": SequenceTest}
+TESTS: dict[str, Callable] = {"1a": BagTest, "1b": BagTest, "2a": SequenceTest, "2b": SequenceTest, "3c": SequenceTest}
 
 
 def load_test(folder, *argv):

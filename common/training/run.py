@@ -67,6 +67,7 @@ def run_in_folder(training):
                   "start again with the same options to resume", flush=True)
             sys.exit(EXIT_STOPPED)
         # From here on it is quicker to end than to stop.
-        folder.finish(training.checkpoint(), training.curves, time.monotonic() - training.started_at, training.kept_epoch)
+        folder.finish(training.checkpoint(), training.curves, time.monotonic() - training.started_at,
+                      training.kept_epoch)
     print(f"took {time.monotonic() - training.started_at:.1f} s")
     return test

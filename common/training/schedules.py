@@ -26,6 +26,7 @@ class Schedule:
 
     def __init__(self, optimizer, options, steps):
         self.kind = options.schedule
+        self.scheduler: lr_scheduler.LRScheduler
         if self.kind == "one-cycle":            # Smith and Topin 2018
             if steps < 2:
                 raise UserError("--schedule one-cycle: takes two steps at least to warm up and decay, and this "

@@ -8,7 +8,7 @@ from common.processes import processes
 # EX_TEMPFAIL of sysexits.h: not an error, but not done either. A batch script requeues on it.
 EXIT_STOPPED = 75
 
-# What batch systems send before they end a job, and SIGHUP, the end of a terminal or of its connection. Windows has few.
+# What batch systems send before they end a job, and SIGHUP, the end of a terminal or its connection; Windows has few.
 SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGUSR1", "SIGUSR2", "SIGXCPU", "SIGHUP")
            if hasattr(signal, name)]
 

@@ -149,7 +149,8 @@ WORDS_OF_EMBEDDING, DIMENSIONS = 9, 4
 
 
 def test_an_embedding_starts_from_vectors_standardised_by_dimension():
-    embedding, vectors = nn.Embedding(WORDS_OF_EMBEDDING, DIMENSIONS), 3 + 5 * torch.randn(WORDS_OF_EMBEDDING, DIMENSIONS)
+    embedding = nn.Embedding(WORDS_OF_EMBEDDING, DIMENSIONS)
+    vectors = 3 + 5 * torch.randn(WORDS_OF_EMBEDDING, DIMENSIONS)
     vectors[0], vectors[1, 0] = 0, 0                                            # a word without one, and a number
     start_from(embedding, vectors)
     known = vectors[1:]

@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 from nltk.tokenize.punkt import PunktSentenceTokenizer
-from parts import ROOT, load_script
+from parts import load_script
 
 from common.checkpoints import write_checkpoint
 from common.errors import UserError

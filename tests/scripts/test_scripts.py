@@ -178,7 +178,7 @@ def test_3c_knows_the_words_that_it_is_told_to_but_no_fewer_than_its_language_mo
     checkpoint["vocabulary"] = checkpoint["vocabulary"][:30]
     checkpoint["model"]["embedding.weight"] = checkpoint["model"]["embedding.weight"][:31]
     write_checkpoint(tmp_path / "language.model", "3a", checkpoint)
-    training = build_training("3c", 
+    training = build_training("3c",
         "--data", data, "--language-model", tmp_path / "language.model", "--output", tmp_path, "--device", "cpu",
         "--vocab-size", vocab_size)
     assert len(training.folder.made_from["vocabulary"]) == words
@@ -192,13 +192,13 @@ def test_the_words_of_a_language_model_that_knows_more_override_no_option_of_3c(
     parse_options = script.parse_options
     monkeypatch.setattr(script, "parse_options", lambda *args, **defaults: parse_options(
         *args, **defaults | {"vocab_size": 10}))
-    training = build_training("3c", 
+    training = build_training("3c",
         "--data", data, "--language-model", language_model, "--output", tmp_path, "--device", "cpu")
     assert training.options.vocab_size > 10 and training.options.overridden == []
 
 
 def test_layer_decay_lowers_the_learning_rate_from_layer_to_layer_towards_the_embedding(data, language_model, tmp_path):
-    training = build_training("3c", 
+    training = build_training("3c",
         "--data", data, "--language-model", language_model, "--output", tmp_path, "--device", "cpu",
         "--fine-tune", "all", "--layer-decay", 0.5, "--learning-rate", 0.008)
     names = {parameter: name.split(".")[0] for name, parameter in training.model.named_parameters()}

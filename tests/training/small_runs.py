@@ -70,7 +70,8 @@ def points_training(output, *argv, model=None, data=POINTS, glove=None, logger=N
     options = parse(output, *argv)
     model = model or Linear(3, 1)
     optimizer = build_optimizer(model.parameters(), options)
-    return Training("1a", model, {"in_features": 3, "out_features": 1}, optimizer, sentiment_score, data, WORDS, options, glove, logger)
+    return Training("1a", model, {"in_features": 3, "out_features": 1}, optimizer, sentiment_score, data, WORDS,
+                    options, glove, logger)
 
 
 def make_reviews(count, seed):

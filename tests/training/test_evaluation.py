@@ -71,7 +71,8 @@ def test_measured_batch_norm_statistics_are_those_of_training_batches_and_leave_
 
 def test_batch_norm_statistics_are_measured_on_60_random_batches():
     drawn, reviews = [], torch.randn(200, 1, 2)                                 # reviews, time, features
-    data = SimpleNamespace(reviews=reviews, batch=lambda indices: drawn.append(indices) or Batch(reviews[indices], None))
+    data = SimpleNamespace(reviews=reviews,
+                           batch=lambda indices: drawn.append(indices) or Batch(reviews[indices], None))
     options = SimpleNamespace(device=torch.device("cpu"), precision="float32", seed=0, batch_size=2)
     measure_batch_norm(nn.Sequential(TimestepBatchNorm(2)), lambda model, batch: model(batch.x), data, options)
     assert len(drawn) == 60 and torch.cat(drawn).max() >= 120
