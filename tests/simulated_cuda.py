@@ -9,9 +9,12 @@ As on a GPU, tensors of two devices do not mix, the device has a random number g
 repeat_interleave() without output_size), and at a copy between the two that is not non_blocking. Where a tensor is
 stands on its storage, which views, saved tensors and .data share; to torch's C++ all of them are on the CPU.
 
-What it cannot show: whether cuDNN, cuBLAS and the CUDA kernels compute the same, take these shapes and types, or wait
-for the device themselves; what autocast casts on CUDA alone; a read before a non_blocking copy has arrived; gradients
-through a copy between devices; CUDA graphs; several GPUs and NCCL; and anything about speed or memory.
+A CUDA graph records what is computed on the device, without taking it: a replay computes the same operations on the same
+tensors, with the numbers of the host as they were, and with new random numbers. Within it the host may not wait.
+
+What it cannot show: whether cuDNN, cuBLAS and the CUDA kernels compute the same, take these shapes and types, wait for
+the device themselves, or can be recorded; what autocast casts on CUDA alone; a read before a non_blocking copy has
+arrived; gradients through a copy between devices; several GPUs and NCCL; and anything about speed or memory.
 """
 
 import contextlib
@@ -22,7 +25,7 @@ import torch
 from torch import Tag
 from torch._C import TensorBase
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map
 
 aten = torch.ops.aten
 CUDA, CPU = torch.device("cuda", 0), torch.device("cpu")
@@ -50,9 +53,10 @@ class SimulatedCuda(TorchDispatchMode):
     """Sees every operation below autograd and autocast, those of the backward pass included."""
 
     sync_debug_mode = "default"
+    graph = None        # that records
 
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
-        kwargs = dict(kwargs or {})
+        asked, kwargs = kwargs or {}, dict(kwargs or {})
         with self:      # in inference mode autograd has not broken it up into what it is made of
             outputs = operation.decompose(*args, **kwargs)
         if outputs is not NotImplemented:
@@ -65,6 +69,8 @@ class SimulatedCuda(TorchDispatchMode):
         device = CUDA if CUDA in places else CPU if CPU in places else None
         if device == CUDA:
             check(operation, args, kwargs, inputs)
+            if self.graph:
+                self.graph.keep(operation, inputs)
         random = device == CUDA and Tag.nondeterministic_seeded in operation.tags
         with random_numbers_of_the_device() if random else contextlib.nullcontext():
             outputs = operation(*args, **kwargs)
@@ -72,6 +78,8 @@ class SimulatedCuda(TorchDispatchMode):
             put(tensor, place(tensor) or device)
         for tensor in tensors_in(outputs):
             vars(tensor.untyped_storage()).setdefault("place", device)      # a view stays where its base is
+        if device == CUDA and self.graph:
+            self.graph.record(operation, args, asked, outputs)
         return outputs
 
 
@@ -80,7 +88,7 @@ def check(operation, args, kwargs, inputs):
     on_host = [tensor for tensor in inputs if place(tensor) == CPU]
     if operation == aten.copy_.default:
         non_blocking = args[2] if len(args) > 2 else kwargs.get("non_blocking")
-        waits = on_host and not non_blocking
+        waits = on_host and (SimulatedCuda.graph or not non_blocking)
     elif operation in INDEXED:
         indices = [index for index in args[1] if index is not None]             # may be the host's
         on_host = [tensor for tensor in on_host if all(tensor is not index for index in indices)]
@@ -99,11 +107,60 @@ def check(operation, args, kwargs, inputs):
 
 def wait(what):
     """The host waits for the device: let it, warn or raise, as torch.cuda.set_sync_debug_mode says."""
+    if SimulatedCuda.graph:
+        raise RuntimeError(f"operation not permitted when stream is capturing ({what})")
     message = f"called a synchronizing CUDA operation ({what})"
     if SimulatedCuda.sync_debug_mode in (2, "error"):
         raise RuntimeError(message)
     if SimulatedCuda.sync_debug_mode in (1, "warn"):
         warnings.warn(message)
+
+
+class SimulatedGraph:
+    """What replaces torch.cuda.CUDAGraph."""
+
+    def __init__(self):
+        self.operations = []        # each with its arguments and the tensors that it gave
+        self.before = {}            # what storages held that the recording has written to
+
+    def keep(self, operation, inputs):
+        if operation._schema.is_mutable:
+            for storage in (tensor.untyped_storage() for tensor in inputs):
+                self.before.setdefault(storage.data_ptr(), (storage, storage.clone()))
+
+    def record(self, operation, args, kwargs, outputs):
+        def fix(some):
+            """A number of the host's stays as it is."""
+            return some.clone() if isinstance(some, torch.Tensor) and place(some) == CPU else some
+        self.operations.append((operation, *tree_map(fix, (args, kwargs)), tensors_in(outputs)))
+
+    def replay(self):
+        with torch._C._AutoDispatchBelowAutograd():
+            for operation, args, kwargs, outputs in self.operations:
+                for output, new in zip(outputs, tensors_in(operation(*args, **kwargs))):
+                    if output.untyped_storage().data_ptr() != new.untyped_storage().data_ptr():
+                        output.copy_(new)
+
+
+@contextlib.contextmanager
+def record(graph, stream=None):
+    """What replaces torch.cuda.graph()."""
+    random_state = torch.cuda.get_rng_state()
+    SimulatedCuda.graph = graph
+    try:
+        yield
+    finally:
+        SimulatedCuda.graph = None
+        for storage, content in graph.before.values():
+            storage.copy_(content)
+        torch.cuda.set_rng_state(random_state)
+
+
+class SimulatedStream:
+    """The device has one stream."""
+
+    def wait_stream(self, stream):
+        pass
 
 
 @contextlib.contextmanager
@@ -121,7 +178,9 @@ def random_numbers_of_the_device():
 CUDA_MODULE = dict(         # what replaces its namesakes in torch.cuda
     _initialized=True, is_available=lambda: True, is_bf16_supported=lambda including_emulation=True: True,
     device_count=lambda: 1, current_device=lambda: 0, set_device=lambda device: None,
-    get_device_name=lambda device=None: "simulated CUDA", is_current_stream_capturing=lambda: False,
+    get_device_name=lambda device=None: "simulated CUDA", CUDAGraph=SimulatedGraph, graph=record,
+    is_current_stream_capturing=lambda: SimulatedCuda.graph is not None, Stream=SimulatedStream,
+    current_stream=lambda device=None: SimulatedStream(), stream=lambda stream: contextlib.nullcontext(),
     get_rng_state=lambda device=CUDA: torch.cuda.default_generators[0].get_state(),
     set_rng_state=lambda state, device=CUDA: torch.cuda.default_generators[0].set_state(state),
     manual_seed=lambda seed: torch.cuda.default_generators[0].manual_seed(seed),
@@ -148,7 +207,7 @@ class TensorMethods:
         cast = TensorBase.to(self, dtype or self.dtype, copy=copy, memory_format=memory_format or torch.preserve_format)
         if device is None or device.type == self.device.type:
             return cast
-        if not non_blocking:
+        if SimulatedCuda.graph or not non_blocking:
             wait(f"copy to {device.type}")
         return put(cast.clone(), CUDA if device.type == "cuda" else CPU)
 

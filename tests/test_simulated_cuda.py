@@ -194,3 +194,47 @@ def test_copies_and_files_keep_the_place():
         "device": "cuda", "host": "cpu"} == loaded(None)
     assert loaded("cpu") == {"device": "cpu", "host": "cpu"}
     assert loaded(torch.device("cuda")) == {"device": "cuda", "host": "cuda"}
+
+
+def recorded(function):
+    """(graph, what the function gave when it was recorded)."""
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        assert torch.cuda.is_current_stream_capturing()
+        return graph, function()
+
+
+def test_a_graph_records_without_computing_and_computes_anew_at_each_replay():
+    x, total, number = vector(), vector(0, 0, 0), torch.tensor(2)
+    graph, doubled = recorded(lambda: total.add_(x * number) * 10)
+    assert total.tolist() == [0, 0, 0]
+    number.fill_(5)                     # of the host: the graph has another
+    graph.replay()
+    assert (total.tolist(), doubled.tolist()) == ([6, 2, 4], [60, 20, 40])
+    x.copy_(vector(1, 1, 1))
+    graph.replay()
+    assert (total.tolist(), doubled.tolist()) == ([8, 4, 6], [80, 40, 60])
+
+
+def test_replays_draw_the_random_numbers_that_calls_would_draw():
+    draw = lambda: F.dropout(torch.rand(50, device="cuda"))     # noqa: E731
+    torch.cuda.manual_seed(1)
+    expected = [draw().tolist() for _ in range(2)]
+    torch.cuda.manual_seed(1)
+    graph, drawn = recorded(draw)
+    for numbers in expected:
+        graph.replay()
+        assert drawn.tolist() == numbers
+
+
+@pytest.mark.parametrize("name", [name for name in WAITS if name != "synchronize"])
+def test_nothing_that_waits_can_be_recorded(name):
+    x = vector()
+    with pytest.raises(RuntimeError, match="operation not permitted when stream is capturing"):
+        recorded(lambda: WAITS[name](x))
+    assert not torch.cuda.is_current_stream_capturing()
+
+
+def test_a_copy_from_the_host_cannot_be_recorded():
+    with pytest.raises(RuntimeError, match="operation not permitted when stream is capturing"):
+        recorded(lambda: torch.zeros(3).to("cuda", non_blocking=True))

@@ -31,13 +31,16 @@ class RecordedSteps:
 
     Args:
         step: indices (batch,) int64, on the device -> tensor.
-        optimizer: that the step uses; its learning rates may change from step to step.
+        optimizer: that the step uses; its learning rates, and Adam's momenta, may change from step to step.
     """
 
     def __init__(self, step, optimizer):
         self.step, self.optimizer = step, optimizer
         self.stream = torch.cuda.Stream()
+        # What a schedule sets, where a replay finds it: numbers on the device.
         self.rates = [torch.tensor(group["lr"], device="cuda") for group in optimizer.param_groups]
+        self.momenta = [torch.tensor(group["betas"][0], device="cuda")
+                        for group in optimizer.param_groups if "base_momentum" in group]        # of a one-cycle schedule
         self.steps = collections.Counter()      # by size of batch
         self.recordings = {}                    # (graph, indices that it reads, tensor that it writes) by size of batch
 
@@ -53,6 +56,8 @@ class RecordedSteps:
         recorded_indices.copy_(indices)
         for rate, group in zip(self.rates, self.optimizer.param_groups):
             rate.fill_(group["lr"])
+        for momentum, group in zip(self.momenta, self.optimizer.param_groups):
+            momentum.fill_(group["betas"][0])
         graph.replay()
         return result.clone()
 
@@ -83,12 +88,16 @@ class RecordedSteps:
 
     @contextlib.contextmanager
     def rates_on_device(self):
-        """A context in which the optimizer reads its learning rates on the device, where a replay finds new ones."""
-        rates = [group["lr"] for group in self.optimizer.param_groups]
-        for rate, group in zip(self.rates, self.optimizer.param_groups):
+        """A context in which the optimizer reads what a schedule sets on the device, where a replay finds it anew."""
+        groups = self.optimizer.param_groups
+        before = [dict(group) for group in groups]
+        for rate, group in zip(self.rates, groups):
             group.update(lr=rate, capturable=True)
+        for momentum, group in zip(self.momenta, groups):
+            # Adam's fused kernel takes momenta of the host alone.
+            group.update(betas=(momentum, group["betas"][1]), fused=False, foreach=False)
         try:
             yield
         finally:
-            for rate, group in zip(rates, self.optimizer.param_groups):
-                group.update(lr=rate, capturable=False)
+            for group, values in zip(groups, before):
+                group.update(values)

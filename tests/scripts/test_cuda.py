@@ -158,14 +158,14 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(name, start, trained, t
     torch.testing.assert_close(stopped["model"], whole["model"], rtol=0, atol=TOLERANCE)
 
 
-@pytest.mark.skipif(not GPU, reason="no CUDA graphs without a GPU")
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 @pytest.mark.parametrize("name", ["2a", "3a", "3c"])
 def test_recorded_steps_train_as_launched_ones(name, optimizer, start, trained, tmp_path):
     if name == "3c":
         trained("3a")
     # Batches of 22 and of 23 reviews, whose steps are recorded each for itself.
-    options = "--batch-size", 23, "--epochs", 3, "--schedule", "step", "--step-epochs", 1, "--optimizer", optimizer
+    options = ("--batch-size", 23, "--epochs", 3, "--schedule", "step", "--step-epochs", 1, "--optimizer", optimizer,
+               "--precision", "float32")
     seen = []
     for folder, *more in ("recorded",), ("launched", "--debug"):
         steps = []

@@ -15,6 +15,7 @@ from common.errors import UserError
 from common.processes import Processes
 from common.training import recorded_steps
 from common.training.recorded_steps import RecordedSteps, can_record
+from common.training.schedules import Schedule, build_optimizer
 
 
 def recordable(data=Crops, device="cuda", schedule="step", debug=False, **options):
@@ -67,3 +68,31 @@ def test_a_step_that_cannot_be_recorded_is_refused_in_a_line(cuda, monkeypatch):
                                   "--debug its kernels are launched one by one")
     assert seen == [[0, 0], [1, 1], [2, 2]]
     assert optimizer.param_groups[0]["lr"] == 0.5 and not optimizer.param_groups[0]["capturable"]
+
+
+@pytest.mark.parametrize("schedule", ["step", "one-cycle"])
+def test_what_a_schedule_sets_reaches_the_steps_that_are_replayed(schedule, cuda):
+    def train(recorded):
+        torch.manual_seed(0)
+        model = nn.Linear(3, 1).to(cuda)
+        options = argparse.Namespace(optimizer="adam", learning_rate=0.1, schedule=schedule, step_epochs=1)
+        optimizer = build_optimizer(model.parameters(), options)
+        follow = Schedule(optimizer, options, steps=12)
+        x = torch.randn(20, 3).to(cuda)
+
+        def step(indices):
+            optimizer.zero_grad()
+            loss = model(x[indices]).square().mean()
+            loss.backward()
+            optimizer.step()
+            return loss.detach()
+
+        steps, losses = RecordedSteps(step, optimizer), []
+        for k in range(12):
+            indices = torch.arange(k, k + 5)
+            losses.append((steps(indices) if recorded else step(indices.to(cuda))).item())
+            follow.after_step()
+            if k == 7:
+                follow.after_epoch(1.0)
+        return losses
+    assert train(recorded=True) == pytest.approx(train(recorded=False), rel=1e-4)
