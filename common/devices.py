@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import os
 import platform
 import sys
 from pathlib import Path
@@ -130,6 +131,9 @@ def describe_run(options):
         place = torch.cuda.get_device_name()
     else:
         place = f"CPU, threads: {torch.get_num_threads()}"
+        load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0
+        if load > 1:        # of the last minute: this process has only begun
+            place += f" beside other jobs (load {load:.0f})"
     if processes.size > 1:
         place = f"{processes.size} processes, each {place}"
     return f"{place} | {options.precision} | torch {torch.__version__} | seed {options.seed}"

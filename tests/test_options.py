@@ -273,9 +273,22 @@ def test_the_seed_decides_all_random_numbers():
     assert not torch.equal(first, other)
 
 
-def test_a_run_says_where_and_how_it_computes():
+@pytest.mark.parametrize("load, said", [(0.4, ""), (2.6, " beside other jobs (load 3)")])
+def test_a_run_says_where_and_how_it_computes(load, said, monkeypatch):
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, 0, 0), raising=False)
     assert describe_run(parse_and_set_up("--seed", "3")) == (
-        f"CPU, threads: {torch.get_num_threads()} | float32 | torch {torch.__version__} | seed 3")
+        f"CPU, threads: {torch.get_num_threads()}{said} | float32 | torch {torch.__version__} | seed 3")
+
+
+@pytest.mark.parametrize("given, spin", [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"),
+                                         ({"OMP_WAIT_POLICY": "ACTIVE"}, None)])
+def test_threads_wait_briefly_unless_the_environment_says_otherwise(given, spin, monkeypatch):
+    for name in "GOMP_SPINCOUNT", "OMP_WAIT_POLICY":
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    parse()
+    assert os.environ.get("GOMP_SPINCOUNT") == spin
 
 
 def test_plain_options_hold_only_plain_values():

@@ -13,14 +13,15 @@ WARM_UP_STEPS = 3       # in which libraries set up what must not be recorded
 
 
 def can_record(data, options):
-    """Whether a step launches the same kernels on every batch, and needs no number from the host but learning rates.
+    """Whether a step launches the same kernels on every batch, and needs no number of the host but a schedule's.
 
-    Bags of words differ in size from batch to batch, an adaptive softmax waits for the device, and the one-cycle
-    schedule changes Adam's momentum. An error in a replay has no traceback, so none is recorded with --debug.
+    Bags of words differ in size from batch to batch, an adaptive softmax waits for the device, and SGD reads the
+    momentum of a one-cycle schedule on the host. An error in a replay has no traceback, so none is recorded with
+    --debug.
     """
     return (options.device.type == "cuda" and processes.size == 1 and isinstance(data, Crops)
-            and not getattr(options, "cutoffs", None)
-            and options.schedule != "one-cycle" and not options.debug)
+            and not getattr(options, "cutoffs", None) and not options.debug
+            and not (options.schedule == "one-cycle" and options.optimizer == "sgd"))
 
 
 class RecordedSteps:

@@ -16,7 +16,7 @@ CUTOFFS = [5, 12]
 
 @pytest.fixture(params=[4, 13, 1000], ids=["chunks", "exactly one chunk", "less than a chunk"])
 def chunk_rows(request, monkeypatch):
-    monkeypatch.setattr(common.layers.decoders, "CHUNK_ROWS", request.param)
+    monkeypatch.setattr(common.layers.decoders, "CHUNK_ROWS", dict.fromkeys(["cpu", "cuda"], request.param))
 
 
 def draw_inputs(device):
