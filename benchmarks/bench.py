@@ -33,12 +33,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
+from common.options import spin_briefly
+
+spin_briefly()      # as the scripts do, before torch is imported
+
 import numpy as np
 import torch
 from loops import Loop
 from torch.utils.flop_counter import FlopCounterMode
 
-import common.options
 from common.arguments import Parser, positive_int
 from common.data.batches import in_order
 from common.data.token_files import cache_path, read_token_ids, write_array, write_token_ids
@@ -101,8 +104,7 @@ def draw_reviews(random, count):
 
 
 def build_training(part, argv):
-    """The part's training, as its script builds it, but for the allocator, which is the loops' too at first."""
-    common.options.keep_freed_memory = lambda: None
+    """The part's training, as its script builds it."""
     sys.path.insert(0, str(ROOT / part))
     return importlib.import_module(Path(PARTS[part].train).stem).build_training(argv)
 
@@ -238,7 +240,7 @@ def measure_part(part, data, device, precision, repeats, sizes=()):
 def generate_reviews(training):
     """A hundred reviews at once."""
     sys.path.insert(0, str(ROOT / "3b"))
-    from generate_review import generate
+    from sampling import generate
     training.model.eval()
     with autocast(training.options):
         generate(training.model, [[1]] * 100, LENGTH_OF_GENERATED, 1.0)
