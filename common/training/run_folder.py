@@ -56,28 +56,17 @@ class RunFolder:
         if processes.rank == 0:
             for path in self.state_path, *self.results:
                 remove_unfinished(path)
-            if self.options.restart and not self.restarted():
+            if self.options.restart and not has_restarted(self.restarted_path):
                 self.remove(*self.states(), *self.results, *self.tables)
                 if "SLURM_JOB_ID" in os.environ:
                     with replace_file(self.restarted_path, durable=False) as file:
                         file.write(os.environ["SLURM_JOB_ID"])
         processes.wait_for_all()
 
-    def restarted(self):
-        """Whether an earlier turn of the same job has discarded earlier results, and this one is to resume its run.
-
-        torchrun starts a run whose process died, and Slurm a job that it requeues, with the same --restart.
-        """
-        if os.environ.get("SLURM_RESTART_COUNT", "0") != "0" and self.restarted_path.exists():
-            return self.restarted_path.read_text() == os.environ.get("SLURM_JOB_ID")
-        return os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
-
     def refuse_other_part(self):
         """Raise UserError where the results of another part are, whose files have the same names."""
-        if not self.record_path.exists():
-            return
         try:
-            other = read_run(self.record_path).part
+            other = read_run(self.record_path).part if self.record_path.exists() else self.part
         except UserError:
             if not self.options.restart:
                 raise
@@ -107,7 +96,7 @@ class RunFolder:
         checkpoint = load_checkpoint(self.model_path, self.part, self.options.device)
         if not checkpoint["finished"]:
             return None
-        self.refuse_other_options(self.model_path, checkpoint["options"])
+        refuse_other_options(self.model_path, checkpoint["options"], self.fixed_options)
         if any(checkpoint[name] != value for name, value in self.made_from.items()):
             print(f"{self.model_path} was trained on other data: retraining")
             return None
@@ -141,21 +130,11 @@ class RunFolder:
                 print(f"{path}: goes on in its precision, {precision}")
             self.options.precision = choose_precision(precision, self.options.device)
             self.fixed_options["precision"] = precision
-        self.refuse_other_options(path, state["options"])
+        refuse_other_options(path, state["options"], self.fixed_options)
         if any(state[name] != value for name, value in self.made_from.items()):
             raise UserError(f"{path}: a run on other reviews, pseudo-labels, word vectors or language model; "
                             "name those that it was started on, or start again with --restart")
         return state
-
-    def refuse_other_options(self, path, before):
-        other = {name: value for name, value in self.fixed_options.items() if before.get(name) != value}
-        if new := [name for name in other if name not in before]:
-            raise UserError(f"{path}: a run from before there was --{new[0].replace('_', '-')}; start again with "
-                            "--restart, or elsewhere with --output")
-        if other:
-            given, kept = (" ".join(typed(name, some[name]) for name in other) for some in (other, before))
-            raise UserError(f"{given}: the run in {path} has {kept}; start again with that, or with --restart, or "
-                            "elsewhere with --output")
 
     def save_state(self, state):
         """Write all that is needed to resume from here, and keep the state before it."""
@@ -183,3 +162,28 @@ class RunFolder:
             self.remove(*self.states())
         processes.wait_for_all()
         print(f"wrote {self.model_path}, data.npy, record.json and curves.png")
+
+
+def has_restarted(path):
+    """Whether an earlier turn of the same job has discarded earlier results, and this one is to resume its run.
+
+    torchrun starts a run whose process died, and Slurm a job that it requeues, with the same --restart.
+
+    Args:
+        path: of the file that holds the number of the job that has done so.
+    """
+    if os.environ.get("SLURM_RESTART_COUNT", "0") != "0" and path.exists():
+        return path.read_text() == os.environ.get("SLURM_JOB_ID")
+    return os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
+
+
+def refuse_other_options(path, before, now):
+    """Raise UserError, which names them, for options that the run in a file had otherwise; dicts of plain values."""
+    other = {name: value for name, value in now.items() if before.get(name) != value}
+    if new := [name for name in other if name not in before]:
+        raise UserError(f"{path}: a run from before there was --{new[0].replace('_', '-')}; start again with "
+                        "--restart, or elsewhere with --output")
+    if other:
+        given, kept = (" ".join(typed(name, some[name]) for name in other) for some in (other, before))
+        raise UserError(f"{given}: the run in {path} has {kept}; start again with that, or with --restart, or "
+                        "elsewhere with --output")
