@@ -79,7 +79,10 @@ GROUPS = {
         "test_every": dict(type=positive_int, metavar="N", help="test every N epochs, and after the last"),
         "lengths": dict(nargs="+", type=positive_int, metavar="N", help="tokens of the crops to test"),
         "review": dict(nargs="+", action="extend", metavar="TEXT", help="classify these reviews instead"),
-        "reviews": dict(type=path, metavar="FILE", help="classify a file of reviews, one a line; - is standard input"),
+        "reviews": dict(type=path, metavar="FILE",
+                        help="classify a file of reviews, one a line or a .csv, and write reviews.csv; - is standard "
+                             "input"),
+        "text": dict(metavar="COLUMN", help="column of --reviews FILE.csv that the reviews are in, by default text"),
         "explain": dict(action="store_true", help="show what each word adds to the logit"),
         "mistakes": dict(type=number(int, 0), metavar="N",
                          help="explain the N test reviews that the model is most wrong about, in place of the table"),
@@ -100,7 +103,7 @@ TRAINING_DEFAULTS = dict(
 CLASSIFIER_DEFAULTS = TRAINING_DEFAULTS | dict(dropout=0.5, pseudo_labels=None, ngrams=0, ngram_weight=0.75)
 
 # What the test scripts have in common.
-TEST_DEFAULTS = dict(review=[], reviews=None, explain=False, mistakes=0, unlabelled=False)
+TEST_DEFAULTS = dict(review=[], reviews=None, text=None, explain=False, mistakes=0, unlabelled=False)
 LSTM_TEST_DEFAULTS = TEST_DEFAULTS | dict(batch_size=400, lengths=list(range(50, 501, 50)))
 
 
@@ -205,6 +208,8 @@ def refuse_contradictions(options):
                             "leave one of them out")
     if hasattr(options, "reviews"):
         own = options.review or options.reviews
+        if options.text and not options.reviews:
+            raise UserError("--text: names a column of a table; give the table with --reviews FILE.csv")
         if options.mistakes and options.explain:
             raise UserError("--explain: --mistakes explains already; leave it out")
         if options.explain and not own:

@@ -18,7 +18,7 @@ DEFAULTS = dict(
     epochs=6, batch_size=200, hidden_units=500, hidden_layers=1, lstm_layers=1, pooling="max", dropout=0.5,
     vocab_size=8000, sequence_length=100, optimizer="adam", learning_rate=0.001, schedule="constant", step_epochs=4,
     clip_norm=0.0, drop_stop_words=False, validation=0.0, patience=0, test_every=1, save_minutes=10.0, restart=False,
-    language_model=ROOT / "3a" / "language.model", review=[], reviews=None, explain=False, recipe="assignment",
+    language_model=ROOT / "3a" / "language.model", review=[], reviews=None, text=None, explain=False, recipe="assignment",
     drop_duplicates=False, lengths=[50, 100], pseudo_labels=None, unlabelled=False,
     mistakes=0, precise_batch_norm=False, ngrams=0, ngram_weight=0.75)
 
@@ -51,6 +51,7 @@ def test_every_option_is_tried_here():
     "--clip-norm -1", "--clip-norm inf", "--validation 1", "--validation -0.1", "--patience -1", "--patience 2",
     "--test-every 0", "--save-minutes -1", "--lengths 0", "--lengths", "--seed -1", "--seed 4294967296", "--seed 0.5",
     "--device tpu", "--device cuda", "--precision float16", "--precision tf32", "--explain", "--review",
+    "--text column",
     "--unlabelled --review good", "--mistakes -1", "--mistakes 3 --review good", "--mistakes 3 --unlabelled",
     "--no-such-option"])
 def test_a_wrong_option_ends_with_status_2_and_one_line_that_names_it(argv, capsys):

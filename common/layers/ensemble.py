@@ -143,11 +143,3 @@ def member_logits(model, batch):
     words = model.ngrams(arguments.pop("ngrams"), len(batch.labels))
     _, network = model.network(batch.x, batch.labels, **arguments)
     return {"model": model.mean(network, words), "network": network, "n-grams": words}
-
-
-def member_contributions(model, network, token_ids):
-    """What each token adds to the logit of a model, given what it adds to the network's: (batch, time) float.
-
-    What an n-gram adds stands at its last word.
-    """
-    return model.mean(network, model.ngrams.contributions(token_ids)) if isinstance(model, Ensemble) else network

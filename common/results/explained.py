@@ -1,38 +1,136 @@
-"""Explained reviews as test scripts leave them in explanations.json, and their words in colours."""
+"""Reviews whose words are coloured by what they add to the logit: as a line of text, as HTML, as a page, as a file."""
 
 import html
 import json
 import math
+import sys
 
 from common.errors import UserError
+from common.files import replace_file
 
-# Told apart by colour-blind readers too; printed as they are shown.
-STYLE = """.positive1 { background: #dbe9ff } .positive2 { background: #a6c8ff } .positive3 { background: #6aa5ff }
-.negative1 { background: #ffe6cf } .negative2 { background: #ffc08c } .negative3 { background: #ff9a4d }
-.unknown { text-decoration: underline dotted } span { print-color-adjust: exact; -webkit-print-color-adjust: exact }"""
+FILE = "explanations.json"
+# Shades for the thirds of the largest contribution, told apart by colour-blind readers too: (terminal's
+# 256 colours, page's).
+POSITIVE = [(189, "#dbe9ff"), (153, "#a6c8ff"), (111, "#6aa5ff")]
+NEGATIVE = [(223, "#ffe6cf"), (216, "#ffc08c"), (209, "#ff9a4d")]
+# print-color-adjust, since printing leaves backgrounds out otherwise.
+STYLE = "\n".join([
+    *(f".{sign}{level} {{ background: {colour}; color: black; padding: 0.1em 0.2em; border-radius: 0.2em; "
+      "-webkit-print-color-adjust: exact; print-color-adjust: exact }"
+      for sign, colours in (("positive", POSITIVE), ("negative", NEGATIVE))
+      for level, (_, colour) in enumerate(colours, 1)),
+    ".unknown { text-decoration: underline dotted }"])
+LEGEND = """<span class="positive3">Blue</span> words made the review more {positive},
+<span class="negative3">orange</span> words more {negative}; the darker, the more. Words without a colour made hardly a difference, and punctuation is not
+coloured. An <span class="unknown">underlined</span> word is one that the model does not know. Resting the pointer on a
+coloured word shows what it adds to the logit, which is above 0 where the review is called {positive}: {how}."""
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+body {{ max-width: 50em; margin: 2em auto; padding: 0 1em; font: 1em/1.7 sans-serif; color: black; background: white }}
+h2 {{ font-size: 1em; margin: 2em 0 0 }}
+small {{ color: #555 }}
+{style}
+</style>
+</head>
+<body>
+<h1>{title}</h1>
+<p>{legend}</p>
+{reviews}
+</body>
+</html>
+"""
 
 
-def read_explanations(folder):
-    """What explanations.json of a folder holds, or None where there is none; UserError if it is broken."""
-    path = folder / "explanations.json"
-    try:
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not the explanations of a test; run the part's test script again") from error
+def probability_text(logit, labels=("negative", "positive")):
+    """A prediction in words, such as "negative, 90 % sure"; labels: names of the negative and the positive one."""
+    sure = 1 / (1 + math.exp(-min(abs(logit), 100)))
+    return f"{labels[logit >= 0]}, {f'{100 * sure:.0f}' if sure < 0.995 else 'over 99'} % sure"
 
 
-def as_html(words, contributions, known):
-    """Words in the colour and shade of what they add to the logit; those that the model does not know are marked."""
-    largest, marked = max(map(abs, contributions), default=0) or 1, []
-    for word, contribution, is_known in zip(words, contributions, known):
-        level = sum(abs(contribution) / largest > least for least in (0.05, 1 / 3, 2 / 3)) if word.strip(",.") else 0
-        classes = [f"{'positive' if contribution > 0 else 'negative'}{level}"] * bool(level)
-        classes += ["unknown"] * (not is_known)
-        marked.append(f'<span class="{" ".join(classes)}" title="{contribution:+.2f}">{html.escape(word)}</span>'
-                      if classes else html.escape(word))
+def arithmetic(logit, contributions):
+    """The logit as the sum of what the words add and the rest; the numbers add up as they are shown."""
+    shown, words = round(logit, 2), round(sum(contributions), 2)
+    rest = round(shown - words, 2)
+    # Adding 0 makes 0 of -0.
+    return f"logit {shown + 0:+.2f} = words {words + 0:+.2f}, rest {rest + 0:+.2f}"
+
+
+def is_punctuation(word):
+    """Whether a token is a comma or the like; an exclamation or question mark says something."""
+    return not any(letter.isalnum() or letter in "!?" for letter in word)
+
+
+def shades(words, contributions):
+    """For each word 0, where it is to stay plain, else 1 to 3: how large its contribution is beside the largest."""
+    sizes = [0 if is_punctuation(word) else abs(added) for word, added in zip(words, contributions)]
+    largest = max(sizes, default=0) or 1
+    return [sum(size / largest > least for least in (0.05, 1 / 3, 2 / 3)) for size in sizes]
+
+
+def as_text(words, contributions, known, coloured):
+    """One line: words in colours, or followed by what they add, such as great(+2.31); unknown ones in brackets."""
+    marked = []
+    for word, added, is_known, level in zip(words, contributions, known, shades(words, contributions)):
+        word = word if is_known else f"[{word}]"
+        if coloured and level:
+            colour, _ = (POSITIVE if added > 0 else NEGATIVE)[level - 1]
+            word = f"\033[30;48;5;{colour}m{word}\033[0m"
+        elif level and round(added, 2):
+            word = f"{word}({added:+.2f})"
+        marked.append(word)
     return " ".join(marked)
 
 
-def probability_text(logit):
-    """The sentiment, and how sure a model is of it."""
-    return f"{'positive' if logit >= 0 else 'negative'}, {100 / (1 + math.exp(-min(abs(logit), 500))):.0f} % sure"
+def show(heading, entry):
+    """Print a review, a dict as in write_page, in colours on a terminal."""
+    coloured = sys.stdout.isatty()
+    small, plain = ("\033[2m", "\033[0m") if coloured else ("", "")
+    print(f"{heading}\n{as_text(entry['words'], entry['contributions'], entry['known'], coloured)}\n"
+          f"{small}{arithmetic(entry['logit'], entry['contributions'])}{plain}\n", flush=True)
+
+
+def as_html(words, contributions, known):
+    """The words, those in colour or unknown as spans of the classes in STYLE with what they add as their title."""
+    spans = []
+    for word, added, is_known, level in zip(words, contributions, known, shades(words, contributions)):
+        classes = [f"{'positive' if added > 0 else 'negative'}{level}"] * (level > 0) + ["unknown"] * (not is_known)
+        spans.append(f'<span class="{" ".join(classes)}" title="{added:+.2f}">{html.escape(word)}</span>'
+                     if classes else html.escape(word))
+    return " ".join(spans)
+
+
+def write_page(path, title, how, labels, entries):
+    """Write a page that needs nothing but itself.
+
+    Args:
+        how: what a contribution is; labels: names of the negative and the positive label.
+        entries: list of (heading, review), each review a dict with logit, words, contributions, known.
+    """
+    reviews = [f"<h2>{html.escape(heading)}</h2>\n<p>{as_html(entry['words'], entry['contributions'], entry['known'])}"
+               f"<br><small>{arithmetic(entry['logit'], entry['contributions'])}</small></p>"
+               for heading, entry in entries]
+    negative, positive = map(html.escape, labels)
+    with replace_file(path) as file:
+        file.write(PAGE.format(title=html.escape(title), style=STYLE, reviews="\n".join(reviews),
+                               legend=LEGEND.format(positive=positive, negative=negative, how=how)))
+
+
+def read_explanations(folder):
+    """What a test script wrote to explanations.json in a run's folder, a dict; None where there is none.
+
+    Raises:
+        UserError: a broken file.
+    """
+    path = folder / FILE
+    try:
+        found = json.loads(path.read_bytes())
+        return {name: found[name] for name in ("part", "weights", "how", "reviews", "mistakes", "telling_words")}
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise UserError(f"{path}: not what a test script writes ({error}); test the part again") from error

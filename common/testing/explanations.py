@@ -1,145 +1,140 @@
-"""Why a model predicts what it predicts: what each word adds to the logit, on a terminal and as a page."""
+"""Why a model predicts what it predicts: what each word adds to the logit, and which words pull most in all reviews."""
 
-import html
-import sys
+import math
 
+import numpy as np
 import torch
-from torch import nn
 
-from common.files import replace_file
-from common.layers.output import mask_padding
+from common.data.batches import Bag
+from common.layers.ensemble import Ensemble
+from common.results.explained import is_punctuation
 
-# Shades for the thirds of the largest contribution, told apart by colour-blind readers too: (terminal's
-# 256 colours, page's).
-POSITIVE = [(189, "#dbe9ff"), (153, "#a6c8ff"), (111, "#6aa5ff")]
-NEGATIVE = [(223, "#ffe6cf"), (216, "#ffc08c"), (209, "#ff9a4d")]
-
-PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-body {{ max-width: 50em; margin: 2em auto; padding: 0 1em; font: 1em/1.7 sans-serif; color: black; background: white }}
-h2 {{ font-size: 1em; margin: 2em 0 0 }}
-span {{ padding: 0.1em 0.2em; border-radius: 0.2em }}
-{shades}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-<p><span class="positive3">Blue</span> words made the review more positive,
-<span class="negative3">orange</span> words more negative; the darker, the more. Words without a colour made hardly a
-difference. Resting the pointer on a word shows what it adds to the logit. The logit is what the words add and the
-rest, which is the same for every review or belongs to no single word; above 0 the review is called positive.
-&lt;unk&gt; is a word that the model does not know.</p>
-{reviews}
-</body>
-</html>
-"""
+# A longer review is explained in stretches of so many words: the time grows with the square of their length.
+STRETCH = 500
+# Of the most frequent words, whose median is what a word says that says nothing.
+COMMON = 100
+# Of telling_words.
+CANDIDATES, OCCURRENCES, TOLD = 30, 8, 15
 
 
-def mean_contributions(network, batch, vectors, counted):
-    """What each token adds to the logits of a network that reads mean word vectors.
+@torch.no_grad()
+def bag_contributions(model, token_ids, vectors=None):
+    """What each word of a review adds to the logit of a bag of words.
 
-    With ReLUs the logit is a linear function of the mean vector m near the review's own: g.m + rest,
-    where g is its gradient. A token with vector v among n adds g.v / n; these and the rest sum to the logit.
+    With ReLUs the logit is a linear function of the words' weights in the mean near the review's own, so weight times
+    gradient is what a word adds: these and a rest that is no word's sum to the logit. What an n-gram of an ensemble
+    adds stands at its last word.
 
     Args:
-        network: whose first linear layer reads the mean vectors; batch: a Batch.
-        vectors: (batch, time, features) float, of the batch's tokens; counted: (batch, time) bool, the tokens that
-            the mean is of.
+        model: a network that reads a Bag, or with vectors the mean of word vectors; or an Ensemble with it.
+        token_ids: (time,) int64; vectors: (words + 1, features) float, of which row 0, the unknown word's, is left out.
 
     Returns:
-        (batch, time) float.
+        (time,) float tensor.
     """
-    means = []
-
-    def keep(_, inputs):
-        means.append(inputs[0].detach().requires_grad_())
-        return tuple(means)
-
-    first = next(layer for layer in network.modules() if isinstance(layer, nn.Linear))
-    with torch.enable_grad(), first.register_forward_pre_hook(keep):
-        _, logit = network(batch.x, batch.labels)
-        [gradient] = torch.autograd.grad(logit.sum(), means)                    # batch, features
-    shares = counted / counted.sum(dim=1, keepdim=True).clamp(min=1)            # batch, time
-    return (vectors.detach() @ gradient.float()[:, :, None])[:, :, 0] * shares
+    network = model.network if isinstance(model, Ensemble) else model
+    counted = torch.ones_like(token_ids) if vectors is None else token_ids > 0
+    weights = (counted / counted.sum().clamp(min=1)).requires_grad_()           # time
+    with torch.enable_grad():
+        x = Bag(token_ids, token_ids.new_zeros(1), weights) if vectors is None else weights[None] @ vectors[token_ids]
+        _, logit = network(x, weights.new_zeros(1))
+        [gradient] = torch.autograd.grad(logit.sum(), weights)
+    added = weights * gradient
+    return model.mean(added, model.ngrams.contributions(token_ids[None])[0]) if network is not model else added
 
 
-def timestep_contributions(network, batch):
-    """What each timestep adds to the logits by way of the pooling; with the output's bias these sum to the logit.
+def word_contributions(logits_of, reviews, places, vocab_size):
+    """What words of reviews add to the logit of any model, the mean of two differences:
 
-    Max pooling takes a feature from the one timestep where it is largest, mean pooling takes an equal
-    share of it from all, and last pooling all of it from the last.
+        logit(word) - logit(a common word)          what it says alone: among ten words of praise, none is missed
+        logit(review) - logit(review without it)    what the review loses with it, which knows the order of the words
+
+    These are the first and the last of the terms whose mean is a Shapley value (Lundberg and Lee 2017).
+    benchmarks/results/explanations_cpu_202611 compares them with other ways.
 
     Args:
-        network: whose `pooling`, a Pooling, is the input of its `fc_output`.
-        batch: a Batch with lengths.
+        logits_of: a function from a list of reviews, each a sequence of token ids, to a (reviews,) float array.
+        reviews: list of lists of token ids; places: for each a list of which of its words are asked for.
+        vocab_size: known words; ids are by frequency.
 
     Returns:
-        (batch, time) float, 0 from a review's length on.
+        list of (places,) float arrays.
     """
-    inputs = []
-    with network.pooling.register_forward_pre_hook(lambda _, given: inputs.append(given[0])):
-        network(batch.x, batch.labels, lengths=batch.lengths)
-    kinds = network.pooling.kinds
-    added = torch.zeros(batch.x.shape, device=batch.x.device)         # batch, time
-    for kind, weight in zip(kinds, network.fc_output.weight[0].chunk(len(kinds))):
-        h = mask_padding(inputs[0], kind, batch.lengths).float()                # batch, time, features
-        if kind == "max":
-            largest, timesteps = h.max(dim=1)                                   # batch, features
-            added.scatter_add_(1, timesteps, largest * weight)
-        else:
-            added += (h * weight).sum(dim=2) / (batch.lengths[:, None] if kind == "mean" else 1)
-    return added
+    variants, terms = {}, []
+
+    def number(*token_ids):                             # nothing is one unknown word
+        return variants.setdefault(token_ids or (0,), len(variants))
+
+    common = [number(k) for k in range(1, min(COMMON, vocab_size) + 1)]
+    for token_ids, some in zip(reviews, places):
+        for place in some:
+            start = place // STRETCH * STRETCH
+            before, after = token_ids[start:place], token_ids[place + 1:start + STRETCH]
+            terms.append([number(token_ids[place]), number(*before, token_ids[place], *after),
+                          number(*before, *after)])
+    logits = logits_of(list(variants))
+    alone, whole, without = logits[np.array(terms).T]
+    added = (alone - np.median(logits[common]) + whole - without) / 2           # words asked for
+    return np.split(added, np.cumsum([len(some) for some in places])[:-1])
 
 
-def shade(contribution, largest):
-    """0 for a contribution of no account beside the largest, else 1 to 3."""
-    share = abs(contribution) / largest if largest else 0
-    return sum(share > least for least in (0.05, 1 / 3, 2 / 3))
-
-
-def as_text(words, contributions, coloured):
-    """One line: words in colours, or followed by what they add, such as great(+2.31)."""
-    largest = max(map(abs, contributions))
-    marked = []
-    for word, contribution in zip(words, contributions):
-        level = shade(contribution, largest)
-        if coloured and level:
-            colour, _ = (POSITIVE if contribution > 0 else NEGATIVE)[level - 1]
-            marked.append(f"\033[30;48;5;{colour}m{word}\033[0m")
-        elif not coloured and round(contribution, 2):
-            marked.append(f"{word}({contribution:+.2f})")
-        else:
-            marked.append(word)
-    return " ".join(marked)
-
-
-def write_page(path, title, reviews):
-    """Write a page that needs nothing but itself.
+def explain(run, words, rows, with_contributions=True):
+    """What a model says of reviews, and why.
 
     Args:
-        reviews: list of (heading, words, contributions), one a review.
+        run: a PartTest; words: list of lists of the reviews' words; rows: list of arrays of their token ids.
+
+    Returns:
+        list of dicts: logit; probability of the positive label; prediction, a label's name; words; known, whether
+        the model knows each word; contributions, what each adds to the logit.
     """
-    shades = [f".{sign}{level} {{ background: {colour} }}" for sign, colours in (
-        ("positive", POSITIVE), ("negative", NEGATIVE)) for level, (_, colour) in enumerate(colours, 1)]
-    paragraphs = []
-    for heading, words, contributions in reviews:
-        largest = max(map(abs, contributions))
-        spans = [f'<span class="{"positive" if contribution > 0 else "negative"}{shade(contribution, largest)}" '
-                 f'title="{contribution:+.4f}">{html.escape(word)}</span>'
-                 for word, contribution in zip(words, contributions)]
-        paragraphs.append(f"<h2>{html.escape(heading)}</h2>\n<p>{' '.join(spans)}</p>")
-    with replace_file(path) as file:
-        file.write(PAGE.format(title=html.escape(title), shades="\n".join(shades), reviews="\n".join(paragraphs)))
+    if not rows:
+        return []
+    logits = run.logits(rows).astype(float)
+    added = run.contributions(rows) if with_contributions else [np.zeros(0)] * len(rows)
+    return [{"logit": logit, "probability": 1 / (1 + math.exp(-logit)), "prediction": run.labels[logit >= 0],
+             "words": some, "known": (row > 0).tolist(), "contributions": each.tolist()}
+            for logit, some, row, each in zip(logits.tolist(), words, rows, added)]
 
 
-def show(path, title, reviews):
-    """Print reviews with what each word adds to the logit, and write them as a page; arguments as in write_page."""
-    for heading, words, contributions in reviews:
-        print(f"{heading}\n{as_text(words, contributions, sys.stdout.isatty())}\n")
-    write_page(path, title, reviews)
-    print(f"wrote {path}")
+def telling_words(run, reviews, words_of):
+    """The words that pull most in either direction, of those in at least 1 of 200 reviews.
+
+    Candidates are the words that say most alone; how they pull is the mean of what they add in a few reviews.
+
+    Args:
+        run: a PartTest; reviews: Reviews as it reads them; words_of: index of a review -> list of its words.
+
+    Returns:
+        list of dicts, the most positive word first, the most negative one last: word; pull, the mean contribution;
+        reviews, in how many it stands; examples, two excerpts.
+    """
+    distinct, _ = reviews.distinct()
+    token_ids, _, _ = distinct.row(torch.arange(len(distinct)))
+    counts = token_ids.long().bincount(minlength=len(run.vocabulary) + 1).cpu().numpy()         # reviews that have it
+    common = [k for k in np.flatnonzero(counts >= max(3, len(reviews) / 200)).tolist()
+              if k > 0 and not is_punctuation(run.vocabulary[k - 1])]
+    if not common:
+        return []
+    alone = run.logits([(k,) for k in common]).argsort()
+    candidates = {common[index] for index in [*alone[:CANDIDATES], *alone[-CANDIDATES:]]}
+
+    rows, draw = reviews.rows(), np.random.default_rng(0)
+    having = {k: [] for k in candidates}
+    for index in draw.permutation(len(rows)).tolist():
+        for k in candidates.intersection(rows[index].tolist()):
+            if len(having[k]) < OCCURRENCES:
+                having[k].append((index, rows[index].tolist().index(k)))
+    occurrences = [(k, *occurrence) for k, some in having.items() for occurrence in some]
+    added = run.contributions([rows[index] for _, index, _ in occurrences], [[place] for *_, place in occurrences])
+    pulls = {k: np.mean([some for some, (other, *_) in zip(added, occurrences) if other == k]) for k in candidates}
+    told = sorted(pulls, key=pulls.get, reverse=True)
+    told = [k for k in told[:TOLD] if pulls[k] > 0] + [k for k in told[-TOLD:] if pulls[k] < 0]
+    return [{"word": run.vocabulary[k - 1], "pull": float(pulls[k]), "reviews": int(counts[k]),
+             "examples": [excerpt(words_of(index), place) for index, place in having[k][:2]]} for k in told]
+
+
+def excerpt(words, place, around=5):
+    """A word of a review with those around it."""
+    start, end = max(place - around, 0), place + around + 1
+    return " ".join(["..."] * (start > 0) + words[start:end] + ["..."] * (end < len(words)))

@@ -2,19 +2,20 @@
 
 import json
 import sys
-import textwrap
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from common.data.reviews import STOP_WORDS, build_reviews
+from common.data.reviews import STOP_WORDS
 from common.data.token_files import token_ids
 from common.errors import UserError
 from common.files import check_folder
 from common.parts import ROOT
-from common.preprocessing.text_encoding import argument_text, decode_text
-from common.testing.explanations import show
+from common.preprocessing.text_encoding import argument_text, clean, decode_text
+from common.results.explained import probability_text, show, write_page
+from common.results.records import save_table
+from common.testing.explanations import explain
 
 
 def load_tokenizer(folder, fetch=True):
@@ -45,17 +46,29 @@ def load_tokenizer(folder, fetch=True):
 
 
 def given_texts(options):
-    """The reviews of --review and --reviews, as a list of (place, text), the place for messages.
+    """The reviews of --review and --reviews, as lists of (place, text) that are answered together.
+
+    Those of a file are one list with those of --review; what is typed at a terminal comes line by line.
 
     Raises:
         UserError: a file that is missing, empty or not UTF-8.
     """
     texts = [(f"--review {number}", argument_text(text)) for number, text in enumerate(options.review, 1)]
-    return texts if options.reviews is None else texts + read_lines(options.reviews)
+    if str(options.reviews) == "-" and sys.stdin.isatty():
+        yield texts
+        print("type a review and press Enter; Ctrl-D ends", flush=True)
+        for number, line in enumerate(sys.stdin.buffer, 1):
+            yield [(f"line {number}", line.decode(errors="replace"))]
+    else:
+        yield texts + ([] if options.reviews is None else read_texts(options.reviews, options.text))
 
 
-def read_lines(path):
-    """Lines of a text in Unicode, or of standard input for "-", as a list of (place, line)."""
+def read_texts(path, column=None):
+    """Reviews of a table, or one a line of a text file or for "-" of standard input: a list of (place, text)."""
+    if column or path.suffix.lower() in (".csv", ".tsv"):
+        from common.preprocessing.tables import read_columns        # which the parts need for nothing else
+
+        return [(f"{path}:{line}", text) for line, text in read_columns(path, column or "text")]
     name = "standard input" if str(path) == "-" else path
     try:
         content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
@@ -69,62 +82,86 @@ def read_lines(path):
     except UnicodeDecodeError as error:
         line = content[:error.start].count(b"\n") + 1
         raise UserError(f"{name}:{line}: not UTF-8 text; save it as UTF-8") from error
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").rstrip().split("\n")
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n")
     return [(f"{name}:{number}", line) for number, line in enumerate(lines, 1)]
 
 
-def encode_reviews(texts, tokenize, vocabulary, drop_stop_words, device):
+def encode_reviews(texts, tokenize, vocabulary, drop_stop_words):
     """Reviews as preprocessing and reading would give them to the model.
 
     Args:
-        texts: list of (place, text); tokenize: of load_tokenizer.
+        texts: list of str; tokenize: of load_tokenizer.
         vocabulary, drop_stop_words: the words and the option that the model was trained with.
 
     Returns:
-        (words, reviews): the list of words of each review, and their Reviews, unlabelled.
-
-    Raises:
-        UserError: a review without a word.
+        (words, rows): for each text the list of its words, and an int32 array of their ids; both are empty where a
+        text has no word.
     """
     left_out = STOP_WORDS.intersection(vocabulary) if drop_stop_words else ()
-    words = []
-    for place, text in texts:
-        tokens = tokenize(text)
-        if not tokens:
-            raise UserError(f"{place}: an empty review; give it some words")
-        words.append([token for token in tokens if token not in left_out] or ["<unk>"])
-    lengths = np.array([len(review) for review in words])
+    words = [[token for token in tokens if token not in left_out] or ["<unk>"] * bool(tokens)
+             for tokens in map(tokenize, texts)]
     ids = token_ids([word for review in words for word in review], vocabulary)
-    for (place, _), known in zip(texts, np.add.reduceat(ids > 0, lengths.cumsum() - lengths)):
-        if not known:
-            print(f"{place}: has no word that the model knows", file=sys.stderr)
-    labels, films = [float("nan")] * len(words), [""] * len(words)
-    return words, build_reviews(ids, lengths, labels, films, device)
+    return words, np.split(ids, np.cumsum([len(review) for review in words])[:-1])
 
 
 def classify_own_reviews(run):
-    """Print the probability of being positive and the sentiment of each review that the options give.
+    """Print the sentiment of each review that the options give, and how sure the model is; write a file's to a table.
 
-    With --explain also what each word adds to the logit, and as a page in explanation.html.
+    With --explain also what each word adds to the logit, and as a page in explanation.html. --reviews writes
+    reviews.csv: text, probability of the positive label, prediction; an empty line stays an empty line.
 
     Args:
         run: a PartTest.
     """
-    options = run.options
-    texts = given_texts(options)
-    if options.explain:
+    options, tokenize = run.options, load_tokenizer(run.options.data)
+    if options.explain or options.reviews:
         check_folder(options.output)
-    words, reviews = encode_reviews(texts, load_tokenizer(options.data), run.vocabulary, run.drop_stop_words,
-                                    options.device)
-    logits = run.classify_whole(reviews)["model"].tolist()
-    if options.explain:
-        contributions = run.contributions(reviews)
-        show(options.output / "explanation.html", f"Part {run.part}: what made the difference",
-             [(explained_sentiment(logit, added), tokens, added)
-              for logit, added, tokens in zip(logits, contributions, words)])
-    else:
-        for (_, text), logit in zip(texts, logits):
-            print(f"{sentiment(logit)}  {textwrap.shorten(text, 80, placeholder=' ...')}")
+    table, entries = [], []
+    for texts in given_texts(options):
+        for text, entry in zip(texts, answer(run, tokenize, texts)):
+            table.append({"text": text[1], "probability": entry and f"{entry['probability']:.4f}",
+                          "prediction": entry and entry["prediction"]})
+            heading = entry and heading_of(entry, run.labels)
+            if not entry:
+                print()
+            elif options.explain:
+                entries.append((heading, entry))
+                show(heading, entry)
+            else:
+                print(f"{heading}  {shortened(text[1])}", flush=True)
+    if options.reviews:
+        save_table(options.output / "reviews.csv", table)
+        print(f"wrote {options.output / 'reviews.csv'}")
+    if entries:
+        write_page(options.output / "explanation.html", f"Part {run.part}: what made the difference", run.how,
+                   run.labels, entries)
+        print(f"wrote {options.output / 'explanation.html'}")
+
+
+def answer(run, tokenize, texts):
+    """What a model says of texts, a list of (place, text): dicts as from explain(), None for a text without a word."""
+    words, rows = encode_reviews([text for _, text in texts], tokenize, run.vocabulary, run.drop_stop_words)
+    for (place, _), some in zip(texts, words):
+        if not some and place.startswith("--review"):
+            raise UserError(f"{place}: an empty review; give it some words")
+    entries = iter(explain(run, [some for some in words if some], [row for row in rows if len(row)],
+                           with_contributions=run.options.explain))
+    return [next(entries) if some else None for some in words]
+
+
+def heading_of(entry, labels):
+    """The prediction of an entry as from explain(), and how many words are unknown if they are most."""
+    known, count = sum(entry["known"]), len(entry["known"])
+    note = f" ({count - known} of its {count} words unknown to the model)" if 2 * known < count else ""
+    return probability_text(entry["logit"], labels) + note
+
+
+def shortened(text, width=80):
+    """A text on one line of at most so many characters, without what steers a terminal."""
+    text = clean(text)
+    if len(text) <= width:
+        return text
+    return text[:width - 3].rsplit(" ", 1)[0] + " ..."
 
 
 def classify_texts(folder, texts, data=ROOT / "preprocessed_data", device="auto"):
@@ -146,26 +183,17 @@ def classify_texts(folder, texts, data=ROOT / "preprocessed_data", device="auto"
     Raises:
         UserError: no trained classifier in the folder, other data than it was trained on, or a text without a word.
     """
-    texts = [(f"text {number}", text) for number, text in enumerate(texts, 1)]
+    texts = list(texts)
     if not texts:
         return []
     from common.testing.tables import load_test         # which imports this file
 
+    for number, text in enumerate(texts, 1):
+        if not isinstance(text, str):
+            raise UserError(f"text {number}: not a text, but {text!r}; leave it out")
     with torch.random.fork_rng():                       # a test seeds it
         run = load_test(Path(folder), f"--data={data}", f"--device={device}")
-    _, reviews = encode_reviews(texts, load_tokenizer(run.options.data), run.vocabulary, run.drop_stop_words,
-                                run.options.device)
-    return run.classify_whole(reviews)["model"].sigmoid().tolist()
-
-
-def sentiment(logit):
-    """The probability of being positive, and the sentiment, as text."""
-    return f"{torch.tensor(logit).sigmoid().item():.4f}  {'positive' if logit >= 0 else 'negative'}"
-
-
-def explained_sentiment(logit, contributions):
-    """sentiment() with what all words add to the logit, and the rest; the numbers add up as they are shown."""
-    shown, words = round(logit, 2), round(sum(contributions), 2)
-    rest = round(shown - words, 2)
-    # Adding 0 makes 0 of -0.
-    return f"{sentiment(logit)}  logit {shown + 0:+.2f} = words {words + 0:+.2f}, rest {rest + 0:+.2f}"
+    words, rows = encode_reviews(texts, load_tokenizer(run.options.data), run.vocabulary, run.drop_stop_words)
+    if [] in words:
+        raise UserError(f"text {words.index([]) + 1}: an empty review; give it some words")
+    return [entry["probability"] for entry in explain(run, words, rows, with_contributions=False)]

@@ -1,62 +1,105 @@
-"""What a model says of every test review, in predictions.csv; and the reviews that it is most wrong about."""
+"""What a model says of every test review, and why: predictions.csv, explanations.json, the worst mistakes."""
+
+import json
+import zlib
 
 import numpy as np
 
+from common.data.reviews import STOP_WORDS, read_reviews
 from common.data.token_files import read_review_rows
+from common.files import replace_file
+from common.results.explained import FILE, probability_text, show, write_page
 from common.results.records import save_table
-from common.testing.explanations import show
-from common.testing.own_reviews import explained_sentiment
+from common.testing.explanations import explain, telling_words
 
-LABELS = {"pos": "positive", "neg": "negative"}
+# Of explanations.json: mistakes, and short reviews of each label, the same for all parts.
+MISTAKES, LONGEST, OF_A_LABEL, SHORT = 5, 400, 10, 60
+FIRST_WORDS = 25        # of a review in predictions.csv
 
 
 def write_predictions(run, reviews, found):
     """Write predictions.csv, a line a test review.
 
-    Its columns: file name, film, label (pos or neg), rating, tokens, logit, those of an ensemble's members, and the
-    checksum of the weights.
+    Its columns: file name, film, label, rating, tokens, logit, those of an ensemble's members, probability of the
+    positive label, prediction, the checksum of the weights, and the review's first words.
 
     Args:
         run: a PartTest; reviews: all test Reviews; found: their logits by name, as from PartTest.classify.
     """
-    lengths = reviews.host_lengths.tolist()
+    lengths, probabilities = reviews.host_lengths.tolist(), found["model"].double().sigmoid().tolist()
     logits = {"logit" if name == "model" else f"{name} logit": logit.tolist() for name, logit in found.items()}
-    rows = []
-    for k, (name, label, rating, film) in enumerate(labelled_rows(run.options.data)):
-        row = {"file name": name, "film": film, "label": label, "rating": rating, "tokens": lengths[k]}
-        rows.append(row | {column: f"{some[k]:.6g}" for column, some in logits.items()} |
-                    {"weights": run.checkpoint["weights"]})
+    rows, words_of = [], read_words(run)
+    for k, row in enumerate(labelled_rows(run)):
+        rows.append(row | {"tokens": lengths[k]} | {column: f"{some[k]:.6g}" for column, some in logits.items()} | {
+            "probability": f"{probabilities[k]:.4f}", "prediction": run.labels[logits["logit"][k] >= 0],
+            "weights": run.checkpoint["weights"], "text": " ".join(words_of(k)[:FIRST_WORDS])})
     save_table(run.options.output / "predictions.csv", rows)
     print(f"wrote {run.options.output / 'predictions.csv'}")
 
 
-def labelled_rows(folder):
-    """The rows of read_review_rows of the test reviews that have a label; a rating of 0, unknown, is empty."""
-    return [(name, label, "" if rating == "0" else rating, film)
-            for name, label, rating, film in read_review_rows(folder / "imdb_test_reviews.tsv") if label in LABELS]
+def labelled_rows(run):
+    """File name, film, label and rating of each test review that has a label, dicts; a rating of 0 is empty."""
+    labels = dict(zip(("neg", "pos"), run.labels))
+    return [{"file name": name, "film": film, "label": labels[label], "rating": "" if rating == "0" else rating}
+            for name, label, rating, film in read_review_rows(run.options.data / "imdb_test_reviews.tsv")
+            if label in labels]
 
 
-def show_mistakes(run, reviews, logits):
-    """Print the --mistakes N reviews that a model is most wrong about, and write them to explanation.html.
+def read_words(run):
+    """A function from the index of a labelled test review to its words, those that the model does not know too."""
+    reviews, dictionary = read_reviews(run.options.data, "test")
+    rows, dictionary = reviews.labelled().rows(), ["<unk>", *dictionary]        # <unk> stands in no training review
+    left_out = STOP_WORDS.intersection(run.vocabulary) if run.drop_stop_words else ()
+    return lambda index: [word for k in rows[index].tolist() if (word := dictionary[k]) not in left_out] or ["<unk>"]
+
+
+def worst_mistakes(reviews, logits, count):
+    """Indices of the reviews that a model is most wrong about, the worst first, and the number of all mistakes."""
+    wrong = logits.abs() * ((logits >= 0) != (reviews.labels.cpu() > 0.5))      # 0 for a correct review
+    worst = wrong.argsort(descending=True, stable=True)
+    mistakes = int(wrong.count_nonzero())
+    return worst[:min(count, mistakes)].tolist(), mistakes
+
+
+def explain_tests(run, reviews, indices):
+    """Dicts as from explain() of test reviews, with their name, film, label and rating."""
+    about, words_of, rows = labelled_rows(run), read_words(run), reviews.rows()
+    entries = explain(run, [words_of(index) for index in indices], [rows[index] for index in indices])
+    return [{"name": about[index]["file name"]} | {name: about[index][name] for name in ("film", "label", "rating")}
+            | entry for index, entry in zip(indices, entries)]
+
+
+def write_explanations(run, reviews, logits):
+    """Write explanations.json: some short reviews and the worst mistakes explained, and telling words.
 
     Args:
         run: a PartTest; reviews: all test Reviews; logits: (reviews,) float, the model's, on the CPU.
     """
-    positive = reviews.labels.cpu() > 0.5
-    wrong = logits.abs() * ((logits >= 0) != positive)                          # 0 for a correct review
-    worst = wrong.argsort(descending=True, stable=True)[:min(run.options.mistakes, wrong.count_nonzero().item())]
-    print(f"{wrong.count_nonzero()} mistakes on {len(reviews):,} test reviews")
-    if not len(worst):
+    # In an order without pattern that the file names give, so that all parts explain the same.
+    in_order = np.argsort([zlib.crc32(row["file name"].encode()) for row in labelled_rows(run)], kind="stable")
+    positive, short = reviews.labels.cpu().numpy() > 0.5, reviews.host_lengths.numpy() <= SHORT
+    chosen = [k for label in (True, False)
+              for k in in_order[(short & (positive == label))[in_order]][:OF_A_LABEL].tolist()]
+    worst, _ = worst_mistakes(reviews, logits.masked_fill(reviews.host_lengths > LONGEST, 0), MISTAKES)
+    entries = explain_tests(run, reviews, [*chosen, *worst])
+    with replace_file(run.options.output / FILE) as file:
+        json.dump({"part": run.part, "weights": run.checkpoint["weights"], "how": run.how,
+                   "reviews": entries[:len(chosen)], "mistakes": entries[len(chosen):],
+                   "telling_words": telling_words(run, reviews, read_words(run))}, file)
+    print(f"wrote {run.options.output / FILE}")
+
+
+def show_mistakes(run, reviews, logits):
+    """Print the --mistakes N reviews that a model is most wrong about, and write them to explanation.html."""
+    worst, mistakes = worst_mistakes(reviews, logits, run.options.mistakes)
+    print(f"{mistakes} mistakes on {len(reviews):,} test reviews")
+    if not worst:
         return
-    in_order = sorted(worst.tolist())
-    chosen = reviews.select(np.isin(np.arange(len(reviews)), in_order))
-    token_ids, contributions = dict(zip(in_order, chosen.rows())), dict(zip(in_order, run.contributions(chosen)))
-    rows, entries = labelled_rows(run.options.data), []
-    for index in worst.tolist():
-        name, label, rating, film = rows[index]
-        words = [run.vocabulary[k - 1] if k else "<unk>" for k in token_ids[index].tolist()]
-        added = contributions[index]
-        about = f"{name}, rating {rating or 'unknown'}, film {film or 'unknown'}"
-        entries.append((f"labelled {LABELS[label]} | {explained_sentiment(logits[index].item(), added)} | {about}",
-                        words, added))
-    show(run.options.output / "explanation.html", f"Part {run.part}: the worst mistakes", entries)
+    entries = explain_tests(run, reviews, worst)
+    headings = [f"labelled {entry['label']} | {probability_text(entry['logit'], run.labels)} | {entry['name']}, "
+                f"rating {entry['rating'] or 'unknown'}, film {entry['film'] or 'unknown'}" for entry in entries]
+    for heading, entry in zip(headings, entries):
+        show(heading, entry)
+    write_page(run.options.output / "explanation.html", f"Part {run.part}: the worst mistakes", run.how, run.labels,
+               list(zip(headings, entries)))
+    print(f"wrote {run.options.output / 'explanation.html'}")

@@ -15,20 +15,20 @@ from torch.nn import functional as F
 from common.checkpoints import check_words, load_checkpoint
 from common.data.batches import BagsOfWords, Crops, MeanVectors, WholeReviews, by_length
 from common.data.pseudo_labels import write_pseudo_labels
-from common.data.reviews import read_glove_embeddings, read_reviews
+from common.data.reviews import build_reviews, read_glove_embeddings, read_reviews
 from common.data.splits import check_count
-from common.data.token_files import read_dictionary
+from common.data.token_files import read_dictionary, read_label_names
 from common.devices import autocast, describe_run, set_up
 from common.errors import UserError
 from common.files import check_folder
-from common.layers.ensemble import Ensemble, member_contributions, member_logits, rebuild
+from common.layers.ensemble import Ensemble, member_logits, rebuild
 from common.options import LSTM_TEST_DEFAULTS, parse_options
 from common.parts import PARTS, ROOT
 from common.results.figures import save_lengths_figure
 from common.results.records import read_run, save_table
-from common.testing.explanations import mean_contributions, timestep_contributions
+from common.testing.explanations import bag_contributions, word_contributions
 from common.testing.own_reviews import classify_own_reviews
-from common.testing.predictions import show_mistakes, write_predictions
+from common.testing.predictions import show_mistakes, write_explanations, write_predictions
 
 TOKENS_OF_A_REVIEW = 500     # in a batch of whole reviews, as many as in the longest crops of the assignment
 
@@ -92,6 +92,7 @@ class PartTest(abc.ABC):
         self.checkpoint = load_checkpoint(self.path, part, options.device)
         self.vocabulary = self.checkpoint["vocabulary"]
         self.drop_stop_words = self.checkpoint["options"].get("drop_stop_words", False)
+        self.labels = read_label_names(options.data)
         vocabulary = read_dictionary(options.data, self.words)[:len(self.vocabulary)]
         self.glove = None if self.words == "imdb" else read_glove_embeddings(
             options.data, len(vocabulary), options.device)                      # words + 1, dimensions
@@ -111,11 +112,15 @@ class PartTest(abc.ABC):
         """ReviewData of whole Reviews, read as in training."""
 
     @abc.abstractmethod
-    def network_contributions(self, batch, token_ids, lengths):
-        """What each token adds to the network's logit: (batch, time) float.
+    def contributions(self, rows, places=None):
+        """What words add to the logits of reviews; the property `how` says in which sense.
 
         Args:
-            batch: of whole(); token_ids: (batch, time) int64, the same reviews; lengths: (batch,) int64.
+            rows: list of int arrays, the token ids of reviews; places: for each a list of which of its words are asked
+                for; None asks for all.
+
+        Returns:
+            list of (places,) float arrays.
         """
 
     def run(self):
@@ -196,6 +201,7 @@ class PartTest(abc.ABC):
         """The row of whole reviews; their logits go to predictions.csv."""
         row, found = self.row(self.whole(reviews), self.whole_batches(reviews), **first)
         write_predictions(self, reviews, found)
+        write_explanations(self, reviews, found["model"].cpu())
         return row
 
     def report(self, rows):
@@ -206,25 +212,18 @@ class PartTest(abc.ABC):
         """Indices in batches of reviews of similar length, each at most batch_size * TOKENS_OF_A_REVIEW tokens."""
         return by_length(reviews.host_lengths, self.options.batch_size * TOKENS_OF_A_REVIEW)
 
-    def contributions(self, reviews):
-        """What each token adds to the logit: for each review a list of floats."""
-        data, found = self.whole(reviews), {}
-        with torch.no_grad(), autocast(self.options):
-            for indices in self.whole_batches(reviews):
-                token_ids, lengths = reviews.padded(indices), reviews.lengths[reviews.on_device(indices)]
-                network = self.network_contributions(data.batch(indices), token_ids, lengths)
-                added = member_contributions(self.model, network, token_ids)    # batch, time
-                for index, row, length in zip(indices.tolist(), added, lengths.tolist()):
-                    found[index] = row[:length].tolist()
-        return [found[index] for index in range(len(reviews))]
-
-    def word_vectors(self, token_ids):
-        """token_ids (...) -> (..., features) float, the vector of each token alone."""
-        return (self.network.embedding.weight if self.glove is None else self.glove)[token_ids]
+    def logits(self, rows):
+        """Logits (reviews,) float32 array of reviews given by their token ids, a list of sequences."""
+        lengths = np.array([len(row) for row in rows])
+        unknown, films = [float("nan")] * len(rows), [""] * len(rows)
+        reviews = build_reviews(np.concatenate(rows, dtype=np.int32), lengths, unknown, films, self.options.device)
+        return self.classify_whole(reviews)["model"].cpu().numpy()
 
 
 class BagTest(PartTest):
     """Bags of words: all reviews are tested whole, once."""
+
+    how = "the word's share of the sum that the logit is"
 
     def test(self, reviews):
         self.report([self.whole_row(reviews)])
@@ -232,15 +231,16 @@ class BagTest(PartTest):
     def whole(self, reviews):
         return BagsOfWords(reviews, self.table) if self.glove is None else MeanVectors(reviews, self.glove, self.table)
 
-    def network_contributions(self, batch, token_ids, lengths):
-        # The mean embedding is of all tokens, the mean GloVe vector of those that have one.
-        inside = torch.arange(token_ids.shape[1], device=token_ids.device) < lengths[:, None]
-        counted = inside if self.glove is None else inside & (token_ids > 0)
-        return mean_contributions(self.network, batch, self.word_vectors(token_ids), counted)
+    def contributions(self, rows, places=None):
+        found = [bag_contributions(self.model, torch.from_numpy(row).long().to(self.options.device), self.glove)
+                 for row in rows]
+        return [added.cpu().numpy()[slice(None) if places is None else places[k]] for k, added in enumerate(found)]
 
 
 class SequenceTest(PartTest):
     """LSTMs, by sequence length: the assignment's table."""
+
+    how = "the mean of what the word says alone and of what the review loses without it"
 
     def crops(self, reviews, length):
         """Crops of Reviews as training took them, of another length in tokens."""
@@ -265,8 +265,10 @@ class SequenceTest(PartTest):
         crops = self.checkpoint["crops"]
         return WholeReviews(reviews, crops["sequence_length"] if crops["padding_counts"] else 0, self.table)
 
-    def network_contributions(self, batch, token_ids, lengths):
-        return timestep_contributions(self.network, batch)[:, :token_ids.shape[1]]
+    def contributions(self, rows, places=None):
+        return word_contributions(self.logits, [row.tolist() for row in rows],
+                                  [range(len(row)) for row in rows] if places is None else places,
+                                  len(self.vocabulary))
 
 
 TESTS: dict[str, Callable] = {"1a": BagTest, "1b": BagTest, "2a": SequenceTest, "2b": SequenceTest, "3c": SequenceTest}

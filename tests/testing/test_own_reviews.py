@@ -1,5 +1,6 @@
 """Reviews of the user's own: classified as the test reviews are, and explained word by word."""
 
+import csv
 import io
 import json
 import math
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from nltk.tokenize.punkt import PunktSentenceTokenizer
-from random_models import KINDS, SCRIPTS, UNITS, WORDS, build, logits_of, save
+from random_models import KINDS, SCRIPTS, UNITS, WORDS, logits_of, save
 
 from common.data.reviews import read_reviews
 from common.data.token_files import read_dictionary
@@ -18,7 +19,8 @@ from common.errors import UserError
 from common.preprocessing.raw_reviews import sort_reviews
 from common.preprocessing.sample_corpus import sample_reviews
 from common.preprocessing.text_encoding import argument_text
-from common.testing.own_reviews import encode_reviews, explained_sentiment, load_tokenizer, read_lines
+from common.results.explained import probability_text
+from common.testing.own_reviews import encode_reviews, load_tokenizer, read_texts
 
 REVIEWS = ["The film was GREAT.", "Bad!", "A great film. The film wasn't<br />bad, was it?"]
 TOKENS = [["the", "film", "was", "great", "."], ["bad", "!"],
@@ -78,65 +80,61 @@ def test_own_reviews_get_the_ids_that_preprocessing_gave_them(words, vocab_size,
     raw = [review for review in sort_reviews(sample_reviews()) if review.split == "test"][::6]
     expected, vocabulary = read_reviews(data, "test", words, vocab_size, drop_stop_words)
     assert vocabulary == read_dictionary(data, words)[:vocab_size]
-    tokens, found = encode_reviews([(review.name, review.text) for review in raw], tokenize_sample, vocabulary,
-                                   drop_stop_words, "cpu")
-    assert torch.equal(found.token_ids, expected.token_ids)
-    assert torch.equal(found.starts, expected.starts) and torch.equal(found.lengths, expected.lengths)
+    tokens, rows = encode_reviews([review.text for review in raw], tokenize_sample, vocabulary, drop_stop_words)
+    assert [row.tolist() for row in rows] == [row.tolist() for row in expected.rows()]
     assert [len(review) for review in tokens] == expected.lengths.tolist()
 
 
 @pytest.mark.parametrize("part, arguments", KINDS)
-def test_each_review_has_the_probability_that_the_model_gives_it_alone(part, arguments, classify, glove, tmp_path):
+def test_each_review_has_the_sentiment_that_the_model_gives_it_alone(part, arguments, classify, glove, tmp_path):
     status, stdout, stderr = classify(part, "--review", *REVIEWS, "--batch-size", "2", **arguments)
     assert (status, stderr) == (0, "")
     header, *lines = stdout.splitlines()
     assert header.startswith(f"part {part[:2]} | ")
     for line, token_ids, text in zip(lines, IDS, REVIEWS, strict=True):
-        found, sentiment, rest = line.split("  ", 2)
         logit = logits_of(part, token_ids, glove, **arguments)["model"]
-        assert float(found) == pytest.approx(probability(logit), abs=1e-4)
-        assert (sentiment, rest) == ("positive" if logit >= 0 else "negative", text)
+        assert line == probability_text(logit) + "  " + text.replace("<br />", " ")
     assert not (tmp_path / "explanation.html").exists() and not (tmp_path / "test_table.csv").exists()
 
 
+def explained_blocks(stdout):
+    """(sentiment, words as shown, logit, what the words add, rest) of each explained review."""
+    blocks = []
+    for block in stdout.split("\n", 1)[1].split("\n\n")[:-1]:
+        sentiment, words, numbers = block.splitlines()
+        blocks.append((sentiment, words.split(), *map(float, re.findall(r"[+-]\d+\.\d\d", numbers))))
+    return blocks
+
+
 @pytest.mark.parametrize("part, arguments", KINDS)
-def test_explained_words_and_rest_sum_to_the_logit(part, arguments, classify, glove, tmp_path):
+def test_an_explained_review_has_its_words_and_its_logit_as_the_sum_of_words_and_rest(
+        part, arguments, classify, glove, tmp_path):
     status, stdout, stderr = classify(part, "--review", *REVIEWS, "--explain", **arguments)
     assert (status, stderr) == (0, "")
+    blocks = explained_blocks(stdout)
+    for (sentiment, words, logit, added, rest), tokens, token_ids in zip(blocks, TOKENS, IDS, strict=True):
+        expected = logits_of(part, token_ids, glove, **arguments)["model"]
+        assert sentiment.startswith(probability_text(expected)) and logit == pytest.approx(expected, abs=0.006)
+        assert added + rest == pytest.approx(logit, abs=1e-9)
+        assert [re.sub(r"\([+-][\d.]+\)$", "", word).strip("[]") for word in words] == tokens
     page = (tmp_path / "explanation.html").read_text(encoding="utf-8")
-    blocks = stdout.split("\n", 1)[1].split("\n\n")
-    titles = re.findall(r"<p>(<span.*)</p>", page)
-    for block, tokens, token_ids, spans in zip(blocks, TOKENS, IDS, titles, strict=False):
-        sentiment, words = block.splitlines()
-        assert [re.sub(r"\([+-][\d.]+\)$", "", word) for word in words.split()] == tokens
-        logit, total, rest = map(float, re.search(r"logit (\S+) = words (\S+), rest (\S+)", sentiment).groups())
-        assert logit == pytest.approx(logits_of(part, token_ids, glove, **arguments)["model"], abs=0.006)
-        assert total + rest == pytest.approx(logit, abs=1e-9)
-        assert sum(map(float, re.findall(r'title="([^"]+)"', spans))) == pytest.approx(total, abs=0.01)
-        if part[0] in "23":
-            model, network, _ = build(part, **arguments)
-            bias = network.fc_output.bias.item()
-            assert rest == pytest.approx(bias if model is network else (1 - model.weight) * bias, abs=0.011)
-    assert len(titles) == len(REVIEWS)
+    assert re.findall("<small>(.*?)</small>", page) == re.findall("^logit .*", stdout, re.M)
     assert "\033" not in stdout
 
 
-@pytest.mark.parametrize("logit, contributions, shown", [
-    (-0.0951, [-0.05, -0.0449], "logit -0.10 = words -0.09, rest -0.01"),
-    (-0.001, [0.003, -0.004], "logit +0.00 = words +0.00, rest +0.00"),
-    (1.238, [2.0, -0.5], "logit +1.24 = words +1.50, rest -0.26")])
-def test_the_numbers_of_an_explanation_add_up_as_they_are_shown(logit, contributions, shown):
-    assert explained_sentiment(logit, contributions).endswith(shown)
+def test_words_that_the_model_does_not_know_are_shown_as_such(classify):
+    [(sentiment, words, *_)] = explained_blocks(classify("1a", "--review", "great zebra, okapi", "--explain")[1])
+    assert [word.split("(")[0] for word in words] == ["great", "[zebra]", "[,]", "[okapi]"]
+    assert sentiment.endswith("(3 of its 4 words unknown to the model)")
 
 
 def test_a_bag_of_words_lets_unknown_words_count_only_where_its_mean_does(classify):
     def contributions(part, *reviews):
-        lines = classify(part, "--review", *reviews, "--explain")[1].splitlines()[2::3]
-        return [line.split() for line in lines]
+        return [words for _, words, *_ in explained_blocks(classify(part, "--review", *reviews, "--explain")[1])]
     [words] = contributions("1a", "great zebra")
-    assert words[1].startswith("zebra(")
+    assert words[1].startswith("[zebra](")
     known, with_unknown = contributions("1b", "great", "great zebra")
-    assert with_unknown == [*known, "zebra"]
+    assert with_unknown == [*known, "[zebra]"]
 
 
 def test_colours_are_used_on_a_terminal(classify, monkeypatch):
@@ -144,17 +142,89 @@ def test_colours_are_used_on_a_terminal(classify, monkeypatch):
     assert "\033[30;48;5;" in classify("2a", "--review", "great film", "--explain")[1]
 
 
+def answers(outcome):
+    """The lines that a call has printed about reviews."""
+    status, stdout, stderr = outcome
+    assert (status, stderr) == (0, "")
+    return [line for line in stdout.splitlines() if not line.startswith(("part ", "wrote "))]
+
+
+def read_table_of(folder):
+    with open(folder / "reviews.csv", encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def test_reviews_come_from_a_file_with_one_a_line_too(classify, tmp_path):
     (tmp_path / "mine.txt").write_bytes("\ufeffGreat film.\r\nBad\x85film.\n".encode())
-    _, expected, _ = classify("1a", "--review", "The film", "Great film.", "Bad\x85film.")
-    status, stdout, stderr = classify("1a", "--reviews", tmp_path / "mine.txt", "--review", "The film")
-    assert (status, stdout, stderr) == (0, expected, "")
+    expected = answers(classify("1a", "--review", "The film", "Great film.", "Bad\x85film."))
+    assert answers(classify("1a", "--reviews", tmp_path / "mine.txt", "--review", "The film")) == expected
 
 
 def test_reviews_come_from_standard_input(classify, monkeypatch):
-    _, expected, _ = classify("1a", "--review", "Great film.", "Bad.")
+    expected = answers(classify("1a", "--review", "Great film.", "Bad."))
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"Great film.\nBad.\n")))
-    assert classify("1a", "--reviews", "-") == (0, expected, "")
+    assert answers(classify("1a", "--reviews", "-")) == expected
+
+
+def test_what_is_typed_at_a_terminal_is_answered_line_by_line(classify, monkeypatch, capsys):
+    expected = answers(classify("2a", "--review", "Great film.", "Bad."))
+    printed = []
+
+    class Terminal(io.BytesIO):
+        def __next__(self):
+            printed.append(capsys.readouterr().out)     # before the next line is typed
+            return super().__next__()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(Terminal(b"Great film.\nBad.\n")))
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    assert classify("2a", "--reviews", "-")[0] == 0
+    assert [text.splitlines()[-1] for text in printed] == ["type a review and press Enter; Ctrl-D ends", *expected]
+
+
+def test_reviews_write_a_table(classify, tmp_path):
+    texts = ["A great, film.", "Bad."]
+    (tmp_path / "mine.txt").write_text("\n".join(texts))
+    status, stdout, _ = classify("1a", "--reviews", tmp_path / "mine.txt")
+    shown = [line.split("  ")[0] for line in stdout.splitlines()[1:3]]
+    rows = read_table_of(tmp_path)
+    assert stdout.endswith(f"wrote {tmp_path / 'reviews.csv'}\n")
+    assert [list(row) for row in rows] == [["text", "probability", "prediction"]] * 2
+    assert [row["text"] for row in rows] == texts
+    for row, line in zip(rows, shown):
+        logit = math.log(float(row["probability"]) / (1 - float(row["probability"])))
+        assert line == probability_text(logit) and line.startswith(row["prediction"])
+
+
+@pytest.mark.parametrize("empty", ["", " ", "<br />"])
+def test_an_empty_line_stays_an_empty_line(empty, classify, tmp_path):
+    (tmp_path / "mine.txt").write_text(f"Great film.\n{empty}\nBad.\n")
+    first, second, third = answers(classify("1a", "--reviews", tmp_path / "mine.txt"))
+    assert second == "" and [first, third] == answers(classify("1a", "--review", "Great film.", "Bad."))
+    assert read_table_of(tmp_path)[1] == {"text": empty, "probability": "", "prediction": ""}
+
+
+@pytest.mark.parametrize("options", [["--text", "what"], []])
+def test_reviews_come_from_a_column_of_a_table(options, classify, tmp_path):
+    name = "what" if options else "text"
+    (tmp_path / "mine.csv").write_text(f'id,{name}\n1,"Great, film."\n2,Bad.\n')
+    expected = answers(classify("1a", "--review", "Great, film.", "Bad."))
+    assert answers(classify("1a", "--reviews", tmp_path / "mine.csv", *options)) == expected
+
+
+def test_a_column_that_is_not_there_is_refused_with_those_that_are(classify, tmp_path):
+    (tmp_path / "mine.csv").write_text("id,review\n1,Great.\n")
+    assert_refused(classify("1a", "--reviews", tmp_path / "mine.csv"), "mine.csv", "'text'", "'review'")
+
+
+def test_a_column_without_a_table_is_refused(classify):
+    assert_refused(classify("1a", "--review", "good", "--text", "what"), "--text: names a column of a table")
+
+
+def test_predictions_have_the_names_of_the_datas_labels(classify, tmp_path):
+    (tmp_path / "data" / "statistics.json").write_text('{"labels": ["ham", "spam"], "tokenizer": {}}')
+    (tmp_path / "mine.txt").write_text("Great film.\nBad.\n")
+    lines = answers(classify("1a", "--reviews", tmp_path / "mine.txt"))
+    assert {line.split(",")[0] for line in lines} == {row["prediction"] for row in read_table_of(tmp_path)}
+    assert {row["prediction"] for row in read_table_of(tmp_path)} <= {"ham", "spam"}
 
 
 def test_review_can_be_given_several_times(classify):
@@ -162,25 +232,34 @@ def test_review_can_be_given_several_times(classify):
 
 
 @pytest.mark.parametrize("part", [part for part, _ in KINDS[:5]])
-def test_a_review_without_a_known_word_is_classified_and_named(part, classify):
-    status, stdout, stderr = classify(part, "--review", "great", "zebra", "--explain")
-    assert (status, stderr) == (0, "--review 2: has no word that the model knows\n")
-    assert len(re.findall("positive  logit|negative  logit", stdout)) == 2
+def test_a_review_without_a_known_word_is_classified_and_said_to_be_unknown(part, classify):
+    known, unknown = answers(classify(part, "--review", "great", "zebra okapi"))
+    assert "unknown" not in known and "(2 of its 2 words unknown to the model)" in unknown
+
+
+def test_a_review_is_shown_on_one_line_that_steers_no_terminal(classify):
+    [shown] = answers(classify("1a", "--review", "a great \x1b[2J film\nthe " + "film was great " * 20))
+    assert "\x1b" not in shown and "film the film was great" in shown
+    assert shown.endswith(" ...") and len(shown.split(" % sure  ")[1]) <= 80
+
+
+def test_a_long_review_without_spaces_is_shown_too(classify):
+    [shown] = answers(classify("1a", "--review", "\u8fd9" * 100))
+    assert "\u8fd9" * 70 in shown and shown.endswith(" ...")
 
 
 def test_stop_words_are_left_out_if_training_left_them_out(classify):
     def words(**options):
-        return classify("2a", "--review", "The film was n't great.", "the", "--explain", **options)[1].splitlines()
+        outcome = classify("2a", "--review", "The film was n't great.", "the", "--explain", **options)
+        return [[word.split("(")[0] for word in words] for _, words, *_ in explained_blocks(outcome[1])]
     plain, dropped = words(), words(trained_with={"drop_stop_words": True})
-    assert re.sub(r"\([^)]*\)", "", plain[2]) == "the film was n't great ."
-    assert re.sub(r"\([^)]*\)", "", dropped[2]) == "film n't great ."
-    assert dropped[5].startswith("<unk>")
+    assert plain[0] == ["the", "film", "was", "n't", "great", "."]
+    assert dropped == [["film", "n't", "great", "."], ["[<unk>]"]]
 
 
 @pytest.mark.parametrize("content, message", [
     (None, "mine.txt: cannot be read (No such file or directory); give --reviews a text file"),
     (b"", "mine.txt: no reviews in it; give one a line"), (b" \n\n", "mine.txt: no reviews in it"),
-    (b"good\n\nbad\n", "mine.txt:2: an empty review"), (b"good\n<br />\n", "mine.txt:2: an empty review"),
     (b"good\nb\xe9b\xe9\n", "mine.txt:2: not UTF-8 text")])
 def test_a_bad_file_of_reviews_is_refused_with_its_line(content, message, classify, tmp_path):
     if content is not None:
@@ -191,9 +270,9 @@ def test_a_bad_file_of_reviews_is_refused_with_its_line(content, message, classi
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
 def test_reviews_are_lines_of_any_kind_in_any_unicode(end, encoding, tmp_path):
-    for last in "", end, f"{end} {end}":
+    for last in "", end:
         (tmp_path / "mine.txt").write_bytes((f"good{end}bad{end}caf\u00e9" + last).encode(encoding))
-        assert [text for _, text in read_lines(tmp_path / "mine.txt")] == ["good", "bad", "caf\u00e9"]
+        assert [text for _, text in read_texts(tmp_path / "mine.txt")] == ["good", "bad", "caf\u00e9"]
 
 
 def test_an_argument_is_utf8_whatever_the_locale():

@@ -1,0 +1,128 @@
+"""Ways to say what each word adds to a logit, compared on the sample, in which it is known which words decide.
+
+    python benchmarks/explanations.py --data preprocessed_data/sample results/sample/2a results/sample/3c
+
+Each test review has a mirror with the other label; the words in which the two differ decide. A line for each model and
+way: in how many of 100 reviews the word with the largest contribution is one that decides, and in how many it is the
+full stop; how many points the logit loses when the tenth of the words goes that speaks most for the prediction; and the
+tokens read, in thousands a review (integrated gradients read each token forward and backward).
+"""
+
+import argparse
+import difflib
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import numpy as np
+import torch
+
+from common.testing.explanations import word_contributions
+from common.testing.tables import load_test
+
+STEPS, ORDERS = 32, 8       # of integrated gradients, and of the random orders of Shapley values
+
+
+class Reader:
+    """A model's logits of reviews given by their token ids, and how many tokens it has read."""
+
+    def __init__(self, run):
+        self.run, self.tokens = run, 0
+
+    def __call__(self, rows):
+        rows = [tuple(row) or (0,) for row in rows]
+        self.tokens += sum(map(len, rows))
+        return self.run.logits(rows)
+
+
+def replaced(reader, rows, instead):
+    """What the logit loses when a word is read as the tokens `instead`; none leaves it out."""
+    variants = [row[:k] + instead + row[k + 1:] for row in rows for k in range(len(row))]
+    without = np.split(reader(variants), np.cumsum([len(row) for row in rows])[:-1])
+    return [logit - some for logit, some in zip(reader(rows), without)]
+
+
+def left_out(reader, rows):
+    return replaced(reader, rows, [])
+
+
+def read_as_unknown(reader, rows):
+    return replaced(reader, rows, [0])
+
+
+def integrated_gradients(reader, rows):
+    """From the mean of all words' vectors to each word's own (Sundararajan et al. 2017)."""
+    network, found = reader.run.network, []
+    table = (network.embedding.weight if reader.run.glove is None else reader.run.glove).detach()
+    for row in rows:
+        start, vectors = table.mean(dim=0), table[torch.tensor(row)]            # features; time, features
+        gradient = 0
+        for share in (torch.arange(STEPS) + 0.5) / STEPS:
+            x = (start + share * (vectors - start)).requires_grad_()
+            network.reset_state()
+            h = x[None]
+            for lstm, batch_norm, _ in network.layers:
+                h = batch_norm(lstm(h))
+            logit = network.fc_output(network.pooling(h))
+            gradient = gradient + torch.autograd.grad(logit.sum(), x)[0] / STEPS
+        reader.tokens += 2 * STEPS * len(row)
+        found.append((gradient * (vectors - start)).sum(dim=1).numpy())
+    return found
+
+
+def alone_and_left_out(reader, rows):
+    return word_contributions(reader, rows, [range(len(row)) for row in rows], len(reader.run.vocabulary))
+
+
+def shapley_values(reader, rows):
+    """What the logit loses with each word as all leave in random order, the mean over orders and their reverses."""
+    draw, found = np.random.default_rng(0), []
+    for row in rows:
+        added = np.zeros(len(row))
+        for _ in range(ORDERS // 2):
+            order = draw.permutation(len(row))
+            for leaving in order, order[::-1]:
+                ranks = leaving.argsort()
+                logits = reader([[k for k, rank in zip(row, ranks) if rank >= gone] for gone in range(len(row) + 1)])
+                added[leaving] += (logits[:-1] - logits[1:]) / ORDERS
+        found.append(added)
+    return found
+
+
+def differing(row, mirror):
+    """Places of the words of a review that its mirror does not have."""
+    blocks = difflib.SequenceMatcher(None, row, mirror, autojunk=False).get_opcodes()
+    return {place for kind, start, end, _, _ in blocks if kind != "equal" for place in range(start, end)}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="+", type=Path, help="trained LSTM parts")
+    parser.add_argument("--data", required=True, help="the preprocessed sample")
+    parser.add_argument("--every", type=int, default=4, metavar="N", help="take every Nth test review")
+    options = parser.parse_args()
+    for folder in options.folders:
+        run = load_test(folder, f"--data={options.data}", "--device=cpu", "--precision=float32")
+        everything = [row.tolist() for row in run.read_reviews("test").labelled().rows()]
+        mirrors = everything[len(everything) // 2:] + everything                # positive ones, then negative ones
+        rows, mirrors = everything[::options.every], mirrors[:len(everything):options.every]
+        stop, reader = run.vocabulary.index(".") + 1, Reader(run)
+        logits = reader(rows)
+        for way in left_out, read_as_unknown, integrated_gradients, alone_and_left_out, shapley_values:
+            reader.tokens = 0
+            found = way(reader, rows)
+            read = reader.tokens / len(rows) / 1000
+            first = [int(np.abs(added).argmax()) for added in found]
+            deciding = np.mean([k in differing(row, mirror) for k, row, mirror in zip(first, rows, mirrors)])
+            stops = np.mean([row[k] == stop for k, row in zip(first, rows)])
+            speaking = [np.argsort(-added * np.sign(logit))[:max(1, len(row) // 10)]
+                        for added, logit, row in zip(found, logits, rows)]
+            cut = reader([[k for place, k in enumerate(row) if place not in gone] for row, gone in zip(rows, speaking)])
+            print(f"{folder.name}  {way.__name__.replace('_', ' '):20}  deciding word first {100 * deciding:5.1f}  "
+                  f"full stop first {100 * stops:4.1f}  loss {np.mean((logits - cut) * np.sign(logits)):5.2f}  "
+                  f"thousand tokens {read:5.1f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""One review explained by several trained models, a line each.
+
+    python -m common.testing.side_by_side "Not a bad film at all." 1a 2a 3c
+    python -m common.testing.side_by_side "..." results/sample/1a results/sample/2a --data preprocessed_data/sample
+
+names the folders of trained parts. Each line tells what the model calls the review, how sure it is, and what each word
+adds: in colours on a terminal, in numbers elsewhere.
+"""
+
+import sys
+
+from common.arguments import Parser, path
+from common.errors import UserError, run_script
+from common.parts import ROOT
+
+
+def main():
+    parser = Parser(__doc__)
+    parser.add_argument("review", help="the review")
+    parser.add_argument("folders", nargs="+", type=path, help="folders of trained parts")
+    parser.add_argument("--data", type=path, default=ROOT / "preprocessed_data",
+                        help="folder of the preprocessed files")
+    options = parser.parse_args()
+
+    from common.preprocessing.text_encoding import argument_text
+    from common.results.explained import as_text
+    from common.testing.explanations import explain
+    from common.testing.own_reviews import encode_reviews, heading_of, load_tokenizer
+    from common.testing.tables import load_test
+
+    tokenize = load_tokenizer(options.data)
+    for folder in options.folders:
+        run = load_test(folder, f"--data={options.data}")
+        words, rows = encode_reviews([argument_text(options.review)], tokenize, run.vocabulary, run.drop_stop_words)
+        if not words[0]:
+            raise UserError("the review: is empty; give it some words")
+        [entry] = explain(run, words, rows)
+        print(f"{folder}: {heading_of(entry, run.labels)}  "
+              f"{as_text(entry['words'], entry['contributions'], entry['known'], sys.stdout.isatty())}", flush=True)
+
+
+if __name__ == "__main__":
+    run_script(main)

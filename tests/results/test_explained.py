@@ -1,0 +1,111 @@
+"""How explained reviews are shown: as a line of text, as HTML, as a page of their own."""
+
+import re
+
+import pytest
+
+from common.errors import UserError
+from common.results.explained import (arithmetic, as_html, as_text, probability_text, read_explanations, shades, show,
+                                      write_page)
+
+KNOWN = [True] * 4
+
+
+@pytest.mark.parametrize("logit, shown", [
+    (0, "positive, 50 % sure"), (-2.2, "negative, 90 % sure"), (2.2, "positive, 90 % sure"),
+    (5.1, "positive, 99 % sure"), (5.4, "positive, over 99 % sure"), (-1000, "negative, over 99 % sure")])
+def test_a_prediction_is_said_in_words(logit, shown):
+    assert probability_text(logit) == shown
+
+
+def test_labels_have_the_names_of_the_data():
+    assert probability_text(-2.2, ("ham", "spam")) == "ham, 90 % sure"
+
+
+@pytest.mark.parametrize("logit, contributions, shown", [
+    (-0.0951, [-0.05, -0.0449], "logit -0.10 = words -0.09, rest -0.01"),
+    (-0.001, [0.003, -0.004], "logit +0.00 = words +0.00, rest +0.00"),
+    (1.238, [2.0, -0.5], "logit +1.24 = words +1.50, rest -0.26")])
+def test_the_numbers_add_up_as_they_are_shown(logit, contributions, shown):
+    assert arithmetic(logit, contributions) == shown
+
+
+def test_words_that_count_are_followed_by_what_they_add():
+    shown = as_text(["a", "great", "film", "?"], [0.0, 2.314, -0.2, 0.004], KNOWN, False)
+    assert shown == "a great(+2.31) film(-0.20) ?"
+
+
+def test_words_are_coloured_by_sign_and_size():
+    text = as_text(["a", "great", "film", "bad"], [0.01, 3.0, 1.5, -2.9], KNOWN, True)
+    assert text == "a \033[30;48;5;111mgreat\033[0m \033[30;48;5;153mfilm\033[0m \033[30;48;5;209mbad\033[0m"
+
+
+@pytest.mark.parametrize("coloured", [True, False])
+def test_words_that_add_nothing_stay_plain(coloured):
+    assert as_text(["a", "film"], [0.0, 0.0], KNOWN, coloured) == "a film"
+
+
+def test_punctuation_is_not_coloured_and_takes_no_words_colour_away():
+    assert shades([",", "good", "!", "--", "'s"], [9.0, 2.0, 1.0, -9.0, -0.5]) == [0, 3, 2, 0, 1]
+
+
+def test_an_unknown_word_stands_in_brackets_or_underlined():
+    assert as_text(["a", "zebra"], [0.0, 1.0], [True, False], False) == "a [zebra](+1.00)"
+    assert as_html(["a", "zebra"], [0.0, 0.0], [True, False]) == 'a <span class="unknown" title="+0.00">zebra</span>'
+
+
+def test_html_shows_words_as_they_are_and_what_they_add():
+    assert as_html(["<b>", "\u00e9t\u00e9"], [1.0, -0.4], KNOWN) == (
+        '<span class="positive3" title="+1.00">&lt;b&gt;</span> '
+        '<span class="negative2" title="-0.40">\u00e9t\u00e9</span>')
+
+
+def test_on_a_terminal_the_arithmetic_is_dim(capsys, monkeypatch):
+    entry = {"logit": 1.0, "words": ["good"], "contributions": [0.8], "known": [True]}
+    show("positive, 73 % sure", entry)
+    assert capsys.readouterr().out == "positive, 73 % sure\ngood(+0.80)\nlogit +1.00 = words +0.80, rest +0.20\n\n"
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    show("positive, 73 % sure", entry)
+    assert "\033[2mlogit +1.00 = words +0.80, rest +0.20\033[0m" in capsys.readouterr().out
+
+
+@pytest.fixture
+def page(tmp_path):
+    entry = {"logit": 2.0, "words": ["<b>", "zebra"], "contributions": [1.0, -0.5], "known": [True, False]}
+    write_page(tmp_path / "page.html", "Part 1 & 2", "its share", ["h<m", "sp&m"], [("sp&m, 88 % sure", entry)])
+    return (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_the_page_needs_no_other_file(page):
+    assert not re.search(r"\b(src|href|url|@import)\b", page)
+
+
+def test_the_page_shows_a_review_with_its_arithmetic_in_small_print(page):
+    assert "<title>Part 1 &amp; 2</title>" in page and "<h2>sp&amp;m, 88 % sure</h2>" in page
+    assert '<span class="positive3" title="+1.00">&lt;b&gt;</span>' in page
+    assert "<small>logit +2.00 = words +0.50, rest +1.50</small>" in page
+
+
+def test_the_pages_legend_speaks_of_the_datas_labels_and_of_what_a_contribution_is(page):
+    assert re.search(r"made the review more sp&amp;m.*more h&lt;m.*is called sp&amp;m: its share\.", page, re.S)
+
+
+def test_colours_are_printed(page):
+    for sign in "positive", "negative":
+        for level in 1, 2, 3:
+            [rule] = re.findall(rf"\.{sign}{level} {{(.*?)}}", page)
+            assert re.search(r"background: #\w{6};.*(?<!-)print-color-adjust: exact", rule)
+
+
+def test_explanations_that_a_test_left_are_read(tmp_path):
+    assert read_explanations(tmp_path) is None
+    (tmp_path / "explanations.json").write_text('{"part": "1a", "weights": "crc-1", "how": "", "reviews": [], '
+                                                '"mistakes": [], "telling_words": []}')
+    assert read_explanations(tmp_path)["weights"] == "crc-1"
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"part": "1a"}', "null"])
+def test_broken_explanations_are_refused(content, tmp_path):
+    (tmp_path / "explanations.json").write_text(content)
+    with pytest.raises(UserError, match="explanations.json: not what a test script writes"):
+        read_explanations(tmp_path)
