@@ -9,8 +9,8 @@ As on a GPU, tensors of two devices do not mix, the device has a random number g
 repeat_interleave() without output_size), and at a copy between the two that is not non_blocking. Where a tensor is
 stands on its storage, which views, saved tensors and .data share; to torch's C++ all of them are on the CPU.
 
-A CUDA graph records what is computed on the device, without taking it: a replay computes the same operations on the same
-tensors, with the numbers of the host as they were, and with new random numbers. Within it the host may not wait.
+A CUDA graph records what is computed on the device, without taking it: a replay computes the same operations on the
+same tensors, with the numbers of the host as they were, and with new random numbers. Within it the host may not wait.
 
 What it cannot show: whether cuDNN, cuBLAS and the CUDA kernels compute the same, take these shapes and types, wait for
 the device themselves, or can be recorded; what autocast casts on CUDA alone; a read before a non_blocking copy has
@@ -113,7 +113,7 @@ def wait(what):
     if SimulatedCuda.sync_debug_mode in (2, "error"):
         raise RuntimeError(message)
     if SimulatedCuda.sync_debug_mode in (1, "warn"):
-        warnings.warn(message)
+        warnings.warn(message, stacklevel=2)
 
 
 class SimulatedGraph:

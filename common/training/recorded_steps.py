@@ -41,7 +41,7 @@ class RecordedSteps:
         # What a schedule sets, where a replay finds it: numbers on the device.
         self.rates = [torch.tensor(group["lr"], device="cuda") for group in optimizer.param_groups]
         self.momenta = [torch.tensor(group["betas"][0], device="cuda")
-                        for group in optimizer.param_groups if "base_momentum" in group]        # of a one-cycle schedule
+                        for group in optimizer.param_groups if "base_momentum" in group]       # of a one-cycle schedule
         self.steps = collections.Counter()      # by size of batch
         self.recordings = {}                    # (graph, indices that it reads, tensor that it writes) by size of batch
 

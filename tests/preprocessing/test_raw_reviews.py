@@ -281,13 +281,12 @@ def test_other_copies_in_an_archive_are_refused_with_the_reason(tmp_path, archiv
 
 def write_tables(folder, **splits):
     """Hugging Face's copy: parquet files of texts and labels."""
-    pyarrow = pytest.importorskip("pyarrow")
-    import pyarrow.parquet
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     folder.mkdir(parents=True)
     for split, rows in splits.items():
         texts, labels = zip(*rows)
-        pyarrow.parquet.write_table(pyarrow.table({"text": texts, "label": labels}),
-                                    folder / f"{split}-00000-of-00001.parquet")
+        parquet.write_table(pyarrow.table({"text": texts, "label": labels}),
+                            folder / f"{split}-00000-of-00001.parquet")
     return folder
 
 

@@ -123,7 +123,8 @@ def test_each_missing_file_is_named_with_the_way_to_make_it(name, attempt, small
 def test_each_damaged_file_is_named_with_the_way_to_make_it_again(name, attempt, small, tmp_path):
     for path in files_of(name, small):
         content = path.read_bytes()
-        assert_refused(attempt(name, spoil=lambda: path.write_bytes(b"x\n")), f"{path}:", "preprocess_data.py")
+        refused = attempt(name, spoil=functools.partial(path.write_bytes, b"x\n"))
+        assert_refused(refused, f"{path}:", "preprocess_data.py")
         path.write_bytes(content)
     assert not (tmp_path / "output").exists()
 

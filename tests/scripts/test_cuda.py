@@ -13,7 +13,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from parts import GPU, MODELS, ROOT, TEST_SCRIPTS, TOLERANCE, TRAINING_SCRIPTS
+from parts import MODELS, ROOT, TEST_SCRIPTS, TOLERANCE, TRAINING_SCRIPTS
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
@@ -25,7 +25,8 @@ from common.training.stopping import EXIT_STOPPED
 RECURRENT = "--hidden-units 8 --sequence-length 10"
 # Of each part, with what its recipes add, but for 3a's cutoffs, whose library layer waits.
 RUNS = {"1a": "1a --hidden-units 8", "1a with n-grams": "1a --hidden-units 8 --ngrams 2", "1b": "1b --hidden-units 8",
-        "2a": f"2a {RECURRENT}", "2a with n-grams": f"2a {RECURRENT} --ngrams 2", "2b": f"2b {RECURRENT} --schedule one-cycle",
+        "2a": f"2a {RECURRENT}", "2a with n-grams": f"2a {RECURRENT} --ngrams 2",
+        "2b": f"2b {RECURRENT} --schedule one-cycle",
         "3a": f"3a {RECURRENT}", "3c": "3c --sequence-length 10"}
 CLASSIFIERS = [name for name in RUNS if name != "3a"]
 learn_sample_punkt = functools.cache(tokenizer.learn_sample_punkt)
@@ -171,7 +172,7 @@ def test_recorded_steps_train_as_launched_ones(name, more, start, trained, tmp_p
     seen = []
     for folder, *more in ("recorded",), ("launched", "--debug"):
         steps = []
-        with at_each_step(lambda: steps.append("one more")):
+        with at_each_step(lambda steps=steps: steps.append("one more")):
             assert start(name, tmp_path / folder, *options, *more)[0] == 0
         seen.append(len(steps))
     assert seen[0] == seen[1] + 2       # the step that is recorded of each size counts twice
