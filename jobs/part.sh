@@ -15,9 +15,9 @@ fi
 set -euo pipefail
 [ -e jobs/part.sh ] || fail "$PWD on $(hostname) is not the project's folder: submit there, and see that nodes mount it"
 part=$1 output=$2 last=test_table.csv test='' told='' script='' status=0 trained=''
-shift 2
 turn=$((${SLURM_RESTART_COUNT:-0} + 1)) processes=${SLURM_NTASKS_PER_NODE:-1}
 cpus=$((${SLURM_CPUS_PER_TASK:-$((SLURM_CPUS_ON_NODE / processes))} * processes))       # of each node
+unset SLURM_CPUS_PER_TASK SLURM_TRES_PER_TASK "${!SLURM_MEM_@}"      # srun is told; these may be of a job around
 shared=(--data "${DATA:-preprocessed_data}" --device "${DEVICE:-auto}")
 case $part in                           # its scripts, and the file that is written last
 1[ab]) train=("$part/BOW_sentiment_analysis.py") test=$part/BOW_test.py ;;
@@ -66,8 +66,8 @@ trap 'stop USR1' USR1                   # the wall clock is near
 trap 'stop TERM' TERM                   # cancelled, or to make room for another job
 written() { stat --format='%i %z' "$output/$last" 2>/dev/null || true; }
 before=$(written) from=$(ls "$output/training.state" 2>/dev/null) || from="the start"
-echo "job $SLURM_JOB_ID on $(hostname), turn $turn, from $from: $part $*"
-run "$SLURM_JOB_NUM_NODES" "$processes" "${train[@]}" "${shared[@]}" --output "$output" "$@"
+echo "job $SLURM_JOB_ID on $(hostname), turn $turn, from $from: $part ${*:3}"
+run "$SLURM_JOB_NUM_NODES" "$processes" "${train[@]}" "${shared[@]}" --output "$output" "${@:3}"
 trained=1
 [ -z "$test" ] || run 1 1 "$test" "${shared[@]}" --output "$output"
 [[ $(written) != @("$before"|) ]] || fail "$output/$last has not been written, whatever srun says: see the nodes"

@@ -1,5 +1,6 @@
 """The ladder with the settings that docs/clusters.md gives for a site, on a real Slurm with that site's refusals."""
 
+import getpass
 import re
 import shlex
 import sys
@@ -71,10 +72,18 @@ def vista(sites):
     return dict(RESULTS=str(sites.folder / "vista"), **settings("TACC Vista"))
 
 
-@pytest.mark.parametrize("setting, why", [("MEMORY=1G", "--mem is not"), ("GPU=--gres=gpu:1", "--gres is not")])
-def test_what_a_site_refuses_ends_before_anything_is_submitted(sites, vista, setting, why):
-    done = sites.start("jobs/submit", **vista | dict([setting.split("=", 1)]))
-    assert done.returncode == 2 and why in done.stderr and done.stderr.count("\n") == 1 and not done.stdout
+def test_what_a_site_refuses_is_shown_and_what_is_in_the_queue_by_then_is_not_submitted_again(sites, vista):
+    results = dict(RESULTS=str(sites.folder / "refused"), DATA=str(sites.folder / "refused"))
+    done = sites.start("jobs/submit", "1a", **vista | results | dict(GPU="--gres=gpu:1"))
+    job = re.search(r"^preprocess +job (\d+)\n", done.stdout)[1]
+    assert done.returncode == 2 and "--gres is not supported" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: 1a: not submitted; put right what sbatch says")
+    assert done.stderr.endswith(f"in the queue by now: {job}\n")
+    sites.run("scontrol", "hold", job)
+    again = sites.run("jobs/submit", "1a", **vista | results)
+    sites.run("scancel", "--user", getpass.getuser())
+    sites.wait()
+    assert f"preprocess   job {job}, in the queue already" in again and re.search(r"^1a +job", again, re.MULTILINE)
 
 
 def test_the_ladder_at_a_site_without_mem_and_gres_gives_the_results_of_a_run_without_slurm(sites, vista, tmp_path):
@@ -86,8 +95,11 @@ def test_the_ladder_at_a_site_without_mem_and_gres_gives_the_results_of_a_run_wi
     complete(sites, jobs)
     assert "stopped by SIGUSR1 in epoch" in log.read_text() and "resuming in epoch" in log.read_text()
     # `timeout` ends the scripts, too, if it comes to that.
-    sites.run("timeout", "600", "make", "ladder", "VENV=", f"DATA={sites.folder}/preprocessed_data",
-              f"RESULTS={tmp_path}", f"REPORT={tmp_path}")
+    sites.run("timeout", "600", "make", "ladder", "VENV=", f"PYTHON={sys.executable}",
+              f"DATA={sites.folder}/preprocessed_data", f"RESULTS={tmp_path}", f"REPORT={tmp_path}",
+              *(f"{name}={options}" for name, options in OPTIONS.items()))
+    assert set(re.findall(r"^(\w+) +(.*), in ", sites.run("jobs/submit", **vista), re.MULTILINE)) == {
+        (part, "done already") for part in jobs if part not in ("preprocess", "report")}
     results = sites.folder / "vista"
     for part, model in MODELS.items():
         assert (results / part / "test_table.csv").exists()
@@ -100,5 +112,6 @@ def test_the_ladder_at_a_site_without_mem_and_gres_gives_the_results_of_a_run_wi
 def test_a_site_with_two_accounts_takes_each_where_it_belongs(sites):
     delta = dict(RESULTS=str(sites.folder / "delta"), **settings("NCSA Delta"))
     assert sites.start("jobs/submit", "1a", **delta | dict(ACCOUNT="abc-delta-cpu")).returncode == 2
+    sites.wait()
     complete(sites, sites.submit("1a", **delta))
     assert (sites.folder / "delta/1a/test_table.csv").exists()

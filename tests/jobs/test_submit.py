@@ -201,6 +201,11 @@ def test_it_may_be_called_through_a_link_with_a_file_beside_the_user(submit, tmp
     assert f"--chdir={ROOT} " in jobs["2a-widths-1"]
 
 
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_it_may_be_given_to_a_shell(submit, shell):
+    assert list(submit.jobs("2a", command=(shell, "jobs/submit"), cwd=ROOT)) == ["preprocess", "2a"]
+
+
 def test_without_slurm_it_says_where_to_submit(submit, tmp_path):
     (tmp_path / "bin/squeue").unlink()
     assert "squeue" in submit.refused(PATH=str(tmp_path / "bin"), command=(sys.executable, ROOT / "jobs/submit"))

@@ -63,9 +63,9 @@ def submit(cluster, tmp_path, monkeypatch):
 @pytest.fixture
 def by_hand(cluster, submit, tmp_path):
     """Submits part 2a with sbatch alone, and waits for its end -> job id."""
-    def by_hand(*options):
+    def by_hand(*options, **settings):
         job = cluster.run("sbatch", "--parsable", "--job-name=2a", f"--output={tmp_path}/log", *map(str, options),
-                          "jobs/part.sh", "2a", str(tmp_path / "2a"), "--hidden-units", "300").strip()
+                          "jobs/part.sh", "2a", str(tmp_path / "2a"), "--hidden-units", "300", **settings).strip()
         cluster.wait()
         return job
     return by_hand
@@ -185,6 +185,11 @@ def test_a_part_may_be_submitted_by_hand(cluster, by_hand, tmp_path):
     job = by_hand("--chdir", ROOT)
     assert outcome(cluster, job) == ("COMPLETED", "0")
     assert (tmp_path / "2a/test_table.csv").exists()
+
+
+def test_a_part_may_be_submitted_by_hand_inside_another_job(cluster, by_hand, tmp_path):
+    job = by_hand("--mem=1", SLURM_MEM_PER_CPU="1", SLURM_TRES_PER_TASK="cpu:7")
+    assert outcome(cluster, job) == ("COMPLETED", "0"), (tmp_path / "log").read_text()
 
 
 def test_a_job_on_a_node_that_does_not_mount_the_project_fails(cluster, by_hand, tmp_path):
