@@ -1,6 +1,5 @@
-"""Fetch the reviews (84 MB) unless PATH is there and NLTK's Punkt data, unless they are installed: compute nodes
-have no internet: python -m jobs.fetch PATH
-"""
+"""Fetch the reviews (84 MB), unless PATH is there, and NLTK's Punkt data, unless they are installed, where there is an
+internet, as compute nodes have none: python -m jobs.fetch PATH"""
 from common.arguments import Parser, path
 from common.errors import run_script
 from common.preprocessing.download import IMDB_SHA256, IMDB_URL, download

@@ -14,7 +14,7 @@ if [ -n "${MODULES-}" ]; then           # where the user's own shell is not bash
 fi
 set -euo pipefail
 [ -e jobs/part.sh ] || fail "$PWD on $(hostname) is not the project's folder: submit there, and see that nodes mount it"
-part=$1 output=$2 last=test_table.csv test='' told='' script='' status=0 trained=''
+part=$1 output=$2 last=test_table.csv test='' told='' script='' status=0 trained='' before=''
 turn=$((${SLURM_RESTART_COUNT:-0} + 1)) processes=${SLURM_NTASKS_PER_NODE:-1}
 cpus=$((${SLURM_CPUS_PER_TASK:-$((SLURM_CPUS_ON_NODE / processes))} * processes))       # of each node
 unset SLURM_CPUS_PER_TASK SLURM_TRES_PER_TASK "${!SLURM_MEM_@}"      # srun is told; these may be of a job around
@@ -62,10 +62,10 @@ run() {
     [ $status -eq 0 ] || exit $status
 }
 stop() { told=$1; kill -s "$1" "$script" 2>/dev/null || true; }
-trap 'stop USR1' USR1                   # the wall clock is near
-trap 'stop TERM' TERM                   # cancelled, or to make room for another job
+trap 'stop USR1' USR1; trap 'stop TERM' TERM    # the wall clock is near; cancelled, or to make room for another job
 written() { stat --format='%i %z' "$output/$last" 2>/dev/null || true; }
-before=$(written) from=$(ls "$output/training.state" 2>/dev/null) || from="the start"
+[ "$part" = preprocess ] || before=$(written)   # which leaves alone what is made from the same
+from=$(ls "$output/training.state" 2>/dev/null) || from="the start"
 echo "job $SLURM_JOB_ID on $(hostname), turn $turn, from $from: $part ${*:3}"
 run "$SLURM_JOB_NUM_NODES" "$processes" "${train[@]}" "${shared[@]}" --output "$output" "${@:3}"
 trained=1

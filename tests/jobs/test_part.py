@@ -102,6 +102,13 @@ def test_a_job_that_has_not_done_its_work_fails(part, tmp_path, before, settings
     assert done.returncode not in (0, 75) and (told or "") in done.stderr
 
 
+def test_preprocessing_that_leaves_its_files_alone_is_done(part, tmp_path):
+    idle = dict(WHOSE="preprocess_data.py", DOES="exit 0")
+    assert part("preprocess", **idle).returncode == 1
+    (tmp_path / "out/imdb_test_glove.txt").touch()
+    assert part("preprocess", **idle).returncode == 0
+
+
 def test_a_script_that_fails_fails_the_job_before_its_test(part):
     done = part("2a", WHOSE=TRAINING_SCRIPTS["2a"], DOES="exit 2")
     assert done.returncode == 2 and scripts(done) == [TRAINING_SCRIPTS["2a"]]

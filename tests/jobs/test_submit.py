@@ -401,3 +401,14 @@ def test_paths_may_have_spaces_and_quotes(submit, tmp_path):
 
 def test_a_source_may_end_in_a_comment(submit):
     assert submit.jobs("1a", SOURCE="--sample --glove train  # as before")["preprocess"].endswith("--glove train")
+
+
+def test_files_that_were_made_from_others_are_refused_but_not_where_nothing_is_named(submit, tmp_path):
+    submit.write("preprocessed_data/imdb_test_glove.txt")
+    (tmp_path / "preprocessed_data/statistics.json").write_text('{"arguments": ["--sample", "--glove", "train"]}')
+    assert list(submit.jobs("1a")) == ["1a"]
+    submit.end()
+    assert "SOURCE=--sample --glove v.zip: other files" in submit.refused("1a", SOURCE="--sample --glove v.zip")
+    submit.environment = {name: value for name, value in submit.environment.items() if name != "SOURCE"}
+    assert "aclImdb_v1.tar.gz --glove v.zip: other files" in submit.refused("1a", GLOVE="v.zip")
+    assert list(submit.jobs("1a")) == ["1a"]
