@@ -102,9 +102,9 @@ def test_the_driver_runs_on_the_python_of_an_old_login_node(submit):
 # Settings
 
 def test_empty_settings_ask_for_nothing(submit):
-    jobs = submit.jobs(GPU="", MEMORY="", CPUS="", NODES="", PROCESSES="")
+    jobs = submit.jobs(GPU="", MEMORY="", CPUS="", NODES="", PROCESSES="", WALL_CLOCK="")
     assert len(jobs) == 9
-    for option in "gres", "gpus", "mem", "cpus", "account", "partition", "constraint", "nodes", "ntasks":
+    for option in "gres", "gpus", "mem", "cpus", "account", "partition", "constraint", "nodes", "ntasks", "time":
         assert not any(f"--{option}" in job for job in jobs.values())
 
 
@@ -227,6 +227,11 @@ def test_an_squeue_that_gives_no_answer_ends_it(submit, command, tmp_path):
     done = submit(*command, cwd=tmp_path, NO_ANSWER="1")
     assert done.returncode == 2 and not submit.asked
     assert done.stderr.splitlines()[-1].startswith("error: squeue gives no answer")
+
+
+def test_an_squeue_that_gives_no_answer_when_all_is_submitted_ends_nothing(submit, tmp_path):
+    (tmp_path / "bin/squeue").write_text(SQUEUE.replace('"$NO_ANSWER"', '"$(cat "$QUEUE")"'))
+    assert len(submit.jobs()) == 9
 
 
 def test_a_users_own_settings_of_squeue_do_not_count(submit):
