@@ -3,17 +3,19 @@
 import os
 import sys
 
+from common.errors import UserError
+from common.files import replace_file
+
 try:
     import matplotlib
+except OSError as error:
+    raise UserError("matplotlib: needs a folder that it can write to; name one with MPLCONFIGDIR") from error
 except ValueError:      # MPLBACKEND is a notebook's that is not installed here, or matplotlibrc is no text
     os.environ.update(MPLBACKEND="agg", MATPLOTLIBRC=os.devnull)
     for name in [name for name in sys.modules if name.startswith("matplotlib.")]:       # half of it is imported
         del sys.modules[name]
     import matplotlib
 from matplotlib.figure import Figure
-
-from common.errors import UserError
-from common.files import replace_file
 
 DPI = 144        # half as many again as a page shows of it
 

@@ -10,22 +10,19 @@ import numpy as np
 from common.errors import UserError
 from common.results.records import read_csv
 
-LABELS = {"pos": "positive", "neg": "negative"}
-
-
 @dataclasses.dataclass(frozen=True)
 class Predictions:
     """What a model says of each test review.
 
-    reviews: list of (file name, label, rating, film), text; positive: (reviews,) bool, their labels.
-    tokens: (reviews,) int; logits: (reviews,) float; names: of the labels, {whether positive: what it is called}.
+    reviews: list of (file name, label, rating, film), text; positive: (reviews,) bool, whether a label is the one that
+    logits above 0 are for; tokens: (reviews,) int; logits: (reviews,) float; names: of the labels, by `positive`.
     """
 
     reviews: list
     positive: np.ndarray
     tokens: np.ndarray
     logits: np.ndarray
-    names: dict = dataclasses.field(default_factory=lambda: {True: "positive", False: "negative"})
+    names: dict
 
     @property
     def correct(self):
@@ -33,7 +30,7 @@ class Predictions:
         return (self.logits >= 0) == self.positive
 
     def probabilities(self):
-        """Of being positive, (reviews,) float."""
+        """Of the label that logits above 0 are for, (reviews,) float."""
         return 1 / (1 + np.exp(-self.logits.clip(-500, 500)))
 
 
@@ -46,31 +43,21 @@ def read_predictions(run):
     if not path.exists():
         return None
     try:
-        rows = read_csv(path)
+        rows = read_csv(path, run.weights)
         rows.sort(key=lambda row: [row[name] for name in ("file name", "label", "rating", "film")])
         logits = np.array([float(row["logit"].replace(",", ".")) for row in rows])
-        positive = np.array([is_positive(row, logit) for row, logit in zip(rows, logits)])
-        names = {(side, LABELS.get(row["label"], row["label"])) for side, row in zip(positive.tolist(), rows)}
-        if not rows or not np.isfinite(logits).all() or not len(names) == len(dict(names)) == len({
-                name for _, name in names}):
+        positive = (logits >= 0) == [row["label"] == row["prediction"] for row in rows]
+        names = set(zip(positive.tolist(), (row["label"] for row in rows)))
+        if not np.isfinite(logits).all() or not len(names) == len(dict(names)) == len({name for _, name in names}):
             raise ValueError
-        if not all(map(run.made, rows)):
-            print(f"{path}: of other weights than record.json; left out; run the part's test script again",
-                  file=sys.stderr)
-            return None
-        return Predictions([(row["file name"], row["label"], row["rating"], row["film"]) for row in rows],
-                           positive, np.array([int(row["tokens"]) for row in rows]), logits,
+        return Predictions([(row["file name"], row["label"], row["rating"], row["film"]) for row in rows], positive,
+                           np.array([int(row["tokens"]) for row in rows]), logits,
                            {True: "positive", False: "negative"} | dict(names))
+    except UserError as error:
+        print(f"{error}; left out", file=sys.stderr)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, csv.Error):
         print(f"{path}: not the predictions of a test; left out; run the part's test script again", file=sys.stderr)
-        return None
-
-
-def is_positive(row, logit):
-    """Whether the label of a row of predictions.csv is the one that logits above 0 are for."""
-    if "prediction" in row:
-        return (logit >= 0) == (row["label"] == row["prediction"])
-    return LABELS[row["label"]] == "positive"               # of an earlier version
+    return None
 
 
 def mcnemar(first, second):
@@ -117,15 +104,15 @@ def confusion(predictions):
 
 
 def precision_and_recall(counts):
-    """(precision, recall, F1) of the positive label, in percent; NaN where nothing is or is called positive.
+    """{"precision", "recall", "F1"} of the positive label in percent, NaN where nothing is or is called positive.
 
     Args:
         counts: of confusion().
     """
     right = counts[True, True]
     called, labelled = right + counts[False, True], right + counts[True, False]
-    ratios = (right, called), (right, labelled), (2 * right, called + labelled)
-    return tuple(100 * some / total if total else math.nan for some, total in ratios)
+    ratios = {"precision": (right, called), "recall": (right, labelled), "F1": (2 * right, called + labelled)}
+    return {name: 100 * some / total if total else math.nan for name, (some, total) in ratios.items()}
 
 
 def calibration(predictions, bins=10):

@@ -30,12 +30,10 @@ def save_curves(path, title, curves, beside=(), kept=None):
     figure, axes = subplots(2, figsize=(3.8, 4.8), sharex=True)
     for axis, (metric, label, scale) in zip(axes, METRICS):
         for split, style in SPLITS.items():
-            points = finite(curves[f"{split}_{metric}"], scale)
-            if points:
+            if points := finite(curves[f"{split}_{metric}"], scale):
                 axis.plot(*zip(*points), markersize=4 if len(points) < 30 else 0, label=split, **style)
-        values = [value for some in (curves, *beside) for split in SPLITS
-                  for _, value in finite(some[f"{split}_{metric}"], scale)]
-        if beside and values:
+        values = [value for some in beside for split in SPLITS for _, value in finite(some[f"{split}_{metric}"], scale)]
+        if values:
             margin = 0.05 * (max(values) - min(values)) or 0.05
             axis.set_ylim(min(values) - margin, max(values) + margin)
         if kept:
@@ -66,11 +64,10 @@ def save_lengths_figure(path, title, tables, expected=None):
     """
     figure, axis = subplots(figsize=(5.2, 4 + 0.12 * len(tables)))
     for (name, table), (marker, colour) in zip(tables.items(), looks()):
-        found = {length: np.atleast_1d(values) for length, values in table.items()}
-        lengths = sorted((length for length in found if length != "whole"), key=int)
-        means = np.array([found[length].mean() for length in lengths])
-        spread = np.array([found[length].std(ddof=1) if len(found[length]) > 1 else 0 for length in lengths])
-        x = [int(length) for length in lengths]
+        found = {str(length): np.atleast_1d(values) for length, values in table.items()}
+        x = sorted(int(length) for length in found if length != "whole")
+        means = np.array([found[str(length)].mean() for length in x])
+        spread = np.array([found[str(length)].std(ddof=1) if len(found[str(length)]) > 1 else 0 for length in x])
         axis.plot(x, means, color=colour, marker=marker, label=name)
         if spread.any():
             axis.fill_between(x, means - spread, means + spread, color=colour, alpha=0.25, linewidth=0)
@@ -81,8 +78,7 @@ def save_lengths_figure(path, title, tables, expected=None):
                   label=name)
     if any("whole" in table for table in tables.values()):
         axis.plot([], [], "k:", label="whole reviews")
-    axis.set_xlabel("sequence length (tokens)")
-    axis.set_ylabel("test accuracy (%)")
+    axis.set(xlabel="sequence length (tokens)", ylabel="test accuracy (%)")
     axis.set_title(title, fontsize="medium")
     figure.legend(loc="outside lower center", ncols=2, fontsize="small")
     save_figure(path, figure)
@@ -106,9 +102,8 @@ def save_calibration_figure(path, models):
     axis.plot([0, 1], [0, 1], color="0.5", linestyle=":", label="calibrated")
     for (name, points), (marker, colour) in zip(models.items(), looks()):
         least = sum(count for *_, count in points) / 100                # a handful of reviews tell nothing
-        shown = [(probability, share) for probability, share, count in points if count >= least]
+        shown = [point[:2] for point in points if point[2] >= least]
         axis.plot(*zip(*shown), color=colour, marker=marker, markersize=5, label=name)
-    axis.set_xlabel("predicted probability")
-    axis.set_ylabel("share that has the label")
+    axis.set(xlabel="predicted probability", ylabel="share that has the label")
     figure.legend(loc="outside lower center", ncols=2, fontsize="small")
     save_figure(path, figure)

@@ -29,22 +29,20 @@ def write_model_card(trial, predictions):
 
 def model_card(trial, predictions):
     """The card's text; arguments as in write_model_card."""
-    run, part, errors = trial.first, PARTS[trial.part], ""
+    run, part, errors = trial.first, PARTS[trial.first.part], ""
     results = [{"tested on": "whole texts" if length == "whole" else f"crops of {length} tokens",
                 "accuracy (%)": mean(values)} for length, values in trial.accuracies().items()]
-    if trial.tested("perplexity"):
+    if run.part == "3a" and run.table:
         results = [{"tested on": "the next word", "perplexity": trial.tested("perplexity", 1),
                     "accuracy (%)": trial.tested("next-word accuracy")}]
     if predictions:
-        precision, recall, f1 = precision_and_recall(confusion(predictions))
-        errors = (f"On whole texts precision is {precision:.1f} %, recall {recall:.1f} % and F1 {f1:.1f} % for the "
-                  f"label {escaped(predictions.names[True])}; predicted probabilities are "
-                  f"{100 * calibration_error(calibration(predictions)):.1f} points off on average.")
+        measures = [f"{name} {value:.1f} %" for name, value in precision_and_recall(confusion(predictions)).items()]
+        errors = (f"On whole texts, for the label {escaped(predictions.names[True])}: {', '.join(measures)}; predicted "
+                  f"probabilities are {100 * calibration_error(calibration(predictions)):.1f} points off on average.")
     return TEMPLATE.substitute(
-        part=trial.part, title=part.title, model=part.model, settings=escaped(trial.title), errors=errors,
-        epochs=run.told_epochs(), seed=run.options.get("seed"), data=" and ".join(corpora(trial.runs).values()),
-        weights=f", checksum of its weights {run.weights}" if run.weights else "",
-        results=text_table(results) or "Not tested.",
+        part=run.part, title=part.title, model=part.model, settings=escaped(trial.title), errors=errors,
+        epochs=run.epochs(), seed=run.options.get("seed"), data=" and ".join(corpora(trial.runs).values()),
+        weights=run.weights, results=text_table(results) if results else "Not tested.",
         spread=f"± is the standard deviation over {trial.spread()}." if trial.spread() else "One run.",
         command=(f'python {part.test} --output FOLDER --data DATA --review "Your text."' if part.test else
                  f"python 3b/generate_review.py --language-model FOLDER/{part.model} --data DATA"),

@@ -28,45 +28,40 @@ class Run:
 
     folder: where its files are; part: "1a" to "3c".
     options: dict of the options that it was trained with, plain values; machine: dict that describes where.
-    overridden: names of those that are not as the recipe has them.
+    overridden: names of the options that are not as the recipe has them.
     seconds: of training, stops left out.
     curves: dict of lists, a value an epoch, NaN where an epoch has none.
-    table: rows of test_table.csv, dicts of text; none before the part's test script has run.
     data: of describe_data; network: "file", "class" and "source", a checksum of the file.
-    weights: checksum of the trained weights; kept_epoch: the epoch that they are of, None for the last.
-    Records of earlier versions lack overridden, data, network, weights and kept_epoch.
+    weights: checksum of the trained weights; kept_epoch: the epoch that they are of, from 1.
+    table: rows of test_table.csv, dicts of text; none before the part's test script has run.
     """
 
     folder: Path
     part: str
     options: dict
+    overridden: list
     machine: dict
     seconds: float
+    data: dict
+    network: dict
+    weights: str
+    kept_epoch: int
     curves: dict
-    table: list
-    data: dict = dataclasses.field(default_factory=dict)
-    overridden: list = dataclasses.field(default_factory=list)
-    network: dict = dataclasses.field(default_factory=dict)
-    weights: str | int | None = None
-    kept_epoch: int | None = None
+    table: list = dataclasses.field(default_factory=list)
 
     def accuracy(self):
         """Test accuracy in percent by sequence length in tokens, "whole" for whole reviews."""
         return {row.get("sequence length", "whole"): float(row["test accuracy"])
                 for row in self.table if "test accuracy" in row}
 
-    @property
-    def epochs(self):
-        """The number of epochs trained."""
-        return len(self.curves["train_loss"])
-
     def kept(self, curve):
         """The value of a curve in the epoch whose weights were kept."""
-        return self.curves[curve][(self.kept_epoch or self.epochs) - 1]
+        return self.curves[curve][self.kept_epoch - 1]
 
-    def told_epochs(self):
-        """The epochs as text: "20", or "7 of 10" where the seventh was kept."""
-        return f"{self.kept_epoch} of {self.epochs}" if self.kept_epoch else str(self.epochs)
+    def epochs(self):
+        """The epochs trained as text: "20", or "7 of 10" where the seventh was kept."""
+        trained = len(self.curves["train_loss"])
+        return str(trained) if self.kept_epoch == trained else f"{self.kept_epoch} of {trained}"
 
     def settings(self):
         """The options that shape what is learned, but the seed."""
@@ -75,11 +70,6 @@ class Run:
     def trial(self):
         """A key that runs share which differ by nothing but their seed: of one part, network, settings and data."""
         return self.part, *(str(sorted(some.items())) for some in (self.settings(), self.data, self.network))
-
-    def made(self, row):
-        """Whether a row of a table or of predictions is of these weights, as far as both say of which they are."""
-        weights = row.get("weights")
-        return None in (weights, self.weights) or str(weights) == str(self.weights)
 
 
 def describe_machine(device):
@@ -97,13 +87,14 @@ def describe_machine(device):
             "python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
 
 
-def write_record(path, part, options, overridden, device, seconds, curves, data, **made):
-    """Write record.json; arguments as in Run, made: network, weights and kept_epoch."""
+def write_record(path, part, options, overridden, device, seconds, curves, data, network, weights, kept_epoch):
+    """Write record.json; arguments as in Run."""
     curves = {name: [None if math.isnan(value) else value if math.isfinite(value) else str(value) for value in values]
               for name, values in curves.items()}       # JSON has neither NaN nor infinity
     with replace_file(path) as file:
         json.dump({"part": part, "options": options, "overridden": overridden, "machine": describe_machine(device),
-                   "seconds": seconds, "data": data, **made, "curves": curves}, file, indent=1, allow_nan=False)
+                   "seconds": seconds, "data": data, "network": network, "weights": weights,
+                   "kept_epoch": kept_epoch, "curves": curves}, file, indent=1, allow_nan=False)
 
 
 def read_run(path):
@@ -117,18 +108,14 @@ def read_run(path):
     """
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        curves = {name: [math.nan if value is None else float(value) for value in values]
-                  for name, values in record.pop("curves").items()}
-        curves = {name: curves.get(name, [math.nan] * len(curves["train_loss"])) for name in CURVES} | curves
-        plain = {name: {key: printable(value) for key, value in record[name].items()}
-                 for name in ("options", "machine", "data", "network") if name in record}
-        run = Run(folder=path.parent, curves=curves, table=[], **record | plain)
-        epochs, *others = {len(values) for values in curves.values()}
-        if run.kept_epoch == epochs:
-            run = dataclasses.replace(run, kept_epoch=None)
-        if run.part not in PARTS or not epochs or others or not run.seconds >= 0 or (
-                run.kept_epoch not in (None, *range(1, epochs))) or run.data and not all(
-                isinstance(run.data.get(name), int) for name in ("test_reviews", "reviews")):
+        for name in "options", "machine", "data", "network":
+            record[name] = {key: printable(value) for key, value in record[name].items()}
+        record["curves"] = {name: [math.nan if value is None else float(value) for value in record["curves"][name]]
+                            for name in CURVES}
+        run = Run(path.parent, **record)
+        [epochs] = {len(values) for values in run.curves.values()}
+        if run.part not in PARTS or not run.seconds >= 0 or run.kept_epoch not in range(1, epochs + 1) or not all(
+                isinstance(run.data[name], int) for name in ("test_reviews", "reviews")):
             raise ValueError
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; train the part first") from None
@@ -137,10 +124,7 @@ def read_run(path):
                         "--restart") from error
     table = path.with_name("test_table.csv")
     try:
-        rows = read_table(table) if table.exists() else []
-        if not all(map(run.made, rows)):
-            raise UserError(f"{table}: of other weights than {path.name}; run the part's test script again")
-        return dataclasses.replace(run, table=rows)
+        return dataclasses.replace(run, table=read_table(table, run.weights) if table.exists() else [])
     except UserError as error:
         print(f"{error}; its run counts as not tested", file=sys.stderr)
         return run
@@ -210,14 +194,17 @@ def save_table(path, rows, mark=""):
         writer.writerows(rows)
 
 
-def read_table(path):
+def read_table(path, weights=None):
     """Rows of a test table, dicts of text, also where a spreadsheet has saved it in its own way.
 
+    Args:
+        weights: checksum of those that it should be of, if not None.
+
     Raises:
-        UserError: the file has no rows, or something else than a number where one belongs.
+        UserError: the file has no rows, or something else than a number where one belongs, or is of other weights.
     """
     try:
-        rows = [{name: value.replace(",", ".") for name, value in row.items()} for row in read_csv(path)]
+        rows = [{name: value.replace(",", ".") for name, value in row.items()} for row in read_csv(path, weights)]
         for row in rows:
             accuracy, length = float(row.get("test accuracy", 0)), row.get("sequence length", "whole")
             perplexity = float(row.get("perplexity", 1))
@@ -226,15 +213,21 @@ def read_table(path):
                 raise ValueError
     except (OSError, ValueError, AttributeError, csv.Error) as error:
         raise UserError(f"{path}: not the table of a test; run the part's test script again") from error
-    if not rows:
-        raise UserError(f"{path}: an empty table; run the part's test script again")
     return rows
 
 
-def read_csv(path):
-    """Rows of a CSV file as dicts of text, also where a spreadsheet has saved it with semicolons or tabs."""
+def read_csv(path, weights=None):
+    """Rows of a CSV file as dicts of text, also where a spreadsheet has saved it with semicolons or tabs.
+
+    Raises:
+        ValueError: no rows; UserError: they are of other weights than those, if these are not None.
+    """
     content = path.read_bytes()
     text = content.decode("utf-16" if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig")
     delimiter = max(",;\t", key=text.partition("\n")[0].count)
-    rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
-    return [row for row in rows if any(row.values())]
+    rows = [row for row in csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter) if any(row.values())]
+    if not rows:
+        raise ValueError("no rows")
+    if weights is not None and any(row.get("weights") != weights for row in rows):
+        raise UserError(f"{path}: of other weights than record.json; run the part's test script again")
+    return rows

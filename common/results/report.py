@@ -9,6 +9,7 @@ trial.
 """
 
 import datetime
+import itertools
 import statistics
 import sys
 import textwrap
@@ -22,11 +23,10 @@ from common.results.examples import explanations_of
 from common.results.model_card import write_model_card
 from common.results.page import Page
 from common.results.records import BYTE_ORDER_MARK, find_files, read_runs, save_table
-from common.results.sections import (add_examples, add_lengths, comparison, errors, part_sections, settings_sections,
-                                     shown_p)
-from common.results.sheets import aligned, escaped, hand_in_rows, results_rows, text_table, without_empty_columns
-from common.results.trials import (are_films, assignment, corpora, first_and_best, measure, representative,
-                                   shown_length, trials_of)
+from common.results.sections import (add_examples, add_lengths, comparison, errors, machines_and_settings,
+                                     part_sections, shown_p)
+from common.results.sheets import aligned, escaped, hand_in_rows, results_rows, text_table
+from common.results.trials import are_of, assignment, corpora, first_and_best, measure, shown_length, trials_of
 
 LESSONS = {
     "1a": "counts the words and cannot see their order",
@@ -45,21 +45,21 @@ def table_of_parts(trials):
     Args:
         trials: of trials_of.
     """
-    rows = []
-    for part, everything in trials.items():
-        for reviews, data in corpora(run for trial in everything for run in trial.runs).items():
-            some = [trial for trial in everything if trial.first.data.get("reviews") == reviews]
-            first, best = some[0], next((trial for trial in some if trial.title == "best"), None)
-            length = shown_length(part, [first, best or first])
-            shown = "" if first is best else first.result(length) or "not tested"
-            rows.append({"part": part, "model": PARTS[part].title, "data": data, "test": measure(part, length),
-                         "assignment": assignment(part, length) if first.is_imdb else "",
-                         "same settings": shown if first.title == "assignment" else "",
-                         "other settings": shown if first.title != "assignment" else "",
-                         "best recipe": (best.result(length) or "not tested") if best else "",
-                         "what it shows": LESSONS[part]})
-    one_data = len({row["data"] for row in rows}) == 1
-    return without_empty_columns([row | {"data": "" if one_data else row["data"]} for row in rows])
+    rows, data = [], corpora(run for some in trials.values() for trial in some for run in trial.runs)
+    for part, reviews in itertools.product(trials, data):
+        some = [trial for trial in trials[part] if trial.first.data["reviews"] == reviews]
+        for trial in some[:1]:
+            length = shown_length(first_and_best(some))
+            row = {"part": part, "model": PARTS[part].title, "data": data[reviews] * (len(data) > 1),
+                   "test": measure(part, length), "assignment": "", "same settings": "", "other settings": "",
+                   "best recipe": "", "what it shows": LESSONS[part]}
+            if trial.first.data["name"] == "imdb":
+                row["assignment"] = assignment(part, length)
+            for trial in first_and_best(some):
+                column = {"assignment": "same settings", "best": "best recipe"}.get(trial.title, "other settings")
+                row[column] = trial.result(length) or "not tested"
+            rows.append(row)
+    return [{name: row[name] for name in row if any(other[name] for other in rows)} for row in rows]
 
 
 def write_report(runs, generated_reviews, output):
@@ -68,26 +68,28 @@ def write_report(runs, generated_reviews, output):
     Args:
         runs: list of Run; generated_reviews: path of 3b's, or None.
     """
-    trials = trials_of(runs)
+    trials, films = trials_of(runs), are_of(["imdb", "sample"], runs)
     # What stands side by side is of the data that most runs are of.
-    data = statistics.mode(run.data.get("reviews") for run in runs)
+    data = statistics.mode(run.data["reviews"] for run in runs)
     same = {part: found for part, some in trials.items()
-            if (found := [trial for trial in some if trial.first.data.get("reviews") == data])}
-    shown = {part: representative(some) for part, some in same.items()}
+            if (found := [trial for trial in some if trial.first.data["reviews"] == data])}
+    shown = {part: first_and_best(some)[-1] for part, some in same.items()}
     predictions = {part: found for part, trial in shown.items() if (found := read_predictions(trial.first))}
-    explanations = explanations_of({part: trial.first for part, trial in shown.items()})
-    films = are_films(runs)
+    today = datetime.date.today()
     page = Page(output, "Sentiment of film reviews" if films else "Classification of texts")
-    page.add(" ".join(lead(shown, predictions)), introduction(runs, trials))
+    page.add(lead(shown, predictions),
+             f"Tested on **{data_of(runs)}**: runs {len(runs):,}, trials {sum(map(len, trials.values())):,}, "
+             f"reported on {today.day} {today:%B %Y}.")
     page.add("## Results", text_table(table_of_parts(trials)), caption(runs, trials))
     add_lengths(page, same)
-    names = next((found.names for found in predictions.values()), {True: "positive", False: "negative"})
-    add_examples(page, explanations, "reviews" if films else "texts", names)
+    if explanations := explanations_of([trial.first for trial in shown.values()]):
+        names = next((found.names for found in predictions.values()), {True: "positive", False: "negative"})
+        add_examples(page, explanations, "reviews" if films else "texts", names)
     if generated_reviews:
         text = generated_reviews.read_text(encoding="utf-8", errors="replace").strip()
         first, _, others = text.partition("\n\n")
         page.add("## What the language model writes", textwrap.indent(first, "    "))
-        page.fold("More that it writes", others and textwrap.indent(others, "    "))
+        page.fold("More that it writes", textwrap.indent(others, "    "))
     sheet = hand_in_rows(trials)
     page.fold("The sheet to hand in", text_table(sheet))
     models = {f"{part}, {shown[part].title}": found for part, found in predictions.items()}
@@ -95,7 +97,7 @@ def write_report(runs, generated_reviews, output):
     page.fold("Which parts differ by more than chance", *comparison(models))
     for part, some in trials.items():
         page.fold(f"{part}: {PARTS[part].title}, trials and learning curves", *part_sections(page, part, some))
-    page.fold("Machines and settings", *settings_sections(trials))
+    page.fold("Machines and settings", *machines_and_settings(trials))
     page.write()
     save_table(output / "results.csv", results_rows(runs), mark=BYTE_ORDER_MARK)
     save_table(output / "hand_in.csv", sheet, mark=BYTE_ORDER_MARK)
@@ -104,7 +106,7 @@ def write_report(runs, generated_reviews, output):
 
 
 def lead(shown, predictions):
-    """What was found, as one or two sentences.
+    """What was found, in one or two sentences.
 
     Args:
         shown: dict of the Trial that stands for each part; predictions: of the first run of each, as far as there are.
@@ -112,35 +114,20 @@ def lead(shown, predictions):
     tested = {part: statistics.mean(found["whole"]) for part, trial in shown.items()
               if "whole" in (found := trial.accuracies())}
     if not tested:
-        return ["No classifier is tested yet."]
-    ranked = sorted(tested, key=tested.get, reverse=True)
-    best = ranked[0]
-    [data] = corpora(shown[best].runs).values()
-    found = f"**{shown[best].result('whole')} % of {data} correctly**, read whole"
-    if len(tested) == 1:
-        return [f"{best}, {titled(best)}, classifies {found}."]
-    most = f"The most accurate of {len(tested)} classifiers is {best}, {titled(best)}, which classifies {found}."
-    counts = best[0] == "1"
-    other = next((part for part in ranked if (part[0] == "1") != counts), None)
+        return "No classifier is tested yet."
+    best, *others = sorted(tested, key=tested.get, reverse=True)
+    other = next((part for part in others if (part[0] == "1") != (best[0] == "1")), None)
+    found = (f"{best} ({PARTS[best].title}), which classifies **{shown[best].result('whole')} % of "
+             f"{data_of(shown[best].runs)} correctly**, read whole.")
+    found = f"The most accurate of {len(tested)} classifiers is {found}" if others else f"The classifier is {found}"
     if not other:
-        return [most]
-    chance, both = "", [predictions.get(part) for part in (best, other)]
+        return found
+    both, chance = [predictions.get(part) for part in (best, other)], ""
     if all(both) and both[0].reviews == both[1].reviews:
         *_, p = mcnemar(*both)
         chance = f", {'more' if p < 0.05 else 'no more'} than chance ({shown_p(p)})"
-    return [most, f"The best {'LSTM' if counts else 'bag of words'}, {other}, reaches "
-            f"{shown[other].result('whole')} %: {tested[best] - tested[other]:.2f} points less{chance}."]
-
-
-def titled(part):
-    title = PARTS[part].title
-    return f"{'an' if title[0] in 'AEIOL' else 'a'} {title}"
-
-
-def introduction(runs, trials):
-    today, count = datetime.date.today(), sum(map(len, trials.values()))
-    return (f"Tested on **{data_of(runs)}**: {len(runs):,} run{'s' * (len(runs) > 1)} of {count:,} "
-            f"trial{'s' * (count > 1)}, reported on {today.day} {today:%B %Y}.")
+    return (f"{found} The best {'LSTM' if best[0] == '1' else 'bag of words'}, {other}, reaches "
+            f"{shown[other].result('whole')} %: {tested[best] - tested[other]:.2f} points less{chance}.")
 
 
 def data_of(runs):
@@ -149,14 +136,13 @@ def data_of(runs):
 
 def caption(runs, trials):
     """What the columns of the table of parts are, and of what its ±."""
-    shown = {part: first_and_best(some) for part, some in trials.items()}
-    spread = [f"{part} {trial.title}: {trial.spread()}" for part, some in shown.items() for trial in some
-              if trial.spread()]
+    spread = [f"{part} {trial.title}: {trial.spread()}" for part, some in trials.items()
+              for trial in first_and_best(some) if trial.spread()]
     return " ".join(filter(None, [
-        "*assignment* are the figures of its text." * any(run.data.get("name") == "imdb" for run in runs),
+        "*assignment* are the figures of its text." * any(run.data["name"] == "imdb" for run in runs),
         "*same settings* are the assignment's." * any(some[0].title == "assignment" for some in trials.values()),
-        f"± is the standard deviation over seeds ({escaped('; '.join(spread))})." if spread else "",
-        SAMPLE_LESSON if any(run.data.get("name") == "sample" for run in runs) else ""]))
+        f"± is the standard deviation over seeds ({escaped('; '.join(spread))})." * bool(spread),
+        SAMPLE_LESSON * any(run.data["name"] == "sample" for run in runs)]))
 
 
 def main():
@@ -174,7 +160,7 @@ def main():
     check_folder(options.output)
     print(f"Tested on {data_of(runs)}:\n")
     print(aligned(table_of_parts(trials_of(runs))))
-    if any(run.data.get("name") == "sample" for run in runs):
+    if any(run.data["name"] == "sample" for run in runs):
         print("\n" + textwrap.fill(SAMPLE_LESSON, 100))
     reviews = [found for folder in folders for found in find_files(folder, "generated_reviews.txt")]
     write_report(runs, reviews[0] if reviews else None, options.output)

@@ -1,4 +1,4 @@
-"""What stands on the report's page below its results: accuracy by length, examples, comparisons, errors, and trials."""
+"""What stands on the report's page below its results, as Markdown: lengths, examples, errors, comparisons, trials."""
 
 import itertools
 import statistics
@@ -8,7 +8,7 @@ from common.results.comparisons import (accuracy_by_length, accuracy_by_rating, 
                                         confusion, corrected, mcnemar, precision_and_recall, read_predictions)
 from common.results.examples import side_by_side, telling_words, worst_mistakes
 from common.results.figures import save_calibration_figure, save_curves, save_lengths_figure
-from common.results.sheets import escaped, markdown_table, text_table, without_empty_columns
+from common.results.sheets import escaped, markdown_table, text_table
 from common.results.trials import LENGTHS, assignment, first_and_best, mean, measure, read_curves, shown_length
 
 # Of a sweep, the trials whose curves are drawn and that are compared with each other.
@@ -27,21 +27,19 @@ def add_lengths(page, trials):
     """A table and a figure of the LSTMs' accuracy by sequence length; trials: of trials_of."""
     rows, tables, expected = [], {}, {}
     for part, some in trials.items():
-        for trial in first_and_best(some):
-            if len(found := trial.accuracies()) > 1:
-                name = f"{part}, {trial.name(some)}"
-                rows.append({"trial": name} | {
-                    length: f"{statistics.mean(found[length]):.2f}" if length in found else "" for length in LENGTHS})
-                tables[name] = found
-        if some[0].is_imdb and isinstance(PARTS[part].accuracy, dict):
-            name = f"{part}, reported"
-            rows.append({"trial": name} | {length: assignment(part, length) for length in LENGTHS})
-            expected[name] = PARTS[part].accuracy
+        tables |= {f"{part}, {trial.name(some)}": found for trial in first_and_best(some)
+                   if len(found := trial.accuracies()) > 1}
+        if some[0].first.data["name"] == "imdb" and isinstance(PARTS[part].accuracy, dict):
+            expected[f"{part}, reported"] = PARTS[part].accuracy
+            rows.append({"trial": f"{part}, reported"} | {length: assignment(part, length) for length in LENGTHS})
     if tables:
+        rows += [{"trial": name} | {
+            length: f"{statistics.mean(found[length]):.2f}" if length in found else "" for length in LENGTHS}
+            for name, found in tables.items()]
         seeds = any(len(values) > 1 for table in tables.values() for values in table.values())
         page.add("## Accuracy by sequence length", page.figures((
             "accuracy_by_length", save_lengths_figure, "Random crops of the test reviews", tables, expected)),
-            text_table(without_empty_columns(rows)),
+            text_table(sorted(rows, key=lambda row: row["trial"])),
             "Test accuracy in percent of random crops of so many tokens, and of whole reviews."
             + " Of several seeds the mean, with a band of a standard deviation to either side." * seeds
             + " *reported* is the assignment's." * bool(expected))
@@ -49,14 +47,12 @@ def add_lengths(page, trials):
 
 def add_examples(page, explanations, noun, names):
     """The same texts explained by all parts, the words that tell, and the worst mistakes; names: of the labels."""
-    if not explanations:
-        return
-    how = {some["how"]: [part for part, other in explanations.items() if other["how"] == some["how"]]
+    how = {some["how"]: ", ".join(part for part, other in explanations.items() if other["how"] == some["how"])
            for some in explanations.values()}
-    page.add(f"## The same {noun}, read by each part", "<span class=\"positive2\">Blue</span> words pull towards "
-             f"{escaped(names[True])}, <span class=\"negative2\">orange</span> ones towards {escaped(names[False])}, "
-             "the darker the more: "
-             + "; ".join(f"{escaped(text)} ({', '.join(parts)})" for text, parts in how.items())
+    page.add(f"## The same {noun}, read by each part",
+             f"<span class=\"positive2\">Blue</span> words pull towards {escaped(names[True])}, "
+             f"<span class=\"negative2\">orange</span> ones towards {escaped(names[False])}, the darker the more: "
+             + "; ".join(f"{escaped(text)} ({parts})" for text, parts in how.items())
              + f". Shown are {noun} about which the parts disagree most.", side_by_side(explanations))
     words, examples = telling_words(explanations)
     page.add("## Telling words", "What pulls most to either side, on average over the test "
@@ -66,7 +62,7 @@ def add_examples(page, explanations, noun, names):
 
 
 def comparison(predictions):
-    """A matrix of differences in accuracy of each two of several models, with McNemar's tests, as sections.
+    """A matrix of differences in accuracy of each two of several models, with McNemar's tests.
 
     Args:
         predictions: dict of Predictions by name; of more than MOST_COMPARED the first are compared.
@@ -76,15 +72,12 @@ def comparison(predictions):
              if predictions[first].reviews == predictions[second].reviews]
     if not pairs:
         return []
-    tests = {pair: mcnemar(*map(predictions.get, pair)) for pair in pairs}
-    cells = {}
-    for (pair, (only_row, only_column, _)), p in zip(tests.items(), corrected([p for *_, p in tests.values()])):
+    tests, cells = [mcnemar(predictions[row], predictions[column]) for row, column in pairs], {}
+    for pair, (only_row, only_column, _), p in zip(pairs, tests, corrected([p for *_, p in tests])):
         difference = f"{100 * (only_row - only_column) / len(predictions[pair[0]].reviews):+.2f}".replace("-", "−")
-        cells[pair] = f"**{difference}**" if p < 0.05 else difference
-        cells[pair] += f" ({shown_p(p)})"
-    rows = [{"": escaped(row)} | {escaped(column): cells.get((row, column), "") for column in names[:-1]}
-            for row in names[1:]]
-    return [markdown_table(rows), MCNEMAR]
+        cells[pair] = (f"**{difference}**" if p < 0.05 else difference) + f" ({shown_p(p)})"
+    return [markdown_table([{"": escaped(row)} | {
+        escaped(column): cells.get((row, column), "") for column in names[:-1]} for row in names[1:]]), MCNEMAR]
 
 
 def shown_p(p):
@@ -92,18 +85,17 @@ def shown_p(p):
 
 
 def errors(page, predictions):
-    """How often models are right and wrong, by label, rating and length, and how sure they are, as sections."""
+    """How often models are right and wrong, by label, rating and length, and how sure they are."""
     if not predictions:
         return []
     rows, points = [], {model: calibration(found) for model, found in predictions.items()}
     names = next(iter(predictions.values())).names
     for model, found in predictions.items():
-        counts, row = confusion(found), {"model": model}
-        for label, called in (True, True), (True, False), (False, False), (False, True):
-            row[f"{names[label]}, called {names[called]}"] = f"{counts[label, called]:,}"
-        for kind, value in zip(("precision", "recall", "F1"), precision_and_recall(counts)):
-            row[kind] = f"{value:.2f}"
-        rows.append(row | {"calibration error": f"{100 * calibration_error(points[model]):.1f}"})
+        counts = confusion(found)
+        rows.append({"model": model} | {f"{names[label]}, called {names[called]}": f"{counts[label, called]:,}"
+                                        for label in names for called in names}
+                    | {name: f"{value:.2f}" for name, value in precision_and_recall(counts).items()}
+                    | {"calibration error": f"{100 * calibration_error(points[model]):.1f}"})
     groups = [[{"model": model} | {group: f"{value:.1f}" for group, value in by(found).items()}
                for model, found in predictions.items()] for by in (accuracy_by_rating, accuracy_by_length)]
     return [text_table(rows),
@@ -111,40 +103,37 @@ def errors(page, predictions):
             "percent; the calibration error is how far predicted probabilities are from the truth on average, in "
             "points. `--mistakes 10` of a test script explains the worst mistakes.",
             page.figures(("calibration", save_calibration_figure, points)),
-            *(section for heading, some in zip(("rating", "length"), groups) if len(some[0]) > 1
-              for section in (f"Accuracy in percent by {heading}:", text_table(some)))]
+            *("Accuracy in percent:\n\n" + text_table(some) for some in groups if len(some[0]) > 1)]
 
 
 def part_sections(page, part, trials):
     """A part's trials: their table, curves and comparisons."""
-    length = shown_length(part, trials)
-    drawn = [(trial.name(trials), trial) for trial in trials[:MOST_DRAWN]]
-    found = {name: some for name, trial in drawn if (some := read_predictions(trial.first))}
+    length = shown_length(trials)
+    drawn = {trial.name(trials): trial for trial in trials[:MOST_DRAWN]}
+    found = {name: some for name, trial in drawn.items() if (some := read_predictions(trial.first))}
+    matrix = comparison(found)
     return [
-        text_table(without_empty_columns([
-            {"trial": trial.title, "seeds": str(len(trial.runs)), "epochs": trial.first.told_epochs(),
+        text_table([
+            {"trial": trial.title, "seeds": str(len(trial.runs)), "epochs": trial.first.epochs(),
              "training accuracy (%)": mean([100 * value for value in trial.values("train_accuracy")]),
              f"test {measure(part, length)}": trial.result(length) or "not tested",
              "seconds": mean([run.seconds for run in trial.runs], 0), "what differs": trial.differences(trials)}
-            for trial in trials])),
-        "\n".join(f"- **{escaped(name)}** {read_curves(trial.first)}" for name, trial in drawn),
-        f"The first {len(drawn)} of {len(trials)} trials; results.csv has all." * (len(trials) > len(drawn)),
+            for trial in trials]),
+        "\n".join(f"- **{escaped(name)}** {read_curves(trial.first)}" for name, trial in drawn.items()),
+        f"The first {MOST_DRAWN} of {len(trials)} trials; results.csv has all." * (len(trials) > MOST_DRAWN),
         page.figures(*((f"curves_{part}_{k}", save_curves, name, trial.first.curves,
-                        [other.first.curves for _, other in drawn], trial.first.kept_epoch)
-                       for k, (name, trial) in enumerate(drawn, 1))),
-        *(["Which trials differ by more than chance:", *matrix] if (matrix := comparison(found)) else [])]
+                        [other.first.curves for other in drawn.values()],
+                        trial.first.kept_epoch if "of" in trial.first.epochs() else None)
+                       for k, (name, trial) in enumerate(drawn.items(), 1))),
+        "Which trials differ by more than chance:" * bool(matrix), *matrix]
 
 
-def settings_sections(trials):
+def machines_and_settings(trials):
     """Where the runs were trained, and with which options."""
-    machines = sorted({describe(run) for some in trials.values() for trial in some for run in trial.runs})
-    rows = [{"trial": f"{part}, {trial.name(some)}", "all settings": ", ".join(
-        f"{name.replace('_', ' ')} {value}" for name, value in trial.settings.items() if name != "recipe")}
-        for part, some in trials.items() for trial in some[:MOST_DRAWN]]
-    return ["\n".join(f"- {escaped(machine)}" for machine in machines), text_table(rows)]
-
-
-def describe(run):
-    machine = run.machine
-    place = machine.get("gpu") or f"{machine.get('cpu')}, threads: {machine.get('threads')}"
-    return f"{place}, {run.options.get('precision')}, torch {machine.get('torch')}"
+    machines = {f"{run.machine['gpu'] or run.machine['cpu']}, threads: {run.machine['threads']}, "
+                f"{run.options.get('precision')}, torch {run.machine['torch']}"
+                for some in trials.values() for trial in some for run in trial.runs}
+    return ["\n".join(f"- {escaped(machine)}" for machine in sorted(machines)), text_table([
+        {"trial": f"{part}, {trial.name(some)}", "all settings": ", ".join(
+            f"{name.replace('_', ' ')} {value}" for name, value in trial.first.settings().items())}
+        for part, some in trials.items() for trial in some[:MOST_DRAWN]])]

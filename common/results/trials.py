@@ -10,9 +10,8 @@ from common.parts import PARTS
 
 # Of the test table's sequence lengths, those that the report shows; 128 is SentimentClassifier's.
 LENGTHS = ["50", "100", "128", "200", "300", "400", "500", "whole"]
-# What of describe_data tells two trials of the same settings apart, as the report calls it.
-DATA = {"reviews": "reviews", "token_ids": "token ids", "glove": "word vectors", "language_model": "language model",
-        "teacher": "teacher"}
+CORPORA = {"imdb": "the {:,} test reviews of the IMDB dataset", "sample": "the {:,} test reviews of the sample",
+           "other": "{:,} test texts of another dataset"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,34 +24,42 @@ class Trial:
     def first(self):
         return self.runs[0]
 
-    @property
-    def part(self):
-        return self.first.part
-
-    @functools.cached_property
-    def settings(self):
-        return self.first.settings()
-
     @functools.cached_property
     def title(self):
-        """"assignment" where all settings are the assignment's, or another recipe's name; and a network of one's own.
-
-        A record from before records told which options override the recipe counts as all of the recipe's.
-        """
+        """"assignment" with all of the assignment's settings, or another recipe's name; and a network of one's own."""
         recipe = self.first.options.get("recipe", "assignment")
         if self.first.overridden:
             recipe = "own settings" if recipe == "assignment" else f"{recipe}, changed"
-        network = self.first.options.get("model", "RNN_model")
-        if network == "RNN_model":
-            file, name = (self.first.network.get(key, "") for key in ("file", "class"))
-            own = not name or PurePosixPath(file).parent.as_posix() == self.part
-            network = "" if own else f"{name} of {file or 'a notebook'}"
-        return ", ".join(filter(None, [network, recipe if recipe != "assignment" or not network else ""]))
+        file, name = PurePosixPath(self.first.network["file"]), self.first.network["class"]
+        if file.parent.as_posix() == self.first.part:
+            return recipe
+        return f"{name} of {file}" + f", {recipe}" * (recipe != "assignment")
 
-    @property
-    def is_imdb(self):
-        """Whether it is on the reviews that the assignment's figures are of."""
-        return self.first.data.get("name") == "imdb"
+    @functools.cached_property
+    def differing(self):
+        """All in which trials of a part may differ but their title, as text."""
+        run = self.first
+        data = {name.replace("_", " "): f"{value:08x}" for name, value in run.data.items()
+                if isinstance(value, int) and name != "test_reviews"}
+        settings = {name.replace("_", " "): str(value) for name, value in run.settings().items() if name != "recipe"}
+        return settings | data | {"network": f"{run.network['source']:08x}"}
+
+    def differences(self, trials):
+        """In what trials of a part differ, as this one has it."""
+        return ", ".join(f"{name} {value}" for name, value in self.differing.items()
+                         if any(other.differing.get(name, value) != value for other in trials))
+
+    def name(self, trials):
+        """The title; where others of the trials have the same, with what tells them apart."""
+        alike = [other for other in trials if other.title == self.title]
+        return ", ".join(filter(None, [self.title, self.differences(alike)]))
+
+    def spread(self):
+        """What ± is of, as text; "" of a lone run."""
+        if len(self.runs) == 1:
+            return ""
+        # The larger part of what would differ from one whole training to the next is left out.
+        return f"{len(self.runs)} seeds" + ", one language model" * ("language_model" in self.first.data)
 
     def values(self, curve):
         """What the runs' curves have in the epoch that was kept."""
@@ -65,50 +72,16 @@ class Trial:
         return {length: [table[length] for table in tables] for length in lengths}
 
     def tested(self, column, digits=2):
-        """A figure of a language model's test table, as text."""
-        found = [float(run.table[0][column]) for run in self.runs if run.table and column in run.table[0]]
+        """A figure of a language model's test table, as text; "" of an untested one."""
+        found = [float(run.table[0][column]) for run in self.runs if run.table]
         return mean(found, digits) if found else ""
 
     def result(self, length):
         """Its figure, as text: test accuracy in percent at a length, or the perplexity of a language model."""
-        if self.part == "3a":
+        if self.first.part == "3a":
             return self.tested("perplexity", 1)
         found = self.accuracies().get(length)
         return mean(found) if found else ""
-
-    def spread(self):
-        """What ± is of, as text; "" of a lone run."""
-        if len(self.runs) == 1:
-            return ""
-        # The larger part of what would differ from one whole training to the next is left out.
-        return f"{len(self.runs)} seeds" + ", one language model" * ("language_model" in self.first.data)
-
-    def differences(self, trials):
-        """The options in which a part's trials differ, as this one has them; of those with the same options, the data.
-
-        In a record from before there was an option of numbers, it was off.
-        """
-        data = self.first.data
-        found = [f"{name.replace('_', ' ')} {value}" for name, value in self.settings.items() if name not in (
-            "recipe", "model") and any(other.settings.get(name, value if isinstance(value, str) else 0) != value
-                                       for other in trials)]
-        twins = [other.first for other in trials if other.settings == self.settings]
-        found += [f"{words} {checksum(data[name])}" for name, words in DATA.items()
-                  if name in data and any(other.data.get(name) != data[name] for other in twins)]
-        source = self.first.network.get("source")
-        if any(other.network.get("source") != source and other.network.get("file") == self.first.network.get("file")
-               for other in twins):
-            found.append(f"network {checksum(source)}" if source is not None else "network not recorded")
-        return ", ".join(found)
-
-    def name(self, trials):
-        """The title; where others of the trials have the same, with what tells them apart."""
-        alike = [other for other in trials if other.title == self.title]
-        return ", ".join(filter(None, [self.title, self.differences(alike)]))
-
-
-def checksum(value):
-    return f"{value:08x}" if isinstance(value, int) else str(value)
 
 
 def trials_of(runs):
@@ -119,40 +92,30 @@ def trials_of(runs):
     parts = {part: {} for part in PARTS}
     for run in runs:
         parts[run.part].setdefault(run.trial(), []).append(run)
-    order = ["assignment", "best"]
-    return {part: sorted(map(Trial, trials.values()),
-                         key=lambda trial: order.index(trial.title) if trial.title in order else 2)
+    order = {"assignment": 0, "best": 1}
+    return {part: sorted(map(Trial, trials.values()), key=lambda trial: order.get(trial.title, 2))
             for part, trials in parts.items() if trials}
 
 
-def representative(trials):
-    """The trial that stands for a part: the best recipe's, else the first. It is not chosen by its test accuracy."""
-    return next((trial for trial in trials if trial.title == "best"), trials[0])
-
-
 def first_and_best(trials):
-    """The first trial of a part, and the one that stands for it if that is another."""
-    return [trials[0], *(trial for trial in [representative(trials)] if trial is not trials[0])]
+    """The first trial of a part, and its best recipe if that is another; the last of these stands for the part.
+
+    It is not chosen by its test accuracy.
+    """
+    return [trials[0], *(trial for trial in trials[1:] if trial.title == "best")]
 
 
 def corpora(runs):
-    """The data sets of runs: {checksum of the reviews, None where a record does not say: what they are called}."""
-    found = {run.data.get("reviews"): describe_corpus(run.data) for run in runs}
+    """The data sets of runs: {checksum of the reviews: what they are called}."""
+    found = {run.data["reviews"]: CORPORA.get(run.data["name"], CORPORA["other"]).format(run.data["test_reviews"])
+             for run in runs}
     names = list(found.values())
-    return {reviews: name if names.count(name) == 1 else f"{name} ({checksum(reviews)})"
-            for reviews, name in found.items()}
+    return {reviews: name if names.count(name) == 1 else f"{name} ({reviews:08x})" for reviews, name in found.items()}
 
 
-def describe_corpus(data):
-    names = {"imdb": "the {:,} test reviews of the IMDB dataset", "sample": "the {:,} test reviews of the sample"}
-    if not data:
-        return "test reviews that the records do not name"
-    return names.get(data.get("name"), "{:,} test texts of another dataset").format(data["test_reviews"])
-
-
-def are_films(runs):
-    """Whether all runs are on reviews of films."""
-    return all(run.data.get("name") in ("imdb", "sample") for run in runs)
+def are_of(names, runs):
+    """Whether all runs are on data of these names."""
+    return all(run.data["name"] in names for run in runs)
 
 
 def mean(values, digits=2):
@@ -162,15 +125,15 @@ def mean(values, digits=2):
     return text + (f" ± {statistics.stdev(values):.{digits}f}" if several else "")
 
 
-def shown_length(part, trials):
-    """The sequence length whose accuracy stands for these trials, "whole" for whole reviews.
+def shown_length(trials):
+    """The sequence length whose accuracy stands for a part's trials, "whole" for whole reviews.
 
     On the assignment's reviews it is where the assignment's accuracy is highest, if all were tested there.
     """
-    figures, tables = PARTS[part].accuracy, [table for table in (trial.accuracies() for trial in trials) if table]
+    figures, tables = PARTS[trials[0].first.part].accuracy, [trial.accuracies() for trial in trials]
     best = str(max(figures, key=figures.get)) if isinstance(figures, dict) else "whole"
-    tested_there = tables and all(best in table for table in tables)
-    return best if tested_there and all(trial.is_imdb for trial in trials) else "whole"
+    tested_there = all(best in table for table in tables if table) and any(tables)
+    return best if tested_there and are_of(["imdb"], [trial.first for trial in trials]) else "whole"
 
 
 def measure(part, length):
@@ -198,9 +161,8 @@ def read_curves(run):
         return "too few epochs to tell"
     best, best_epoch = min(points)
     (before, epoch_before), (last, last_epoch) = points[-2:]
-    if run.kept_epoch:
-        kept = curves[f"{split}_loss"][run.kept_epoch - 1]
-        return (f"stopped after epoch {run.epochs} and kept epoch {run.kept_epoch}, whose {split} loss of {kept:.3f} "
+    if run.kept_epoch < len(train):
+        return (f"stopped after epoch {len(train)} and kept epoch {run.kept_epoch}, whose {split} loss of {best:.3f} "
                 f"was {last:.3f} at the end")
     if last > 1.02 * best and train[last_epoch - 1] < train[best_epoch - 1]:
         return (f"overfits from epoch {best_epoch + 1}: {split} loss {best:.3f} to {last:.3f} while the training loss "

@@ -24,23 +24,27 @@ def curves(train, test, accuracy=0.9, test_accuracy=0.8):
 
 
 NETWORK = {"file": "1a/BOW_model.py", "class": "BOW_model", "source": 9}
+WEIGHTS = "crc-1"
+LABELS = ["negative", "positive"]
 
 
-def leave_run(folder, part, table=None, data=IMDB, logits=None, overridden=(), losses=None, made=None, **options):
+def leave_run(folder, part, table=None, data=IMDB, logits=None, overridden=(), network=None, kept_epoch=None,
+              losses=([0.5, 0.4], [0.5, 0.45]), **options):
     """Write a run's record and test table, and predictions.csv of as many reviews as there are logits.
 
     Args:
-        losses: curves of training and test loss; made: network, weights and kept_epoch of the record.
+        losses: curves of training and test loss.
     """
     folder.mkdir(parents=True)
     options = {"recipe": "assignment", "hidden_units": 500, "precision": "float32", "seed": 0} | options
     write_record(folder / "record.json", part, options, list(overridden), torch.device("cpu"), 60,
-                 curves(*losses or ([0.5, 0.4], [0.5, 0.45])), data, **made or {})
-    save_table(folder / "test_table.csv", table or TABLES[part])
+                 curves(*losses), data, network or NETWORK | {"file": f"{part}/model.py"}, WEIGHTS,
+                 kept_epoch or len(losses[0]))
+    save_table(folder / "test_table.csv", [row | {"weights": WEIGHTS} for row in table or TABLES[part]])
     if logits:
         save_table(folder / "predictions.csv", [
-            {"file name": f"{k}.txt", "film": "", "label": ("neg", "pos")[k % 2], "rating": ("2", "9")[k % 2],
-             "tokens": 10 + k, "logit": logit} for k, logit in enumerate(logits)])
+            {"file name": f"{k}.txt", "film": "", "label": LABELS[k % 2], "rating": ("2", "9")[k % 2], "tokens": 10 + k,
+             "logit": logit, "prediction": LABELS[logit >= 0], "weights": WEIGHTS} for k, logit in enumerate(logits)])
 
 
 def explained(name, label, logit, words, contributions):
@@ -53,7 +57,7 @@ def explained(name, label, logit, words, contributions):
 def leave_explanations(folder, reviews, mistakes=(), telling_words=(), **more):
     """Write explanations.json of a run."""
     (folder / "explanations.json").write_text(json.dumps({
-        "part": folder.name, "weights": None, "how": "what the word adds", "reviews": reviews,
+        "part": folder.name, "weights": WEIGHTS, "how": "what the word adds", "reviews": reviews,
         "mistakes": list(mistakes), "telling_words": list(telling_words), "sampled_reviews": 40} | more))
 
 

@@ -13,7 +13,8 @@ from common.results.comparisons import (Predictions, accuracy_by_length, accurac
 from common.results.records import read_run, save_table
 from leave_runs import leave_run
 
-HEAD = ["file name", "film", "label", "rating", "tokens", "logit"]
+HEAD = ["file name", "film", "label", "rating", "tokens", "logit", "prediction", "weights"]
+NAMES = {True: "positive", False: "negative"}
 
 
 @pytest.fixture
@@ -27,7 +28,8 @@ def predictions(logits, positive=None, tokens=None, ratings=None, name=""):
     positive = np.ones(len(logits), bool) if positive is None else np.array(positive, bool)
     ratings = ratings or ["8"] * len(logits)
     return Predictions([(f"{name}{k}", "pos" if label else "neg", rating, "") for k, (label, rating) in enumerate(zip(
-        positive, ratings))], positive, np.array(tokens or [10] * len(logits)), np.array(logits, float))
+        positive, ratings))], positive, np.array(tokens or [10] * len(logits)), np.array(logits, float),
+                       NAMES)
 
 
 def two(only_first, only_second, both=3):
@@ -73,12 +75,13 @@ def test_the_confusion_matrix_counts_labels_and_predictions():
 
 def test_precision_and_recall_are_of_the_positive_label():
     counts = {(True, True): 6, (True, False): 2, (False, True): 4, (False, False): 8}
-    assert precision_and_recall(counts) == (60, 75, pytest.approx(100 * 2 * 0.6 * 0.75 / 1.35))
+    assert precision_and_recall(counts) == {
+        "precision": 60, "recall": 75, "F1": pytest.approx(100 * 2 * 0.6 * 0.75 / 1.35)}
 
 
 def test_a_model_that_calls_nothing_positive_has_no_precision():
-    precision, recall, f1 = precision_and_recall(confusion(predictions([-1, -1], [1, 0])))
-    assert math.isnan(precision) and (recall, f1) == (0, 0)
+    found = precision_and_recall(confusion(predictions([-1, -1], [1, 0])))
+    assert math.isnan(found["precision"]) and (found["recall"], found["F1"]) == (0, 0)
 
 
 def test_calibration_compares_probabilities_with_what_came_true():
@@ -107,17 +110,18 @@ def test_few_reviews_have_fewer_groups():
     assert accuracy_by_length(predictions([1, -1])) == {"shortest fifth": 100, "2nd": 0}
 
 
-ROWS = [["a.txt", "tt1", "pos", "9", "12", "0.5"], ["b;,.txt", "", "neg", "", "3", "1e-05"]]
+ROWS = [["a.txt", "tt1", "positive", "9", "12", "0.5", "positive", "crc-1"],
+        ["b;,.txt", "", "negative", "", "3", "1e-05", "positive", "crc-1"]]
 
 
-def write(run, rows, head=HEAD):
-    save_table(run.folder / "predictions.csv", [dict(zip(head, row)) for row in rows])
+def write(run, rows):
+    save_table(run.folder / "predictions.csv", [dict(zip(HEAD, row)) for row in rows])
 
 
 def test_predictions_are_read_as_they_were_written(run):
     write(run, ROWS)
     found = read_predictions(run)
-    assert found.reviews == [("a.txt", "pos", "9", "tt1"), ("b;,.txt", "neg", "", "")]
+    assert found.reviews == [("a.txt", "positive", "9", "tt1"), ("b;,.txt", "negative", "", "")]
     assert found.tokens.tolist() == [12, 3] and found.logits.tolist() == [0.5, 1e-5]
     assert found.correct.tolist() == [True, False]
 
@@ -131,41 +135,40 @@ def test_predictions_that_a_spreadsheet_has_sorted_are_of_the_same_reviews(run):
 
 
 def test_predictions_of_other_weights_are_named_and_left_out(run, capsys):
-    write(run, [[*row, "crc-1"] for row in ROWS], [*HEAD, "weights"])
-    assert read_predictions(dataclasses.replace(run, weights="crc-1")) and read_predictions(run)
+    write(run, ROWS)
     assert read_predictions(dataclasses.replace(run, weights="crc-2")) is None
-    assert "predictions.csv: of other weights than record.json; left out" in capsys.readouterr().err
+    assert "predictions.csv: of other weights than record.json; run the part's test script again; left out" in (
+        capsys.readouterr().err)
+
+
+def row(name, label, logit, prediction):
+    return [name, "", label, "", "3", logit, prediction, "crc-1"]
 
 
 def test_labels_keep_their_names(run):
-    rows = [["1", "", "spam", "", "3", "2.0", "spam"], ["2", "", "ham", "", "3", "1.0", "spam"],
-            ["3", "", "ham", "", "3", "-1.0", "ham"]]
-    write(run, rows, [*HEAD, "prediction"])
+    write(run, [row("1", "spam", "2.0", "spam"), row("2", "ham", "1.0", "spam"), row("3", "ham", "-1.0", "ham")])
     found = read_predictions(run)
     assert found.positive.tolist() == [True, False, False] and found.correct.tolist() == [True, False, True]
     assert found.names == {True: "spam", False: "ham"}
 
 
-def test_predictions_that_contradict_each_other_are_left_out(run, capsys):
-    write(run, [["1", "", "spam", "", "3", "2.0", "spam"], ["2", "", "spam", "", "3", "-1.0", "spam"],
-                ["3", "", "ham", "", "3", "-1.0", "ham"]], [*HEAD, "prediction"])
-    assert read_predictions(run) is None and "not the predictions of a test" in capsys.readouterr().err
-
-
 def test_a_spreadsheets_decimal_commas_are_read(run):
-    (run.folder / "predictions.csv").write_text(";".join(HEAD) + "\na,b.txt;tt1;pos;9;12;-0,5\n", encoding="utf-8-sig")
+    (run.folder / "predictions.csv").write_text(";".join(HEAD) + "\na,b.txt;tt1;positive;9;12;-0,5;negative;crc-1\n",
+                                                encoding="utf-8-sig")
     found = read_predictions(run)
     assert found.logits.tolist() == [-0.5] and found.reviews[0][0] == "a,b.txt"
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\x00", b"file name,label\na,pos\n", b",".join(
-    name.encode() for name in HEAD) + b"\na,f,good,9,3,0.5\n", b",".join(
-    name.encode() for name in HEAD) + b"\na,f,pos,9,3,nan\n", b",".join(
-    name.encode() for name in HEAD) + b'\n"a,f,pos,9,3,0.5\n' + b"b,f,pos,9,3,0.5\n" * 10_000,
-    b"logit,label,file name,film,rating,tokens\n0.5,pos,a,f,9\n"], ids=[
-    "empty", "no text", "other columns", "another label", "nan", "an open quote", "a short line"])
+LINE = "\na,f,positive,9,3,0.5,positive,crc-1"
+
+
+@pytest.mark.parametrize("content", [
+    b"", b"\xff\x00", "file name,label,weights\na,positive,crc-1\n", ",".join(HEAD) + LINE.replace("0.5", "nan"),
+    ",".join(HEAD) + LINE + LINE.replace("0.5", "-1"), ",".join(HEAD) + LINE.replace("\na", '\n"a') + LINE * 10_000,
+    "weights,logit,label,prediction,file name,film,rating,tokens\ncrc-1,0.5,positive,positive,a,f,9\n"], ids=[
+    "empty", "no text", "other columns", "nan", "a contradiction", "an open quote", "a short line"])
 def test_broken_predictions_are_named_and_left_out(content, run, capsys):
-    (run.folder / "predictions.csv").write_bytes(content)
+    (run.folder / "predictions.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
     assert read_predictions(run) is None
     assert capsys.readouterr().err.startswith(
         f"{run.folder}/predictions.csv: not the predictions of a test; left out")

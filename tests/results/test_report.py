@@ -73,7 +73,7 @@ def test_other_settings_than_the_assignments_do_not_stand_as_its(tmp_path):
     assert table(tmp_path)["1a"]["other settings"] == "87.12" and "same settings" not in table(tmp_path)["1a"]
 
 
-@pytest.mark.parametrize("data", [SAMPLE, {}, {"name": "other", "test_reviews": 900, "reviews": 5}])
+@pytest.mark.parametrize("data", [SAMPLE, {"name": "other", "test_reviews": 900, "reviews": 5}])
 def test_the_assignments_figures_stand_beside_the_real_reviews_alone(data, tmp_path, report):
     for part in "1a", "2a":
         leave_run(tmp_path / part, part, data=data)
@@ -152,7 +152,7 @@ def test_the_page_begins_with_what_was_found(tmp_path, report):
     leave_run(tmp_path / "c", "2a", logits=RIGHT)
     folder, _, _ = report(tmp_path)
     assert lead(folder) == (
-        "The most accurate of 2 classifiers is 2a, an LSTM, which classifies **88.00 % of the 25,000 test reviews of "
+        "The most accurate of 2 classifiers is 2a (LSTM), which classifies **88.00 % of the 25,000 test reviews of "
         "the IMDB dataset correctly**, read whole. The best bag of words, 1a, reaches 87.17 ± 0.07 %: 0.83 points "
         "less, more than chance (p = 0.002).")
 
@@ -170,14 +170,15 @@ def test_one_classifier_or_none_is_said_to_be_so(tmp_path, report):
     assert lead(report(tmp_path)[0]) == "No classifier is tested yet."
     leave_run(tmp_path / "b", "1a", data=SAMPLE)
     assert lead(report(tmp_path)[0]) == (
-        "1a, a bag of words, classifies **87.12 % of the 600 test reviews of the sample correctly**, read whole.")
+        "The classifier is 1a (bag of words), which classifies **87.12 % of the 600 test reviews of the sample "
+        "correctly**, read whole.")
 
 
 def test_the_page_shows_where_a_part_is_wrong(tmp_path, report):
     leave_run(tmp_path / "a", "1a", logits=RIGHT + [2, -3])
     folder, _, _ = report(tmp_path)
     text = (folder / "report.md").read_text()
-    assert "| 1a, assignment | 20 | 1 | 20 | 1 | 95.24 | 95.24 | 95.24 |" in text
+    assert "| 1a, assignment | 20 | 1 | 1 | 20 | 95.24 | 95.24 | 95.24 |" in text
     assert "| model | rating 2 | rating 9 |" in text and "| model | shortest fifth |" in text
     assert (folder / "calibration.png").exists()
 
@@ -254,11 +255,11 @@ def test_the_sheet_to_hand_in_has_a_line_a_trial(results, report):
 
 
 def test_of_a_run_that_kept_an_earlier_epoch_all_columns_are_of_that_epoch(tmp_path, report):
-    leave_run(tmp_path / "a", "1a", losses=([0.5, 0.4, 0.3], [0.5, 0.45, 0.6]), made={"kept_epoch": 2},
+    leave_run(tmp_path / "a", "1a", losses=([0.5, 0.4, 0.3], [0.5, 0.45, 0.6]), kept_epoch=2,
               overridden=["patience", "validation"], patience=1, validation=0.1)
     [row] = hand_in_rows(trials_of(read_runs([tmp_path])))
     assert (row["Epochs"], row["Training loss"]) == ("2 of 3", "0.4000")
-    assert row["Hyperparameters"] == "hidden units 500, validation 0.1, patience 1"
+    assert row["Hyperparameters"] == "hidden units 500, patience 1, validation 0.1"
     folder, _, _ = report(tmp_path)
     with open(folder / "results.csv", newline="", encoding="utf-8-sig") as file:
         [row] = csv.DictReader(file)
@@ -266,8 +267,8 @@ def test_of_a_run_that_kept_an_earlier_epoch_all_columns_are_of_that_epoch(tmp_p
 
 
 def test_a_network_of_ones_own_is_handed_in_as_a_custom_trial(tmp_path):
-    leave_run(tmp_path / "a", "1a", made={"network": NETWORK})
-    leave_run(tmp_path / "b", "1a", made={"network": NETWORK | {"file": "mine/BOW_model.py", "class": "Mine"}})
+    leave_run(tmp_path / "a", "1a", network=NETWORK)
+    leave_run(tmp_path / "b", "1a", network=NETWORK | {"file": "mine/BOW_model.py", "class": "Mine"})
     assert [row["Description"] for row in hand_in_rows(trials_of(read_runs([tmp_path])))] == [
         "1a bag of words, given model", "1a bag of words, custom trial: Mine of mine/BOW_model.py"]
 
@@ -293,7 +294,8 @@ def test_both_sheets_are_marked_for_excel(results, report):
 def test_each_model_has_a_card(results, report):
     report(results)
     card = (results / "1a" / "model_card.md").read_text()
-    assert card.startswith("# 1a: bag of words\n\n`BOW.model`, trained in 2 epochs, assignment, seed 0.")
+    assert card.startswith("# 1a: bag of words\n\n`BOW.model`, trained in 2 epochs, assignment, seed 0; checksum of "
+                           "its weights: crc-1.")
     assert "the 25,000 test reviews of the IMDB dataset" in card and "| whole texts | 87.17 ± 0.07 |" in card
     assert "± is the standard deviation over 2 seeds." in card and "python 1a/BOW_test.py" in card
     assert "| hidden units | 500 |" in card
@@ -309,7 +311,7 @@ def test_a_folder_that_cannot_be_written_costs_a_card_and_no_report(results, rep
 
 def test_custom_trials_name_what_they_change(tmp_path):
     leave_run(tmp_path / "a", "1a")
-    leave_run(tmp_path / "b", "1a", recipe="best", ngrams=3, learning_rate=0.002)
+    leave_run(tmp_path / "b", "1a", recipe="best", ngrams=3, learning_rate=0.002, overridden=["ngrams"])
     _, best = hand_in_rows(trials_of(read_runs([tmp_path])))
     assert best["Hyperparameters"] == "hidden units 500, learning rate 0.002, ngrams 3"
 

@@ -4,7 +4,7 @@ import pytest
 from leave_runs import IMDB, NAN, NETWORK, SAMPLE, TABLES, curves, leave_results, leave_run
 
 from common.results.records import Run, read_runs
-from common.results.trials import assignment, corpora, mean, read_curves, representative, shown_length, trials_of
+from common.results.trials import assignment, corpora, first_and_best, mean, read_curves, shown_length, trials_of
 
 
 @pytest.fixture
@@ -19,13 +19,6 @@ def test_runs_that_differ_in_when_they_looked_at_the_test_reviews_are_one_trial(
     assert len(trial.runs) == 2
 
 
-def test_an_option_that_an_older_record_lacks_was_off(tmp_path):
-    leave_run(tmp_path / "old", "1a")
-    leave_run(tmp_path / "new", "1a", recipe="best", ngrams=3, drop_duplicates=True, clip_norm=0.0)
-    trials = trials_of(read_runs([tmp_path]))["1a"]
-    assert [trial.differences(trials) for trial in trials] == ["", "ngrams 3, drop duplicates True"]
-
-
 def test_runs_that_differ_in_the_seed_alone_are_one_trial(results):
     trials = trials_of(read_runs([results]))["1a"]
     assert [len(trial.runs) for trial in trials] == [2, 1]
@@ -36,11 +29,13 @@ def test_a_trial_is_named_by_its_recipe_its_network_and_what_tells_it_from_other
     leave_run(tmp_path / "a", "2a", hidden_units=300)
     leave_run(tmp_path / "b", "2a", hidden_units=100, recipe="underfit")
     leave_run(tmp_path / "c", "2a")
-    leave_run(tmp_path / "d", "2a", model="SentimentRNN")
+    network = {"file": "2a/other_networks/networks.py", "class": "SentimentRNN", "source": 1}
+    leave_run(tmp_path / "d", "2a", network=network)
     trials = trials_of(read_runs([tmp_path]))["2a"]
     assert [trial.name(trials) for trial in trials] == [
-        "assignment, hidden units 300", "assignment, hidden units 500", "underfit", "SentimentRNN"]
-    assert trials[2].differences(trials) == "hidden units 100"
+        "assignment, hidden units 300", "assignment, hidden units 500", "underfit",
+        "SentimentRNN of 2a/other_networks/networks.py"]
+    assert trials[2].differences(trials[:3]) == "hidden units 100"
 
 
 @pytest.mark.parametrize("train, test, accuracy, expected", [
@@ -62,8 +57,8 @@ def test_curves_are_read_in_one_line(train, test, accuracy, expected):
     assert read_curves(trained("2a", curves(train, test, accuracy, test_accuracy=accuracy))) == expected
 
 
-def trained(part, curves, **more):
-    return Run(None, part, {}, {}, 60, curves, [], **more)
+def trained(part, curves, kept_epoch=None):
+    return Run(None, part, {}, [], {}, 60, {}, {}, "crc-1", kept_epoch or len(curves["train_loss"]), curves)
 
 
 def test_a_network_that_tests_well_does_not_underfit_though_dropout_keeps_its_training_accuracy_low():
@@ -88,7 +83,7 @@ def test_a_language_models_next_word_accuracy_is_no_underfitting():
 
 
 @pytest.mark.parametrize("other, name", [
-    (IMDB | {"reviews": 0xABC}, "reviews 00000abc"), (IMDB | {"glove": 0xBEE}, "word vectors 00000bee"),
+    (IMDB | {"reviews": 0xABC}, "reviews 00000abc"), (IMDB | {"glove": 0xBEE}, "glove 00000bee"),
     (IMDB | {"language_model": 7}, "language model 00000007")])
 def test_runs_on_other_data_are_no_seeds_of_a_trial_and_are_told_apart(other, name, tmp_path):
     leave_run(tmp_path / "a", "2a", data=IMDB | {"glove": 1, "language_model": 1})
@@ -107,16 +102,16 @@ def test_assignment_means_all_of_the_assignments_settings(tmp_path):
 
 def test_another_network_is_no_seed_of_the_parts_own_and_not_the_assignment(tmp_path):
     gru = {"file": "gru/RNN_model.py", "class": "RNN_model", "source": 8}
-    leave_run(tmp_path / "a", "1a", made={"network": NETWORK})
-    leave_run(tmp_path / "b", "1a", made={"network": gru}, seed=1)
-    leave_run(tmp_path / "c", "1a", made={"network": gru}, recipe="best")
+    leave_run(tmp_path / "a", "1a", network=NETWORK)
+    leave_run(tmp_path / "b", "1a", network=gru, seed=1)
+    leave_run(tmp_path / "c", "1a", network=gru, recipe="best")
     assert [(trial.title, len(trial.runs)) for trial in trials_of(read_runs([tmp_path]))["1a"]] == [
         ("assignment", 1), ("RNN_model of gru/RNN_model.py", 1), ("RNN_model of gru/RNN_model.py, best", 1)]
 
 
 def test_a_network_whose_file_was_changed_is_told_from_what_it_was(tmp_path):
-    leave_run(tmp_path / "a", "1a", made={"network": NETWORK})
-    leave_run(tmp_path / "b", "1a", made={"network": NETWORK | {"source": 10}}, seed=1)
+    leave_run(tmp_path / "a", "1a", network=NETWORK)
+    leave_run(tmp_path / "b", "1a", network=NETWORK | {"source": 10}, seed=1)
     trials = trials_of(read_runs([tmp_path]))["1a"]
     assert [trial.name(trials) for trial in trials] == ["assignment, network 00000009", "assignment, network 0000000a"]
 
@@ -142,24 +137,24 @@ def test_an_infinite_perplexity_has_no_spread(tmp_path):
 def test_the_best_recipe_stands_for_a_part_not_the_best_test_accuracy(tmp_path):
     leave_run(tmp_path / "a", "1a", [{"test accuracy": "99.00"}])
     [trial] = trials_of(read_runs([tmp_path]))["1a"]
-    assert representative([trial]).title == "assignment"
+    assert first_and_best([trial])[-1].title == "assignment"
     leave_run(tmp_path / "b", "1a", [{"test accuracy": "90.00"}], recipe="best")
     trials = trials_of(read_runs([tmp_path]))["1a"]
-    assert representative(trials).title == "best" and [some.title for some in trials] == ["assignment", "best"]
+    assert first_and_best(trials)[-1].title == "best" and [some.title for some in trials] == ["assignment", "best"]
 
 
 def test_an_lstm_stands_for_the_length_of_the_assignments_best_accuracy(tmp_path):
     leave_run(tmp_path / "a", "2a")
     [trial] = trials_of(read_runs([tmp_path]))["2a"]
-    assert shown_length("2a", [trial]) == "400" and trial.result("400") == "86.00"
+    assert shown_length([trial]) == "400" and trial.result("400") == "86.00"
     assert assignment("2a", "400") == "87.25"
 
 
-@pytest.mark.parametrize("change", [{"data": SAMPLE}, {"data": {}}, {"table": [
+@pytest.mark.parametrize("change", [{"data": SAMPLE}, {"table": [
     {"sequence length": length, "test accuracy": "80.00"} for length in ("50", "whole")]}])
 def test_it_stands_for_whole_reviews_where_data_or_lengths_are_others(change, tmp_path):
     leave_run(tmp_path / "a", "2a", **change)
-    assert shown_length("2a", trials_of(read_runs([tmp_path]))["2a"]) == "whole"
+    assert shown_length(trials_of(read_runs([tmp_path]))["2a"]) == "whole"
     assert assignment("2a", "whole") == ""
 
 
@@ -176,7 +171,7 @@ def test_a_run_that_was_not_tested_has_no_result(tmp_path):
         leave_run(tmp_path / part, part)
         (tmp_path / part / "test_table.csv").unlink()
         [trial] = trials_of(read_runs([tmp_path]))[part]
-        assert trial.result(shown_length(part, [trial])) == ""
+        assert trial.result(shown_length([trial])) == ""
 
 
 def test_two_data_sets_of_one_name_are_told_apart(tmp_path):
@@ -188,9 +183,8 @@ def test_two_data_sets_of_one_name_are_told_apart(tmp_path):
 
 def test_data_sets_are_called_by_their_names(tmp_path):
     later = {"name": "yelp", "test_reviews": 56, "reviews": 8}                  # of a version to come
-    for k, data in enumerate([IMDB, SAMPLE, {"name": "other", "test_reviews": 1234, "reviews": 9}, later, {}]):
+    for k, data in enumerate([IMDB, SAMPLE, {"name": "other", "test_reviews": 1234, "reviews": 9}, later]):
         leave_run(tmp_path / str(k), "1a", data=data)
     assert list(corpora(read_runs([tmp_path])).values()) == [
         "the 25,000 test reviews of the IMDB dataset", "the 600 test reviews of the sample",
-        "1,234 test texts of another dataset", "56 test texts of another dataset",
-        "test reviews that the records do not name"]
+        "1,234 test texts of another dataset", "56 test texts of another dataset"]
