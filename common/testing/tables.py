@@ -3,7 +3,6 @@
 import abc
 import functools
 import importlib.util
-import inspect
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -59,18 +58,25 @@ def network_class(checkpoint, path):
                         ) from error
 
 
-def build_network(model_class, checkpoint, path):
-    """The network whose arguments a checkpoint holds.
+def load_model(model_class, checkpoint, path, table=None):
+    """The trained network of a checkpoint, and the model that it was trained in: itself, or an ensemble around it.
+
+    Args:
+        table: word vectors for a network that looks up token ids in its `table`.
 
     Raises:
-        UserError: the arguments are those of another network.
+        UserError: the checkpoint is of another network.
     """
+    other = UserError(f"{path}: a model of another network than this script tests; use the test script beside the "
+                      "training script that wrote it")
+    if model_class.__name__ != checkpoint["network"]["class"]:
+        raise other
+    network = model_class(**checkpoint["arguments"])
+    network.table = table
     try:
-        inspect.signature(model_class).bind(**checkpoint["arguments"])
-    except TypeError as error:
-        raise UserError(f"{path}: a model of another network than this script tests; use the test script beside the "
-                        "training script that wrote it") from error
-    return model_class(**checkpoint["arguments"])
+        return network, rebuild(network, checkpoint)
+    except RuntimeError as error:                       # of weights that have other names or shapes
+        raise other from error
 
 
 class PartTest(abc.ABC):
@@ -97,10 +103,9 @@ class PartTest(abc.ABC):
         self.glove = None if self.words == "imdb" else read_glove_embeddings(
             options.data, len(vocabulary), options.device)                      # words + 1, dimensions
         check_words(self.checkpoint, self.path, vocabulary, self.glove)
-        self.network = build_network(model_class or network_class(self.checkpoint, self.path), self.checkpoint,
-                                     self.path)
-        self.network.table = self.glove
-        self.model = rebuild(self.network, self.checkpoint).to(options.device)
+        self.network, model = load_model(model_class or network_class(self.checkpoint, self.path), self.checkpoint,
+                                         self.path, self.glove)
+        self.model = model.to(options.device)
         self.table = self.model.ngrams.table if isinstance(self.model, Ensemble) else None
 
     @abc.abstractmethod
