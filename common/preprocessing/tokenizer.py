@@ -2,9 +2,7 @@
 
 import collections
 import contextlib
-import copy
 import dataclasses
-import functools
 import io
 import itertools
 import multiprocessing
@@ -50,28 +48,30 @@ class Tokenizer:
     """Cuts a text into the lower-case tokens of nltk.word_tokenize, with Punkt parameters of one's own.
 
     NLTK's rules look no further than the spaces around a word, but at a quote that begins a sentence and at the
-    full stop or quote that ends it. So each distinct word is cut once, all new ones of a text in one call, and each
-    distinct place of a full stop is judged once.
+    full stop or quote that ends it. So each distinct word is cut once, all new ones of many texts in one call.
 
     Args:
         punkt: a sentence tokenizer, as from `load_punkt` or `learn_punkt`.
     """
 
     def __init__(self, punkt):
-        self.punkt = copy.copy(punkt)
-        self.punkt.text_contains_sentbreak = functools.lru_cache(KNOWN_WORDS)(punkt.text_contains_sentbreak)
+        self.punkt = punkt
         self.cut = NLTKWordTokenizer().tokenize
         self.known = {}
 
     def __call__(self, text):
         """The tokens of a text, a list of str."""
-        words = []
-        for sentence in self.punkt.tokenize(clean(text)):
-            words += _mark_ends(sentence.split(" "))
+        return next(self.many([text]))
+
+    def many(self, texts):
+        """Yield the tokens of each of many texts, which is quicker than one by one."""
+        words = [[word for sentence in self.punkt.tokenize(clean(text)) for word in _mark_ends(sentence.split(" "))]
+                 for text in texts]
         if len(self.known) > KNOWN_WORDS:
             self.known.clear()
-        self._learn({*words}.difference(self.known))
-        return [*itertools.chain.from_iterable(map(self.known.__getitem__, words))]
+        self._learn({*itertools.chain.from_iterable(words)}.difference(self.known))
+        for some in words:
+            yield [*itertools.chain.from_iterable(map(self.known.__getitem__, some))]
 
     def _learn(self, words):
         """Keep the tokens of new words."""
@@ -261,8 +261,7 @@ def _tokenize_chunk(texts, tokenize):
     """
     index_of = collections.defaultdict(itertools.count().__next__)
     indices, lengths = [], []
-    for text in texts:
-        tokens = tokenize(text)
+    for tokens in tokenize.many(texts):
         indices += map(index_of.__getitem__, tokens)
         lengths.append(len(tokens))
     return list(index_of), np.array(indices, dtype=np.int32), lengths

@@ -31,7 +31,7 @@ def test_tokens_are_those_of_word_tokenize_in_lower_case(text):
     expected = [token.lower() for sentence in punkt.tokenize(clean(text))
                 for token in nltk.word_tokenize(sentence, preserve_line=True)]
     assert tokenize(text) == expected
-    assert tokenize(text) == expected                   # words and sentence ends that it knows by now
+    assert tokenize(text) == expected                   # of words that it knows by now
 
 
 def test_sentences_are_those_of_word_tokenize(punkt_folder, monkeypatch):
