@@ -38,7 +38,7 @@ def validation_logits(training):
     with torch.inference_mode(), autocast(training.options):
         for indices in by_length(data.reviews.host_lengths, TOKENS_OF_A_BATCH):
             batch = data.batch(indices)
-            logits = member_logits(training.model, None, batch)
+            logits = member_logits(training.model, batch)
             found.append([logits["network"], logits["n-grams"], batch.labels])
     return [torch.cat(some) for some in zip(*found)]
 

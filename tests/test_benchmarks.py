@@ -3,17 +3,21 @@
 import multiprocessing
 import subprocess
 import sys
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from parts import ROOT
 
+from common.data.reviews import Reviews
 from common.layers.stateful_lstm import StatefulLSTM
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import bench
 import compare
 import peers
+import probe
 
 SIZES = {"1a": ["--hidden-units", "4"], "1b": ["--hidden-units", "4"], "3c": ["--sequence-length", "4"]}
 RECURRENT = ["--hidden-units", "4", "--sequence-length", "4"]
@@ -133,3 +137,21 @@ def test_without_scikit_learn_there_are_no_peers(monkeypatch, capsys):
         peers.run_script(peers.main)
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("error: scikit-learn: not installed") and "benchmarks/requirements.txt" in line
+
+
+def test_the_probe_finds_what_a_regression_can_tell_and_its_bias():
+    torch.manual_seed(0)
+    x = torch.randn(2000, 3)
+    y = (x[:, 0] - 2 * x[:, 1] + 1 > 0).float()
+    weights = probe.regress(x, y, 1e-4)
+    torch.testing.assert_close(weights / weights[0], torch.tensor([1.0, -2.0, 0.0, 1.0]), atol=0.1, rtol=0)
+
+
+def test_the_probe_pools_reviews_without_their_padding_and_in_their_order():
+    lengths = torch.tensor([3, 700, 5])
+    reviews = Reviews(torch.arange(1, 709, dtype=torch.int32), lengths.cumsum(0) - lengths, lengths, torch.zeros(3),
+                      np.array([""] * 3))
+    model = SimpleNamespace(reset_state=lambda: None, hidden_units=lambda x, train: x[..., None].float())
+    options = SimpleNamespace(device=torch.device("cpu"), precision="float32")
+    found = probe.features(model, reviews, options)     # last, mean and maximum of token ids
+    assert found.tolist() == [[3, 2, 3], [603, 303.5, 603], [708, 706, 708]]
