@@ -38,6 +38,7 @@ class Reviews:
     films: (reviews,) array of str, the film that each review is about.
     texts: (reviews,) uint64, equal where two reviews have the same words, rare ones and stop words included;
         None where read_reviews was not asked for it.
+    backwards: whether each review stands from its last word to its first.
 
     A selection of reviews shares token_ids with the whole. Methods take indices (batch,) int64 on the CPU, where
     the sizes of a batch are known without waiting for a GPU; window() takes them on the device too.
@@ -49,6 +50,7 @@ class Reviews:
     labels: torch.Tensor
     films: np.ndarray
     texts: np.ndarray | None = None
+    backwards: bool = False
 
     def __len__(self):
         return len(self.starts)
@@ -68,6 +70,11 @@ class Reviews:
                                    labels=self.labels[indices], films=self.films[mask],
                                    texts=None if self.texts is None else self.texts[mask])
 
+    def reversed(self):
+        """The same reviews, each from its last word to its first."""
+        return dataclasses.replace(self, token_ids=self.token_ids.flip(0), backwards=not self.backwards,
+                                   starts=len(self.token_ids) - self.starts - self.lengths)
+
     def checksum(self):
         """A number that changes with the reviews."""
         return checksum(self.token_ids, self.starts, self.lengths, self.labels)
@@ -86,8 +93,8 @@ class Reviews:
 
     def join(self, others):
         """These reviews and the others, another selection of the same whole."""
-        joined = {name: torch.cat([getattr(self, name), getattr(others, name)])
-                  for name in ("starts", "lengths", "labels")}
+        joined: dict = {name: torch.cat([getattr(self, name), getattr(others, name)])
+                        for name in ("starts", "lengths", "labels")}
         texts = None if self.texts is None else np.concatenate([self.texts, others.texts])
         return dataclasses.replace(self, films=np.concatenate([self.films, others.films]), texts=texts, **joined)
 

@@ -1,9 +1,11 @@
 """What a model says of every test review, and why: predictions.csv, explanations.json, the worst mistakes."""
 
 import json
+import time
 import zlib
 
 import numpy as np
+from torch.nn import functional as F
 
 from common.data.reviews import STOP_WORDS, read_reviews
 from common.data.token_files import read_review_rows
@@ -15,6 +17,26 @@ from common.testing.explanations import explain, telling_words
 # Of explanations.json: mistakes, and short reviews of each label, the same for all parts.
 MISTAKES, LONGEST, OF_A_LABEL, SHORT = 5, 400, 10, 60
 FIRST_WORDS = 25        # of a review in predictions.csv
+
+
+def accuracy_row(found, labels, weights, started, **first):
+    """A row of a test table, printed: accuracy in percent of a model and of its members, mean loss in nats.
+
+    Args:
+        found: dict of (reviews,) logits by name, those of the whole as "model"; labels: (reviews,) float.
+        weights: checksum of the model's; started: time.perf_counter() before it was asked; first: what the row starts
+            with.
+
+    Returns:
+        dict of text.
+    """
+    row = first | {"test accuracy" if name == "model" else f"{name} alone":
+                   f"{100 * ((logit >= 0) == (labels > 0.5)).double().mean().item():.2f}"
+                   for name, logit in found.items()}
+    row["test loss"] = f"{F.binary_cross_entropy_with_logits(found['model'], labels).item():.4f}"
+    row |= {"elapsed_s": f"{time.perf_counter() - started:.1f}", "weights": weights}
+    print("  ".join(f"{name} {value}" for name, value in row.items() if name != "weights"), flush=True)
+    return row
 
 
 def write_predictions(run, reviews, found):

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
 from common.checkpoints import check_words, load_checkpoint
 from common.data.batches import BagsOfWords, Crops, MeanVectors, WholeReviews, by_length
@@ -27,7 +26,7 @@ from common.results.figures import save_lengths_figure
 from common.results.records import read_run, save_table
 from common.testing.explanations import bag_contributions, word_contributions
 from common.testing.own_reviews import classify_own_reviews
-from common.testing.predictions import show_mistakes, write_explanations, write_predictions
+from common.testing.predictions import accuracy_row, show_mistakes, write_explanations, write_predictions
 
 TOKENS_OF_A_REVIEW = 500     # in a batch of whole reviews, as many as in the longest crops of the assignment
 
@@ -187,20 +186,14 @@ class PartTest(abc.ABC):
         return self.classify(self.whole(reviews), self.whole_batches(reviews))
 
     def row(self, data, batches, **first):
-        """A row of the table, printed: accuracy in percent of the model and of its members, mean loss in nats.
+        """A row of the table, printed, of what the model says of batches of data.
 
         Returns:
-            (row, found): a dict of text, and the logits as from classify().
+            (row, found): of accuracy_row, and the logits as from classify().
         """
         started = time.perf_counter()
-        found, labels = self.classify(data, batches), data.reviews.labels
-        row = first | {"test accuracy" if name == "model" else f"{name} alone":
-                       f"{100 * ((logit >= 0) == (labels > 0.5)).double().mean().item():.2f}"
-                       for name, logit in found.items()}
-        row["test loss"] = f"{F.binary_cross_entropy_with_logits(found['model'], labels).item():.4f}"
-        row |= {"elapsed_s": f"{time.perf_counter() - started:.1f}", "weights": self.checkpoint["weights"]}
-        print("  ".join(f"{name} {value}" for name, value in row.items() if name != "weights"), flush=True)
-        return row, found
+        found = self.classify(data, batches)
+        return accuracy_row(found, data.reviews.labels, self.checkpoint["weights"], started, **first), found
 
     def whole_row(self, reviews, **first):
         """The row of whole reviews; their logits go to predictions.csv."""
@@ -249,7 +242,8 @@ class SequenceTest(PartTest):
 
     def crops(self, reviews, length):
         """Crops of Reviews as training took them, of another length in tokens."""
-        return Crops(reviews, **self.checkpoint["crops"] | {"sequence_length": length}, cut=True, table=self.table)
+        return Crops(self.in_reading_order(reviews), **self.checkpoint["crops"] | {"sequence_length": length}, cut=True,
+                     table=self.table)
 
     def test(self, reviews):
         """Test crops of the sequence lengths asked for, none longer than the longest review, then whole reviews."""
@@ -268,7 +262,11 @@ class SequenceTest(PartTest):
 
     def whole(self, reviews):
         crops = self.checkpoint["crops"]
-        return WholeReviews(reviews, crops["sequence_length"] if crops["padding_counts"] else 0, self.table)
+        return WholeReviews(self.in_reading_order(reviews),
+                            crops["sequence_length"] if crops["padding_counts"] else 0, self.table)
+
+    def in_reading_order(self, reviews):
+        return reviews.reversed() if self.checkpoint["options"].get("reversed") else reviews
 
     def contributions(self, rows, places=None):
         return word_contributions(self.logits, [row.tolist() for row in rows],
@@ -285,5 +283,5 @@ def load_test(folder, *argv):
     if part not in TESTS:
         raise UserError(f"{folder}: holds a model of part {part}, which classifies nothing; name the folder of "
                         "another part")
-    options = parse_options("", __file__, [f"--output={folder}", *argv], **LSTM_TEST_DEFAULTS)
+    options = parse_options("", __file__, [f"--output={folder}", *map(str, argv)], **LSTM_TEST_DEFAULTS)
     return TESTS[part](part, None, options)

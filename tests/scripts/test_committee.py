@@ -1,0 +1,79 @@
+"""A committee's logit is the mean of what its members say."""
+
+import numpy as np
+import pytest
+from parts import TEST_SCRIPTS
+
+from common.results.records import read_csv, read_table
+
+SCRIPT = "common/testing/committee.py"
+
+
+@pytest.fixture
+def committee(run_here, data, tmp_path):
+    """Asks a committee -> (what it printed, the folder that it wrote)."""
+    def ask(*members, status=0, options=()):
+        found, stdout, stderr = run_here(SCRIPT, "--members", *members, "--data", data, "--output", tmp_path, *options)
+        assert found == status, stderr
+        return (stderr if status else stdout), tmp_path
+    return ask
+
+
+@pytest.fixture
+def alone(run_here, data, trained):
+    """Runs the test script of a part -> the folder of its results."""
+    def test(part, *options):
+        folder, _ = trained(part)
+        status, _, stderr = run_here(TEST_SCRIPTS[part], "--data", data, "--output", folder, *options)
+        assert status == 0, stderr
+        return folder
+    return test
+
+
+def predictions(folder):
+    return read_csv(folder / "predictions.csv")
+
+
+def test_its_predictions_are_the_mean_of_its_members(committee, alone):
+    members = [alone(part, "--lengths", 20) for part in ("2a", "2b")]
+    printed, folder = committee(*members, options=["--lengths", 20])
+    of_members, together = map(predictions, members), predictions(folder)
+    for *rows, row in zip(*of_members, together, strict=True):
+        assert row["file name"] == rows[0]["file name"]
+        assert float(row["logit"]) == pytest.approx(np.mean([float(some["logit"]) for some in rows]), abs=1e-4)
+    lines = read_table(folder / "test_table.csv")
+    assert [line["sequence length"] for line in lines] == ["20", "whole"]
+    correct = [(float(row["logit"]) >= 0) == (row["label"] == "positive") for row in together]
+    assert float(lines[-1]["test accuracy"]) == pytest.approx(100 * np.mean(correct), abs=0.01)
+    for member in members:
+        # Of crops too, each member says what its own test says.
+        expected = [line["test accuracy"] for line in read_table(member / "test_table.csv")]
+        assert [line[f"{member} alone"] for line in lines] == expected
+        assert f"reviews that {member} has wrong are right" in printed
+
+
+def test_with_a_bag_of_words_among_its_members_it_reads_whole_reviews_alone(committee, alone):
+    _, folder = committee(alone("1a"), alone("2a", "--lengths", 20))
+    assert [line["sequence length"] for line in read_table(folder / "test_table.csv")] == ["whole"]
+
+
+def test_its_pseudo_labels_are_of_the_mean_logit(committee, alone):
+    members = [alone(part, "--unlabelled") for part in ("1a", "2a")]
+    _, folder = committee(*members, options=["--unlabelled"])
+    *of_members, together = (np.load(some / "pseudo_labels.npz")["probabilities"] for some in (*members, folder))
+    logits = np.mean([np.log(p) - np.log1p(-p) for p in of_members], axis=0)
+    np.testing.assert_allclose(together, 1 / (1 + np.exp(-logits)), atol=1e-5)
+    assert (np.isnan(together) == np.isnan(of_members[0])).all() and not np.isnan(together).all()
+
+
+def test_one_member_is_none(committee, trained):
+    error, _ = committee(trained("2a")[0], status=2)
+    assert "--members: a committee has two or more" in error
+
+
+def test_members_with_other_reviews_held_out_are_refused(committee, trained, run_here, data, tmp_path):
+    status, _, stderr = run_here("1a/BOW_sentiment_analysis.py", "--data", data, "--output", tmp_path / "held out",
+                                 "--epochs", 1, "--hidden-units", 4, "--validation", 0.2)
+    assert status == 0, stderr
+    error, _ = committee(trained("2a")[0], tmp_path / "held out", status=2)
+    assert "--members: trained with different --validation" in error
