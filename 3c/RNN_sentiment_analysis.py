@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path[:0] = map(str, Path(__file__).resolve().parents[:2])         # the part's folder, and the project's
 
 from common.arguments import number
-from common.errors import run_script
+from common.errors import UserError, run_script
 from common.options import CLASSIFIER_DEFAULTS, Option, parse_options
 from common.parts import ROOT
 
@@ -39,8 +39,9 @@ def build_training(argv=None, logger=None):
     options = parse_options(
         __doc__, __file__, argv, presets={"recipe": RECIPES}, **CLASSIFIER_DEFAULTS | dict(
             epochs=20, test_every=3, step_epochs=10, sequence_length=100, dropout=[0.3], pooling="max",
-            precise_batch_norm=False, vocab_size=8000, fine_tune=FINE_TUNE, layer_decay=LAYER_DECAY,
-            language_model=ROOT / "3a" / "language.model"))
+            precise_batch_norm=False, fixed_batch_norm=False, by_length=False, input_dropout=0.0, adversarial=0.0,
+            adversarial_unlabelled=0, unfreeze=False, reversed=False, vocab_size=8000, fine_tune=FINE_TUNE,
+            layer_decay=LAYER_DECAY, language_model=ROOT / "3a" / "language.model"))
 
     # Only now, since torch takes a second to import, and --help should not.
     from common.checkpoints import check_words, load_checkpoint
@@ -49,6 +50,7 @@ def build_training(argv=None, logger=None):
     from common.devices import set_up
     from common.layers.ensemble import ensemble_with_ngrams, table_of
     from common.layers.output import padding_counts
+    from common.training.adversarial import adversarial_score
     from common.training.loop import Training, sentiment_score
     from common.training.schedules import build_optimizer
     from RNN_model import RNN_model
@@ -56,12 +58,15 @@ def build_training(argv=None, logger=None):
     set_up(options, several_processes=True)
     language_model = load_checkpoint(options.language_model, "3a", options.device)
     refuse_other_holdout(options.language_model, "part 3a", language_model["options"], options)
+    if language_model["options"].get("reversed", False) != options.reversed:
+        raise UserError(f"{options.language_model}: reads reviews in the other direction; train both with --reversed, "
+                        "or neither")
     known = len(language_model["vocabulary"])
     options.vocab_size = max(options.vocab_size, known)
     reviews, vocabulary = read_splits(options)
     check_words(language_model, options.language_model, vocabulary[:known])
     data = crops_of_splits(reviews, options.sequence_length, padding_counts(options.pooling),
-                           table_of(reviews["train"], options))
+                           table_of(reviews["train"], options), options.by_length)
 
     arguments = {name: language_model["arguments"][name] for name in ("no_of_hidden_units", "lstm_layers")} | dict(
         vocab_size=len(vocabulary) + 1, dropout=options.dropout, pooling=options.pooling)
@@ -71,7 +76,8 @@ def build_training(argv=None, logger=None):
     layers = [layer.requires_grad_() for layer in network.layers_to_train(options.fine_tune)]
     model = ensemble_with_ngrams(network, data["train"], options)
     optimizer = build_optimizer(parameter_groups(model, layers, options), options)
-    return Training("3c", model, arguments, optimizer, sentiment_score, data, vocabulary, options, logger=logger)
+    return Training("3c", model, arguments, optimizer, adversarial_score(network, sentiment_score, options), data,
+                    vocabulary, options, logger=logger)
 
 
 def parameter_groups(model, layers, options):

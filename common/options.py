@@ -45,6 +45,19 @@ GROUPS = {
         "clip_norm": dict(type=number(float, 0), metavar="NORM", help="largest norm of the gradient; 0 does not clip"),
         "precise_batch_norm": dict(action=argparse.BooleanOptionalAction,
                                    help="test with statistics of 60 training batches"),
+        "fixed_batch_norm": dict(action=argparse.BooleanOptionalAction,
+                                 help="train with batch-norm statistics measured on 60 batches before the first step"),
+        "by_length": dict(action=argparse.BooleanOptionalAction,
+                          help="train on batches of reviews of similar length, of no more timesteps than the longest"),
+        "input_dropout": dict(type=number(float, 0, 0.99), metavar="P",
+                              help="probability that a feature of the word vectors is dropped in training"),
+        "adversarial": dict(type=number(float, 0), metavar="SIZE",
+                            help="train on word vectors moved against the label too, by this share of their length; "
+                                 "0 does not; 0.01 is a start"),
+        "adversarial_unlabelled": dict(type=number(int, 0), metavar="N",
+                        help="unlabelled reviews that --adversarial trains on too, with the network's own answers"),
+        "unfreeze": dict(action=argparse.BooleanOptionalAction,
+                         help="train the last layer in the first epoch, and one more in each epoch after it"),
         "patience": dict(type=number(int, 0), metavar="N",
                          help="stop after N epochs without a lower validation loss and keep the best epoch's weights; "
                               "0 trains all and keeps the last")},
@@ -69,6 +82,8 @@ GROUPS = {
                                 help="leave function words (the, of, was, ...) out"),
         "drop_duplicates": dict(action=argparse.BooleanOptionalAction,
                                 help="leave out training reviews that read the same as a test review"),
+        "reversed": dict(action=argparse.BooleanOptionalAction,
+                         help="read each review from its last word to its first"),
         "pseudo_labels": dict(type=path, metavar="FILE",
                               help="train on the unlabelled reviews too, with these labels, which a test script "
                                    "writes with --unlabelled"),
@@ -206,6 +221,7 @@ def refuse_contradictions(options):
         if options.schedule == "one-cycle":
             raise UserError("--patience: would end --schedule one-cycle before its learning rate has decayed; "
                             "leave one of them out")
+    refuse_fine_tuning(options)
     if hasattr(options, "reviews"):
         own = options.review or options.reviews
         if options.text and not options.reviews:
@@ -220,11 +236,32 @@ def refuse_contradictions(options):
             raise UserError("--mistakes: is about the test reviews; leave --review, --reviews and --unlabelled out")
 
 
+def refuse_fine_tuning(options):
+    """Raise UserError for ways of fine-tuning that need another, or work against it."""
+    if getattr(options, "fixed_batch_norm", False) and options.precise_batch_norm:
+        raise UserError("--fixed-batch-norm: keeps its statistics, and --precise-batch-norm would measure others; "
+                        "leave one of them out")
+    if getattr(options, "by_length", False) and options.pooling != "concat":
+        raise UserError(f"--by-length: leaves padding out, which --pooling {options.pooling} reads; "
+                        "add --pooling concat")
+    if getattr(options, "adversarial", 0):
+        if options.ngrams:
+            raise UserError("--adversarial: moves word vectors, which n-grams have none of; add --ngrams 0")
+        if not options.fixed_batch_norm:
+            raise UserError("--adversarial: statistics of the batch would mix the directions of its reviews; add "
+                            "--fixed-batch-norm")
+        if options.adversarial_unlabelled and options.pseudo_labels:
+            raise UserError("--adversarial-unlabelled: takes the unlabelled reviews that --pseudo-labels labels; "
+                            "leave one of them out")
+
+
 def refuse_idle(options, parser):
     """Raise UserError for an option without effect beside the others, unless it is as the script or recipe has it."""
     given = vars(options)
     needs = {"step_epochs": ("--schedule step", given.get("schedule") == "step"),
              "ngram_weight": ("--ngrams", given.get("ngrams")),
+             "adversarial_unlabelled": ("--adversarial", given.get("adversarial")),
+             "unfreeze": ("--fine-tune lstm or all", given.get("fine_tune") != "last"),
              "layer_decay": ("--fine-tune lstm or all", given.get("fine_tune") != "last")}
     for name, (needed, there) in needs.items():
         if name in given and not there and given[name] != parser.get_default(name):

@@ -33,12 +33,14 @@ class Batch:
     lengths: (batch,) int64, tokens of each review before the padding; None where the padding counts, as in the
         assignment, and for bags of words.
     ngrams: NGramIds of the reviews, for an ensemble with n-grams; else None.
+    goes_on: whether it has the same reviews as the batch before it, from where that ended.
     """
 
     x: torch.Tensor | Bag
     labels: torch.Tensor
     lengths: torch.Tensor | None = None
     ngrams: NGramIds | None = None
+    goes_on: bool = False
 
     def arguments(self):
         """Arguments of a model's forward beside x and t, by name."""
@@ -73,6 +75,18 @@ class ReviewData:
     def batches(self, batch_size):
         """Indices of all reviews in the batches of an evaluation."""
         return in_order(len(self.reviews), batch_size)
+
+    def batch(self, indices):
+        """The Batch of the reviews at indices (batch,)."""
+        raise NotImplementedError
+
+    def epoch(self, batch_size):
+        """Indices of all reviews in the batches of an epoch of training, drawn anew at each call."""
+        return list(nearly_equal(torch.randperm(len(self.reviews)), batch_size))
+
+    def parts(self, indices):
+        """The Batches, one for each step of the optimizer, that the reviews at indices (batch,) are read in."""
+        return [self.batch(indices)]
 
     def settings(self):
         """What a test has to know to read reviews as training did, in plain values."""
@@ -109,6 +123,12 @@ class Crops(ReviewData):
         order = self.reviews.host_lengths.clamp(max=self.sequence_length).argsort(descending=True, stable=True)
         return [order[indices] for indices in super().batches(batch_size)]
 
+    def epoch(self, batch_size):
+        """Indices of all reviews in the batches of an epoch: of similar length where that saves padding."""
+        if not self.cut:
+            return super().epoch(batch_size)
+        return batches_by_length(self.reviews.host_lengths.clamp(max=self.sequence_length), batch_size)
+
     def batch(self, indices):
         """The Batch of the reviews at indices (batch,); every process draws the crops of all of them."""
         time = self.sequence_length
@@ -118,6 +138,8 @@ class Crops(ReviewData):
         slack = (self.reviews.lengths[indices] - time).clamp(min=0)                     # batch
         shift = slack if self.last else (
             torch.rand(len(slack), device=slack.device) * (slack + 1)).long().minimum(slack)
+        if self.reviews.backwards:      # the crop that reading forwards would take
+            shift = slack - shift
         if processes.size > 1:
             rows = processes.rows(len(indices))
             indices, shift = indices[rows], shift[rows]
@@ -127,9 +149,10 @@ class Crops(ReviewData):
         return Batch(tokens, self.reviews.labels[indices], lengths, ngrams)
 
 
-def crops_of_splits(splits, sequence_length, padding_counts, table=None):
+def crops_of_splits(splits, sequence_length, padding_counts, table=None, by_length=False):
     """Crops of the training reviews, and crops of twice their length of the others: a dict like splits, of Reviews."""
-    return {split: Crops(reviews, sequence_length, padding_counts=padding_counts, table=table) if split == "train" else
+    return {split: Crops(reviews, sequence_length, padding_counts=padding_counts, cut=by_length, table=table)
+            if split == "train" else
             Crops(reviews, 2 * sequence_length, padding_counts=padding_counts, cut=True, table=table)
             for split, reviews in splits.items()}
 
@@ -153,6 +176,39 @@ class WholeReviews(ReviewData):
         on_device = self.reviews.on_device(indices)
         return Batch(self.reviews.window(on_device, 0, time), self.reviews.labels[on_device],
                      self.reviews.lengths[on_device].clamp(min=self.padded_to), self.ngrams_of_whole(indices))
+
+
+class Pieces(ReviewData):
+    """Whole reviews of similar length, read piece by piece, for a language model that carries its state:
+
+        [ x x x x x x x x x x ]   ->   x x x x    and then   x x x x   and then   x x x x
+        [ x x x x x x x x x 0 ]        x x x x               x x x x              x x x 0
+
+    Each piece starts with the last token of the one before, whose next word that had not predicted.
+
+    Args:
+        reviews: Reviews.
+        sequence_length: tokens of a piece.
+    """
+
+    def __init__(self, reviews, sequence_length):
+        super().__init__(reviews)
+        self.sequence_length = sequence_length
+
+    def epoch(self, batch_size):
+        return batches_by_length(self.reviews.host_lengths, batch_size)
+
+    def parts(self, indices):
+        lengths = self.reviews.host_lengths[indices]
+        longest, median = int(lengths.max()), int(lengths.median())
+        indices = self.reviews.on_device(indices)[processes.rows(len(indices))]
+        # Batch normalisation needs reviews: where fewer than half of them go on, their ends are left out.
+        for start in range(0, max(median - 1, 1), self.sequence_length - 1):
+            time = max(min(self.sequence_length, longest - start), 2)           # a token, and the next word
+            left = self.reviews.lengths[indices] - start
+            x = self.reviews.window(indices, start, time)                       # batch, time
+            x *= torch.arange(time, device=x.device) < left[:, None]
+            yield Batch(x, self.reviews.labels[indices], left, goes_on=start > 0)
 
 
 class BagsOfWords(ReviewData):
@@ -205,6 +261,18 @@ def nearly_equal(order, batch_size):
     batch, even where batch_size is 2.
     """
     return order.tensor_split(batches_of(len(order), batch_size))
+
+
+def batches_by_length(lengths, batch_size, pool=200):
+    """Indices of reviews of lengths (reviews,) in batches of similar length, as many as nearly_equal makes.
+
+    Reviews are drawn into pools of so many batches, and only sorted within them: an epoch has other batches than the
+    one before.
+    """
+    pools = [indices[lengths[indices].argsort(descending=k % 2 == 1)]       # so that no batch has both ends of pools
+             for k, indices in enumerate(torch.randperm(len(lengths)).split(pool * batch_size))]
+    batches = nearly_equal(torch.cat(pools), batch_size)
+    return [batches[k] for k in torch.randperm(len(batches))]
 
 
 def batches_of(count, batch_size):

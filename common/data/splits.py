@@ -49,16 +49,18 @@ def read_splits(options, words="imdb", unlabelled=False):
         UserError: a file is missing or broken, or a split has fewer than two reviews.
     """
     def read(split):
-        return read_reviews(options.data, split, words, options.vocab_size,
-                            getattr(options, "drop_stop_words", False), options.device,
-                            texts=bool(options.drop_duplicates or options.validation))
+        reviews, vocabulary = read_reviews(options.data, split, words, options.vocab_size,
+                                           getattr(options, "drop_stop_words", False), options.device,
+                                           texts=bool(options.drop_duplicates or options.validation))
+        return reviews.reversed() if getattr(options, "reversed", False) else reviews, vocabulary
 
     def keep(some):
         return some.without(test) if options.drop_duplicates else some
 
     train, vocabulary = read("train")
     test, _ = read("test")
-    reviews = {"train": keep(train) if unlabelled else keep(train).labelled(), "test": test.labelled()}
+    extra = getattr(options, "adversarial_unlabelled", 0)
+    reviews = {"train": keep(train) if unlabelled or extra else keep(train).labelled(), "test": test.labelled()}
     if options.validation:
         reviews["train"], reviews["validation"] = split_by_film(reviews["train"], options.validation, options.seed)
     if getattr(options, "pseudo_labels", None):
@@ -71,9 +73,19 @@ def read_splits(options, words="imdb", unlabelled=False):
         reviews["train"] = reviews["train"].join(unlabelled_reviews)
     if options.validation:          # some reviews of other films read the same as one that is held out
         reviews["train"] = reviews["train"].without(reviews["validation"])
+    if extra:
+        reviews = {split: some.labelled() for split, some in reviews.items()} | {
+            "train": few_unlabelled(reviews["train"], extra, options.seed)}
     for split, some in reviews.items():
         check_count(some, split, options.data)
     return reviews, vocabulary
+
+
+def few_unlabelled(reviews, count, seed):
+    """The labelled reviews, and `count` of the unlabelled ones, or all if there are no more."""
+    unlabelled = np.flatnonzero(reviews.labels.isnan().cpu().numpy())
+    left_out = np.random.default_rng(seed).permutation(unlabelled)[count:]
+    return reviews.select(~np.isin(np.arange(len(reviews)), left_out))
 
 
 def refuse_other_holdout(path, model, trained_with, options):

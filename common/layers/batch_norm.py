@@ -20,8 +20,12 @@ class TimestepBatchNorm(nn.BatchNorm1d):
         ValueError: a training batch of one review, which has no variance.
     """
 
+    fixed = False       # whether training normalises with the running statistics too, and leaves them as they are
     measured: list | None = None        # inside measured_statistics(): the moments of each batch
     lengths = None      # there too: (batch,) tokens of each review, where the padding does not count
+
+    def train(self, mode=True):
+        return super().train(mode and (not self.fixed or self.measured is not None))
 
     def forward(self, x):
         if x.dim() == 2:
@@ -58,8 +62,8 @@ def measured_statistics(model):
     layers = [layer for layer in model.modules() if isinstance(layer, TimestepBatchNorm)]
     model.eval()
     for layer in layers:
-        layer.train()
         layer.measured = []
+        layer.train()
 
     def announce(lengths):
         for layer in layers:
@@ -75,6 +79,13 @@ def measured_statistics(model):
     finally:
         for layer in layers:
             layer.measured = layer.lengths = None
+
+
+def fix_statistics(model):
+    """Let a model's TimestepBatchNorms train with the statistics that they evaluate with."""
+    for layer in model.modules():
+        if isinstance(layer, TimestepBatchNorm):
+            layer.fixed = True
 
 
 def moments(x, lengths=None):

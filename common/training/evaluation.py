@@ -4,9 +4,8 @@ import dataclasses
 
 import torch
 
-from common.data.batches import nearly_equal
 from common.devices import autocast, fixed_seed
-from common.layers.batch_norm import measured_statistics
+from common.layers.batch_norm import fix_statistics, measured_statistics
 from common.processes import processes
 
 MEASURED_BATCHES = 60
@@ -46,11 +45,20 @@ def measure_batch_norm(model, score, data, options, watch=iter):
         model, score: of evaluate(); data: of training; watch: what the loop over batches passes through.
     """
     with fixed_seed(options), torch.no_grad(), autocast(options), measured_statistics(model) as announce:
-        batches = nearly_equal(torch.randperm(len(data.reviews)), options.batch_size)[:MEASURED_BATCHES]
-        for indices in watch(batches):
-            batch = data.batch(indices)
-            announce(batch.lengths)
-            score(model, batch)
+        for indices in watch(data.epoch(options.batch_size)[:MEASURED_BATCHES]):
+            for batch in data.parts(indices):
+                announce(batch.lengths)
+                score(model, batch)
+
+
+def fix_batch_norm(training):
+    """With --fixed-batch-norm let a Training normalise by statistics that are measured before its first step."""
+    if not getattr(training.options, "fixed_batch_norm", False):
+        return
+    fix_statistics(training.model)
+    if training.epoch == 0 and training.order is None:
+        measure_batch_norm(training.model, training.score, training.data["train"], training.options,
+                           training.signals.watch)
 
 
 def metrics(totals):

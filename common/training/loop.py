@@ -6,13 +6,14 @@ import torch
 from torch import nn
 
 from common.checkpoints import checksum, describe_network, weights_checksum
-from common.data.batches import batches_of, nearly_equal
+from common.data.batches import batches_of
 from common.data.corpus import describe_data
 from common.devices import autocast, fixed_seed, random_states, set_random_states
 from common.layers.ensemble import Ensemble
+from common.layers.stateful_lstm import StatefulLSTM
 from common.processes import processes
 from common.training.curves import Curves, EarlyStopping, describe, show_progress
-from common.training.evaluation import evaluate, measure_batch_norm, metrics
+from common.training.evaluation import evaluate, fix_batch_norm, measure_batch_norm, metrics
 from common.training.finite import FiniteCheck
 from common.training.recorded_steps import RecordedSteps, can_record
 from common.training.run import run
@@ -41,6 +42,9 @@ def sentiment_score(model, batch):
 
 def next_word_score(model, batch):
     """Score a language model's next words: (summed loss, number correct, number of words), scalar tensors."""
+    for layer in model.modules():
+        if isinstance(layer, StatefulLSTM):
+            layer.carries = batch.goes_on
     return model(batch.x, train=model.training, lengths=batch.lengths, keep_logits=False)
 
 
@@ -74,11 +78,10 @@ class Training:
         self.early_stopping = EarlyStopping(options.patience)
         self.finite = FiniteCheck(model, options, lambda: [
             path for path in (*self.folder.states(), self.folder.model_path) if path.exists()])
-        self.signals = StopSignals()
-        self.curves = Curves(logger)
+        self.signals, self.curves = StopSignals(), Curves(logger)
         self.epoch = 0                      # epochs done
         self.kept_epoch = None              # whose weights the model has at the end of train(), from 1
-        self.order, self.batches_done = None, 0         # reviews of the current epoch (reviews,), None between two
+        self.order, self.batches_done = None, 0         # indices of the current epoch's batches, None between two
         self.totals = None                  # summed loss, number correct, number of predictions of the current epoch
         self.saved_at = self.started_at = time.monotonic()
 
@@ -87,6 +90,7 @@ class Training:
     def train(self):
         """Train for the epochs that are left -> Metrics of the final weights on the test reviews."""
         options, last = self.options, False
+        fix_batch_norm(self)
         while not last:
             started = time.perf_counter()
             train = self.train_epoch()
@@ -111,14 +115,13 @@ class Training:
     def train_epoch(self):
         """Train on every training review once -> Metrics, averaged over the epoch."""
         options = self.options
+        self.schedule.before_epoch(self.epoch)
         self.parallel.train()
         if self.order is None:
-            self.order = torch.randperm(self.review_count)
-            self.batches_done = 0
+            self.order, self.batches_done = self.data["train"].epoch(options.batch_size), 0
             # Summed on the device: asking for a number would make the loop wait for the GPU.
             self.totals = torch.zeros(3, dtype=torch.float64, device=options.device)
-        batches = nearly_equal(self.order, options.batch_size)
-        for indices in self.signals.watch(show_progress(batches, self.batches_done, self.epoch, options.epochs)):
+        for indices in self.signals.watch(show_progress(self.order, self.batches_done, self.epoch, options.epochs)):
             sums = self.step(indices)
             self.schedule.after_step()
             self.totals += sums
@@ -137,25 +140,26 @@ class Training:
         Returns:
             (3,) float64, summed loss, number correct and number of predictions, over all processes.
         """
-        batch = self.data["train"].batch(indices)
-        self.optimizer.zero_grad()
-        with autocast(self.options):
-            loss, correct, count = self.score(self.parallel, batch)
-        sums = torch.stack([loss.detach().double(), correct.double(), count.double()])
-        if processes.size > 1:
-            sums = processes.total(sums)
-            loss = loss * processes.size        # the processes' gradients are averaged, and those of the sum are wanted
-        (loss / sums[2].to(loss.dtype)).backward()
-        if getattr(self.options, "clip_norm", 0):
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip_norm)
-        self.optimizer.step()
-        return sums
+        total = 0
+        for batch in self.data["train"].parts(indices):
+            self.optimizer.zero_grad()
+            with autocast(self.options):
+                loss, correct, count = self.score(self.parallel, batch)
+            sums = torch.stack([loss.detach().double(), correct.double(), count.double()])
+            if processes.size > 1:
+                sums = processes.total(sums)
+                loss = loss * processes.size        # their gradients are averaged, and those of the sum are wanted
+            (loss / sums[2].to(loss.dtype)).backward()
+            if getattr(self.options, "clip_norm", 0):
+                nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip_norm)
+            self.optimizer.step()
+            total += sums
+        return total
 
     def evaluate(self, split, watch=iter):
         """Metrics on a split, on the same crops each time; the random state is restored after it."""
         options, data = self.options, self.data[split]
-        # Without gradients four times the batch takes little more memory, and less time.
-        batches = data.batches(4 * options.batch_size)
+        batches = data.batches(4 * options.batch_size)      # without gradients little more memory, and less time
         with fixed_seed(options):
             found = evaluate(self.parallel, self.score, map(data.batch, watch(batches)), options)
         self.finite.held_out(split, found.loss, self.epoch + 1)
@@ -191,6 +195,6 @@ class Training:
             getattr(self, name).load_state_dict(state[name])
         for name in PROGRESS:
             setattr(self, name, state[name])
-        self.order = self.order if self.order is None else self.order.cpu()     # a state is loaded to the device
+        self.order = self.order and [indices.cpu() for indices in self.order]   # a state is loaded to the device
         set_random_states(state["random"], self.options.device)
         self.started_at -= state["seconds"]

@@ -6,6 +6,7 @@ import torch
 from torch.optim import lr_scheduler
 
 from common.errors import UserError
+from common.processes import processes
 
 
 def build_optimizer(parameters, options):
@@ -13,6 +14,19 @@ def build_optimizer(parameters, options):
     if options.optimizer == "adam":
         return torch.optim.Adam(parameters, lr=options.learning_rate, fused=True)
     return torch.optim.SGD(parameters, lr=options.learning_rate, momentum=0.9, fused=True)
+
+
+def unfreeze(optimizer, epoch):
+    """Let the last parameter group learn in epoch 0, the last two in epoch 1, and so on (Howard and Ruder 2018).
+
+    Raises:
+        UserError: there are several processes.
+    """
+    if processes.size > 1:                  # each waits for gradients of all weights
+        raise UserError("--unfreeze: trains in one process; start it with python, or leave it out")
+    for depth, group in enumerate(reversed(optimizer.param_groups)):
+        for parameter in group["params"]:
+            parameter.requires_grad_(depth <= epoch)
 
 
 class Schedule:
@@ -25,7 +39,8 @@ class Schedule:
     """
 
     def __init__(self, optimizer, options, steps):
-        self.kind = options.schedule
+        self.optimizer, self.kind = optimizer, options.schedule
+        self.unfreezes = getattr(options, "unfreeze", False)
         self.scheduler: lr_scheduler.LRScheduler
         if self.kind == "one-cycle":            # Smith and Topin 2018
             if steps < 2:
@@ -39,6 +54,11 @@ class Schedule:
             self.scheduler = lr_scheduler.StepLR(optimizer, options.step_epochs, gamma=0.1)
         else:
             self.scheduler = lr_scheduler.ConstantLR(optimizer, factor=1)
+
+    def before_epoch(self, epoch):
+        """Precede an epoch, counted from 0."""
+        if self.unfreezes:
+            unfreeze(self.optimizer, epoch)
 
     def after_step(self):
         if self.kind == "one-cycle":

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from common.data.batches import Batch
+from common.data.batches import Batch, ReviewData
 from common.layers.batch_norm import TimestepBatchNorm
 from common.training.evaluation import evaluate, measure_batch_norm
 from common.training.loop import sentiment_score
@@ -58,21 +58,30 @@ def test_a_model_is_evaluated_in_evaluation_mode_and_without_gradients():
     evaluate(Linear(3, 1).train(), score, draw_batches(7), OPTIONS)
 
 
+class Sequences(ReviewData):
+    """Vectors (reviews, time, features) which stand for reviews; `drawn` are the indices of its batches."""
+
+    def __init__(self, reviews):
+        super().__init__(reviews)
+        self.drawn = []
+
+    def batch(self, indices):
+        self.drawn.append(indices)
+        return Batch(self.reviews[indices], None)
+
+
 def test_measured_batch_norm_statistics_are_those_of_training_batches_and_leave_the_random_state():
     reviews = 3 + torch.randn(6, 4, 2)                                          # reviews, time, features
     model = nn.Sequential(TimestepBatchNorm(2))
-    data = SimpleNamespace(reviews=reviews, batch=lambda indices: Batch(reviews[indices], None))
     options = SimpleNamespace(device=torch.device("cpu"), precision="float32", seed=0, batch_size=3)
     state = torch.get_rng_state()
-    measure_batch_norm(model, lambda model, batch: model(batch.x), data, options)
+    measure_batch_norm(model, lambda model, batch: model(batch.x), Sequences(reviews), options)
     torch.testing.assert_close(model[0].running_mean, reviews.mean(dim=(0, 1)))
     assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_batch_norm_statistics_are_measured_on_60_random_batches():
-    drawn, reviews = [], torch.randn(200, 1, 2)                                 # reviews, time, features
-    data = SimpleNamespace(reviews=reviews,
-                           batch=lambda indices: drawn.append(indices) or Batch(reviews[indices], None))
+    data = Sequences(torch.randn(200, 1, 2))
     options = SimpleNamespace(device=torch.device("cpu"), precision="float32", seed=0, batch_size=2)
     measure_batch_norm(nn.Sequential(TimestepBatchNorm(2)), lambda model, batch: model(batch.x), data, options)
-    assert len(drawn) == 60 and torch.cat(drawn).max() >= 120
+    assert len(data.drawn) == 60 and torch.cat(data.drawn).max() >= 120
