@@ -1,4 +1,4 @@
-"""Write the results tables of the README and docs/, and the README's figure, from the results in benchmarks/results.
+"""Write the results tables of the README and docs/, and the figure of docs/better.md, from benchmarks/results.
 
     python benchmarks/tables.py
 
@@ -8,7 +8,6 @@ make them. What is shown of each part is named in SHOWN.
 
 import csv
 import json
-import math
 import re
 import statistics
 import sys
@@ -52,12 +51,14 @@ BETWEEN = {"2a": [("300 units, 12 epochs", (LOGS, "2a/300-units-"))],
 # The sequence length in tokens that the README shows.
 HEADLINE = {"2a": 400, "2b": 500, "3c": 500}
 LENGTHS = ["50", "100", "150", "200", "400", "500", "whole"]
-# Marks of the README's footnotes.
-NOTES = {("1b", "same settings"): "¹", ("2b", "same settings"): "¹", ("1b", "best recipe"): "¹",
-         ("2b", "best recipe"): "¹", ("3a", "same settings"): "²", ("3a", "best recipe"): "²",
-         ("3c", "same settings"): "³", ("3c", "best recipe"): "³"}
-MACHINES = {"Intel(R) Xeon(R) Processor @ 2.50GHz": "Xeon", "Intel(R) Xeon(R) Processor": "Xeon", "AMD EPYC": "EPYC",
-            "NVIDIA H200": "H200"}
+# What the README says of each part.
+DOES = {"1a": "averages word vectors, whatever the order of the words", "1b": "the same with ready-made word vectors",
+        "2a": "reads the words in order (an LSTM)", "2b": "reads in order, with ready-made word vectors",
+        "3a": "learns to predict the next word (a language model)", "3b": "writes reviews with the language model",
+        "3c": "reads in order, starting from the language model"}
+# A run's part of a log, which ends where its test has written its table.
+TESTED = re.compile(r"wrote (?:.*/)?(\w+/[\w-]+)/test_table\.csv")
+NETWORK_ALONE = re.compile(r"(?:sequence length (\S+)  )?test accuracy \S+  network alone (\S+)")
 
 
 def read(path):
@@ -79,41 +80,54 @@ def accuracies(some, length):
     return [float(value) for value in values] if all(values) else []
 
 
+def networks_alone(folder, name):
+    """What the networks of an ensemble's runs reach without the n-grams, from the logs in the runs' folder.
+
+    Returns:
+        dict by length, "whole" for all tokens, of lists of test accuracies in percent, one a run; empty where the
+        logs do not say.
+    """
+    found = {}
+    for log in sorted((RESULTS / folder).glob("*.log")):
+        pieces = TESTED.split(log.read_text(encoding="utf-8"))
+        for printed, run in zip(pieces[::2], pieces[1::2]):
+            if run.startswith(name):
+                for length, accuracy in NETWORK_ALONE.findall(printed):
+                    found.setdefault(length or "whole", []).append(float(accuracy))
+    return found
+
+
 def cell(some, length):
     values = accuracies(some, length)
     return mean(values) if values else ""
 
 
-def perplexity(some):
-    return f"{statistics.mean(math.exp(float(row['last test loss'])) for row in some):.1f}"
-
-
 def minutes(some):
     """Of one training: the median, since some were halted by other jobs; results.csv leaves out what times nothing."""
-    return f"{statistics.median(float(row['seconds']) for row in some if row['seconds']) / 60:.1f}"
+    median = statistics.median(float(row["seconds"]) for row in some if row["seconds"]) / 60
+    return f"{median:.1f}" if median < 10 else f"{median:.0f}"
 
 
 def parts_table():
     """The README's: a part a row, a number a cell."""
     rows = []
     for part, info in PARTS.items():
-        length = HEADLINE.get(part, "whole")
-        row = {"part": f"[{part}]({info.train})", "model": info.title}
+        length = str(HEADLINE.get(part, "whole"))
+        row = {"part": f"[{part}]({info.train})", "what it does": DOES[part]}
         if info.accuracy:
-            row["tokens"] = str(length).replace("whole", "all")
-            row["assignment"] = f"{info.accuracy[length]:.2f}" if length in HEADLINE.values() else \
-                info.accuracy.replace("-", " to ")
-        for title, shown in zip(("same settings", "best recipe"), SHOWN.get(part, ())):
-            some = runs(*shown)
-            figure = f"perplexity {perplexity(some)}" if part == "3a" else \
-                f"{statistics.mean(accuracies(some, length)):.2f}"
-            row[title] = figure + NOTES.get((part, title), "")
-            row[f"minutes ({title.split()[0]})"] = f"{minutes(some)} {MACHINES[some[0].get('gpu') or some[0]['cpu']]}"
-        if part == "3b":
-            row["best recipe"] = "[a review](#every-part-on-the-real-reviews)"
+            same, best = SHOWN[part]
+            alone = networks_alone(*best).get(length)
+            row |= {"words read": length.replace("whole", "all"),
+                    "assignment's text": info.accuracy.replace("-", " to ") if length == "whole" else
+                    f"{info.accuracy[int(length)]:.2f}",
+                    "same settings": f"{statistics.mean(accuracies(runs(*same), length)):.2f}",
+                    "best recipe": f"{statistics.mean(alone):.2f}" if alone else "",
+                    "with a second opinion": f"{statistics.mean(accuracies(runs(*best), length)):.2f}"}
+        if part in SHOWN:
+            row["minutes"] = minutes(runs(*SHOWN[part][1]))
         rows.append(row)
-    names = ["part", "model", "tokens", "assignment", "same settings", "minutes (same)", "best recipe",
-             "minutes (best)"]
+    names = ["part", "what it does", "words read", "assignment's text", "same settings", "best recipe",
+             "with a second opinion", "minutes"]
     return markdown_table([{name: row.get(name, "") for name in names} for row in rows])
 
 
@@ -128,8 +142,12 @@ def lengths_table():
             rows.append({"part": part, "settings": "assignment's text"} | {
                 length: f"{expected[int(length)]:.2f}" for length in LENGTHS[:-1] if int(length) in expected})
         for title, place in ("same settings", shown[0]), *BETWEEN.get(part, []), ("best recipe", shown[1]):
-            some = runs(*place)
-            rows.append({"part": part, "settings": title, "runs": str(len(some)), "minutes": minutes(some)}
+            some, alone = runs(*place), networks_alone(*place)
+            if alone:
+                rows.append({"part": part, "settings": f"{title}, network alone", "runs": str(len(some))} | {
+                    length: mean(alone[length]) for length in LENGTHS if length in alone})
+            rows.append({"part": part, "settings": f"{title}, with n-grams" if alone else title,
+                         "runs": str(len(some)), "minutes": minutes(some)}
                         | {length: cell(some, length) for length in LENGTHS})
     names = ["part", "settings", "runs", *LENGTHS, "minutes"]
     return markdown_table([{name: row.get(name, "") for name in names} for row in rows])
@@ -217,6 +235,9 @@ def points():
             some = runs(*place)
             curves[title] = {length: round(statistics.mean(accuracies(some, length)), 2)
                              for length in [*map(str, range(50, 501, 50)), "whole"] if accuracies(some, length)}
+            if alone := networks_alone(*place):
+                curves[f"{title}, network alone"] = {length: round(statistics.mean(some), 2)
+                                                     for length, some in alone.items()}
         shown[part] = curves
     return shown
 
@@ -228,7 +249,8 @@ def draw(path):
     The file says in its description what it shows, so that a test can tell whether it is that of today's results.
     """
     looks = {"assignment": dict(color="black", marker="o", linestyle="--", markerfacecolor="white"),
-             "same settings": dict(color="#0072B2", marker="s"), "best recipe": dict(color="#E69F00", marker="^")}
+             "same settings": dict(color="#0072B2", marker="s"), "best recipe": dict(color="#E69F00", marker="^"),
+             "best recipe, network alone": dict(color="#E69F00", marker="v", linestyle=":", markerfacecolor="white")}
     figure, axes = subplots(1, len(HEADLINE), figsize=(10, 3.4), sharey=True)
     for axis, (part, curves) in zip(axes, points().items()):
         for name, curve in curves.items():
@@ -241,7 +263,7 @@ def draw(path):
         axis.set_xlabel("tokens of the test reviews")
         axis.grid(axis="y", color="0.9")
     axes[0].set_ylabel("test accuracy (%)")
-    axes[0].legend(loc="lower right", fontsize="small")
+    axes[-1].legend(loc="lower right", fontsize="small")
     with replace_file(path, "wb") as file:
         figure.savefig(file, format="png", dpi=110, metadata={"Description": json.dumps(points())})
 
