@@ -4,10 +4,12 @@
     python benchmarks/compare.py 7c58e30 8ef1f7d --parts 2a 3a --precision float32 --rounds 3
 
 Runs each commit's own benchmarks/bench.py in a work tree of its own, part by part and the two in turn, so that what
-else the machine does meets both. Prints of each row the shortest of its medians at either commit.
+else the machine does meets both. Prints of each row the shortest of its medians at either commit. Where other jobs run,
+--processor-time times one thread by the processor's time that it takes, which they change little.
 """
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -29,10 +31,14 @@ def git(*arguments):
 
 def measure(tree, part, options, output):
     """One run of the benchmark of a work tree -> {(part, what): median in seconds}."""
+    environment = os.environ.copy()
+    if options.processor_time:          # Python runs a sitecustomize.py at its start, in every process
+        (output.parent / "sitecustomize.py").write_text("import time\ntime.perf_counter = time.process_time\n")
+        environment |= {"PYTHONPATH": str(output.parent), "OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, tree / "benchmarks" / "bench.py", "--parts", part, "--device",
                            options.device, "--precision", options.precision, "--repeats", str(options.repeats),
                            "--output", output],
-                          capture_output=True, text=True, check=False)
+                          env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise UserError(f"{tree / 'benchmarks' / 'bench.py'} --parts {part}: {done.stderr.strip().splitlines()[-1]}")
     rows = json.loads(output.read_text(encoding="utf-8"))["rows"]
@@ -48,6 +54,7 @@ def main():
     parser.add_argument("--device", default="auto", help="of bench.py")
     parser.add_argument("--precision", default="auto", help="of bench.py; auto may differ between the two")
     parser.add_argument("--repeats", type=positive_int, default=5, help="of bench.py")
+    parser.add_argument("--processor-time", action="store_true", help="time one thread by the processor's time")
     parser.add_argument("--rounds", type=positive_int, default=2, help="runs of each part at each commit")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -60,7 +67,8 @@ def main():
                 trees.append(tree)
             print(f"before {git('describe', '--always', options.before)} | after "
                   f"{git('describe', '--always', *([options.after] if options.after else ['--dirty']))} | "
-                  f"{options.precision} | the shortest of {options.rounds} medians")
+                  f"{options.precision} | the shortest of {options.rounds} medians"
+                  + " of processor time, one thread" * options.processor_time)
             print(f"{'part':4} {'what':40} {'before':>12} {'after':>12} {'times as fast':>14}")
             for part in options.parts:
                 found = [[measure(tree, part, options, Path(folder) / "bench.json") for tree in trees]

@@ -30,9 +30,9 @@ TOKENS_OF_A_BATCH = 100_000     # with the padding
 
 def validation_logits(training):
     """(network's logits, n-grams' logits, labels), each (reviews,), of the validation reviews."""
-    data = training.data["validation"]
+    train, data = training.data["train"], training.data["validation"]
     if isinstance(data, Crops):
-        data = WholeReviews(data.reviews)
+        data = WholeReviews(data.reviews, train.sequence_length if train.padding_counts else 0, data.table)
     found = []
     training.model.eval()
     with torch.inference_mode(), autocast(training.options):
