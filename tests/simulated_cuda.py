@@ -18,6 +18,8 @@ arrived; gradients through a copy between devices; several GPUs and NCCL; and an
 """
 
 import contextlib
+import runpy
+import sys
 import warnings
 
 import pytest
@@ -302,3 +304,9 @@ def simulated_cuda():
                       [(0, location, restore), *torch.serialization._package_registry])
         patch.setattr(torch._C, "_group_tensors_by_device_and_dtype", group_tensors)
         yield
+
+
+if __name__ == "__main__":      # python tests/simulated_cuda.py SCRIPT [OPTION ...] runs a script on the simulated device
+    sys.argv = sys.argv[1:]
+    with simulated_cuda():
+        runpy.run_path(sys.argv[0], run_name="__main__")

@@ -1,0 +1,130 @@
+"""What a training step takes on a GPU, and what it could: the measuring part of benchmarks/gpu.sh.
+
+    python benchmarks/gpu_steps.py --data preprocessed_data
+    python tests/simulated_cuda.py benchmarks/gpu_steps.py --data preprocessed_data/sample --small
+
+Prints milliseconds a step of 3a as it is and with other widths and chunks, launched and recorded; of two trainings on
+two streams; of a bare nn.LSTM forward and backward, in float16 and bfloat16, with the kernels that cuDNN chose; and the
+kernels of recorded steps that take the most time. --small tries all of it at sizes that take no time.
+"""
+
+import importlib
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "3a")]
+
+import torch
+from torch import nn
+from torch.profiler import profile
+
+import common.layers.decoders
+from common.arguments import Parser, path
+from common.errors import run_script
+
+CHUNKS = 1000, 2500, 10_000
+NATIVE = "--hidden-units", "512", "--vocab-size", "8063"        # with the unknown word multiples of 8
+
+
+def milliseconds(function, calls):
+    """Of a call, after as many as recording takes."""
+    for _ in range(5):
+        function()
+    torch.cuda.synchronize()
+    started = time.perf_counter()
+    for _ in range(calls):
+        function()
+    torch.cuda.synchronize()
+    return 1e3 * (time.perf_counter() - started) / calls
+
+
+def kernels(function, shown):
+    """The kernels of ten calls that take the most time: lines of milliseconds, launches and name."""
+    with profile() as seen:
+        for _ in range(10):
+            function()
+        torch.cuda.synchronize()
+    time_of = lambda event: getattr(event, "self_device_time_total", 0) or event.self_cpu_time_total    # noqa: E731
+    events = sorted(seen.key_averages(), key=time_of, reverse=True)[:shown]
+    return [f"    {time_of(event) / 1e3:9.2f} ms {event.count:7,} {event.key[:100]}" for event in events]
+
+
+def language_model(options, *argv):
+    """A training of 3a -> (the training, a function that takes a step as it does, one that launches it)."""
+    folder = tempfile.mkdtemp()
+    sizes = ["--hidden-units", "8", "--batch-size", "20", "--sequence-length", "10"] if options.small else []
+    training = importlib.import_module("train_language_model").build_training(
+        ["--data", str(options.data), "--device", "cuda", "--output", folder, *argv, *sizes])
+    training.parallel.train()
+    indices = torch.arange(training.options.batch_size)
+    return training, lambda: training.step(indices), lambda: training.launch_step(indices.to("cuda"))
+
+
+def measure_steps(options):
+    """3a at the assignment's settings, and with what a GPU might read faster."""
+    for title, argv in ("as it is", ()), ("512 units, 8,064 words", NATIVE), ("SGD", ("--optimizer", "sgd")), (
+            "recipe long, linear decoder", ("--recipe", "long", "--cutoffs")):
+        for chunk in CHUNKS if not argv else CHUNKS[-1:]:
+            common.layers.decoders.CHUNK_ROWS["cuda"] = chunk
+            _, recorded, launched = language_model(options, *argv)
+            print(f"3a {title}, chunks of {chunk}: recorded {milliseconds(recorded, options.calls):.2f} ms, launched "
+                  f"{milliseconds(launched, options.calls):.2f} ms", flush=True)
+    print("\n".join(["kernels of ten recorded steps as they are:", *kernels(language_model(options)[1], 40)]), flush=True)
+
+
+def measure_streams(options):
+    """Two trainings at the same time on streams of their own, in place of one after the other."""
+    steps = [language_model(options, "--seed", str(seed))[1] for seed in range(2)]
+    streams = [torch.cuda.Stream() for _ in steps]
+
+    def both():
+        for step, stream in zip(steps, streams):
+            with torch.cuda.stream(stream):
+                step()
+    alone = milliseconds(steps[0], options.calls)
+    print(f"3a on one stream {alone:.2f} ms a step, on two {milliseconds(both, options.calls) / 2:.2f}", flush=True)
+
+
+def measure_lstm(options):
+    """One layer of 512 units: cuDNN keeps the weights in registers where the type is float16 and the batch small."""
+    units, times, batches = (8, [3], [4]) if options.small else (512, [50, 200], [48, 64, 104, 128, 200])
+    for time_steps in times:
+        for dtype in (torch.bfloat16, torch.float16):
+            for batch in batches:
+                lstm = nn.LSTM(units, units, batch_first=True, device="cuda", dtype=dtype)
+                x = torch.randn(batch, time_steps, units, dtype=dtype, device="cuda", requires_grad=True)
+
+                def step(lstm=lstm, x=x):
+                    lstm(x)[0].sum().backward()
+                graph = torch.cuda.CUDAGraph()
+                side = torch.cuda.Stream()
+                with torch.cuda.stream(side):
+                    for _ in range(3):
+                        step()
+                with torch.cuda.graph(graph):
+                    step()
+                print(f"nn.LSTM {units}, T {time_steps}, B {batch}, {dtype}: "
+                      f"{milliseconds(graph.replay, options.calls):.2f} ms", *kernels(graph.replay, 4), sep="\n", flush=True)
+
+
+def main():
+    parser = Parser(__doc__)
+    parser.add_argument("--data", type=path, default=ROOT / "preprocessed_data", help="folder of the preprocessed files")
+    parser.add_argument("--small", action="store_true", help="try it at sizes that take no time")
+    options = parser.parse_args()
+    options.calls = 2 if options.small else 50
+    failed = 0
+    for measure in measure_steps, measure_lstm, measure_streams:        # each whatever became of the others
+        try:
+            measure(options)
+        except Exception as error:      # noqa: BLE001
+            failed += 1
+            print(f"{measure.__name__} failed: {type(error).__name__}: {error}", flush=True)
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    run_script(main)
