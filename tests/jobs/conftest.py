@@ -43,6 +43,7 @@ KillOnBadExit=1
 GresTypes=gpu
 NodeName={host} NodeAddr=127.0.0.1 CPUs=2 {node}
 PartitionName=usual Nodes={host} Default=YES
+PartitionName=requeue Nodes={host} PreemptMode=REQUEUE
 PartitionName=grace-cancel Nodes={host} PreemptMode=CANCEL GraceTime=60
 PartitionName=grace-requeue Nodes={host} PreemptMode=REQUEUE GraceTime=60
 PartitionName=urgent Nodes={host} PriorityTier=10

@@ -94,8 +94,8 @@ def outcome(cluster, job):
 
 
 @pytest.mark.parametrize("processes", "12")
-@pytest.mark.parametrize("partition", ["grace-cancel", "grace-requeue"])
-def test_a_job_saves_in_the_grace_time_and_goes_on_when_there_is_room_again(
+@pytest.mark.parametrize("partition", ["usual", "requeue", "grace-cancel", "grace-requeue"])
+def test_a_job_saves_when_it_is_preempted_and_goes_on_when_there_is_room_again(
         cluster, at_work, preempt, partition, processes):
     job, log = at_work(SAVES=TRAINING, PARTITION=partition, PROCESSES=processes)
     preempt()
