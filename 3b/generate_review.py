@@ -91,6 +91,9 @@ def main():
 
     set_up(options)
     checkpoint = load_checkpoint(options.language_model, "3a", options.device)
+    if checkpoint["options"].get("reversed"):
+        raise UserError(f"{options.language_model}: predicts the word before, and would write reviews from their end; "
+                        "train one without --reversed")
     vocabulary = checkpoint["vocabulary"]
     model = RNN_language_model(**checkpoint["arguments"])
     model.load_state_dict(checkpoint["model"])

@@ -18,7 +18,7 @@ from common.training.finite import FiniteCheck
 from common.training.recorded_steps import RecordedSteps, can_record
 from common.training.run import run
 from common.training.run_folder import RunFolder
-from common.training.schedules import Schedule
+from common.training.schedules import Schedule, unfreeze
 from common.training.stopping import StopSignals
 
 # What a state to resume from is made of: what has a state of its own, and plain values.
@@ -115,7 +115,7 @@ class Training:
     def train_epoch(self):
         """Train on every training review once -> Metrics, averaged over the epoch."""
         options = self.options
-        self.schedule.before_epoch(self.epoch)
+        unfreeze(self.optimizer, options, self.epoch)
         self.parallel.train()
         if self.order is None:
             self.order, self.batches_done = self.data["train"].epoch(options.batch_size), 0

@@ -16,13 +16,15 @@ def build_optimizer(parameters, options):
     return torch.optim.SGD(parameters, lr=options.learning_rate, momentum=0.9, fused=True)
 
 
-def unfreeze(optimizer, epoch):
-    """Let the last parameter group learn in epoch 0, the last two in epoch 1, and so on (Howard and Ruder 2018).
+def unfreeze(optimizer, options, epoch):
+    """With --unfreeze let one parameter group learn in epoch 0, the last, and one more in each epoch after it.
 
     Raises:
-        UserError: there are several processes.
+        UserError: there are several processes, each of which waits for the gradients of all weights.
     """
-    if processes.size > 1:                  # each waits for gradients of all weights
+    if not getattr(options, "unfreeze", False):
+        return
+    if processes.size > 1:
         raise UserError("--unfreeze: trains in one process; start it with python, or leave it out")
     for depth, group in enumerate(reversed(optimizer.param_groups)):
         for parameter in group["params"]:
@@ -39,8 +41,7 @@ class Schedule:
     """
 
     def __init__(self, optimizer, options, steps):
-        self.optimizer, self.kind = optimizer, options.schedule
-        self.unfreezes = getattr(options, "unfreeze", False)
+        self.kind = options.schedule
         self.scheduler: lr_scheduler.LRScheduler
         if self.kind == "one-cycle":            # Smith and Topin 2018
             if steps < 2:
@@ -54,11 +55,6 @@ class Schedule:
             self.scheduler = lr_scheduler.StepLR(optimizer, options.step_epochs, gamma=0.1)
         else:
             self.scheduler = lr_scheduler.ConstantLR(optimizer, factor=1)
-
-    def before_epoch(self, epoch):
-        """Precede an epoch, counted from 0."""
-        if self.unfreezes:
-            unfreeze(self.optimizer, epoch)
 
     def after_step(self):
         if self.kind == "one-cycle":
