@@ -236,6 +236,23 @@ def test_a_test_before_the_training_is_refused(run, data, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_language_model_that_reads_backwards_is_for_a_classifier_that_does_alone(data, run_here, tmp_path):
+    status, _, stderr = run_here(TRAINING_SCRIPTS["3a"], "--data", data, "--output", tmp_path, *TINY, *OPTIONS["3a"],
+                                 "--reversed")
+    assert status == 0, stderr
+    taken = ["--data", data, "--language-model", tmp_path / "language.model", "--output", tmp_path / "other"]
+    status, _, stderr = run_here("3b/generate_review.py", *taken)
+    assert status == 2 and "language.model: predicts the word before" in stderr
+    status, _, stderr = run_here(TRAINING_SCRIPTS["3c"], *taken, *TINY, *OPTIONS["3c"])
+    assert status == 2 and "language.model: reads reviews in the other direction" in stderr
+    status, _, stderr = run_here(TRAINING_SCRIPTS["3c"], *taken, *TINY, *OPTIONS["3c"], "--reversed")
+    assert status == 0, stderr
+    status, stdout, stderr = run_here(TEST_SCRIPTS["3c"], "--data", data, "--output", tmp_path / "other",
+                                      "--review", "A great film.", "--explain")
+    assert status == 0, stderr
+    assert stdout.index("great(") < stdout.index("film(")               # the words stand as they were given
+
+
 def test_generating_before_the_training_is_refused(run, tmp_path):
     model = tmp_path / "language.model"
     done = run(ROOT / "3b" / "generate_review.py", "--language-model", model, "--output", tmp_path)
