@@ -29,10 +29,6 @@ class Predictions:
         """(reviews,) bool."""
         return (self.logits >= 0) == self.positive
 
-    def probabilities(self):
-        """Of the label that logits above 0 are for, (reviews,) float."""
-        return 1 / (1 + np.exp(-self.logits.clip(-500, 500)))
-
 
 def read_predictions(run):
     """The Predictions that a Run's test left, or None; broken ones and those of other weights cost a line.
@@ -97,22 +93,19 @@ def corrected(probabilities):
 
 
 def confusion(predictions):
-    """How many reviews of each label are called what: {(label, predicted): count}, True for positive."""
-    called = predictions.logits >= 0
-    return {(label, predicted): int(((predictions.positive == label) & (called == predicted)).sum())
-            for label in (True, False) for predicted in (True, False)}
+    """How many reviews of each label are called what, and what follows for the positive label.
 
-
-def precision_and_recall(counts):
-    """{"precision", "recall", "F1"} of the positive label in percent, NaN where nothing is or is called positive.
-
-    Args:
-        counts: of confusion().
+    Returns:
+        dict of "LABEL, called LABEL", numbers of reviews, and "precision", "recall" and "F1" in percent, NaN where
+        nothing is positive or called so.
     """
-    right = counts[True, True]
-    called, labelled = right + counts[False, True], right + counts[True, False]
-    ratios = {"precision": (right, called), "recall": (right, labelled), "F1": (2 * right, called + labelled)}
-    return {name: 100 * some / total if total else math.nan for name, (some, total) in ratios.items()}
+    called, names = predictions.logits >= 0, predictions.names
+    counts = {f"{names[label]}, called {names[other]}": int(((predictions.positive == label) & (called == other)).sum())
+              for label in (True, False) for other in (True, False)}
+    right, missed, alarms, _ = counts.values()
+    ratios = {"precision": (right, right + alarms), "recall": (right, right + missed),
+              "F1": (2 * right, 2 * right + missed + alarms)}
+    return counts | {name: 100 * some / total if total else math.nan for name, (some, total) in ratios.items()}
 
 
 def calibration(predictions, bins=10):
@@ -121,7 +114,7 @@ def calibration(predictions, bins=10):
     Returns:
         list of (mean probability, share of positive reviews, number of reviews), without empty bins.
     """
-    probabilities = predictions.probabilities()
+    probabilities = 1 / (1 + np.exp(-predictions.logits.clip(-500, 500)))
     place = np.minimum((probabilities * bins).astype(int), bins - 1)
     return [(float(probabilities[place == k].mean()), float(predictions.positive[place == k].mean()),
              int((place == k).sum())) for k in range(bins) if (place == k).any()]

@@ -7,7 +7,7 @@ from pathlib import Path
 from common.errors import UserError
 from common.files import replace_file
 from common.parts import PARTS
-from common.results.comparisons import calibration, calibration_error, confusion, precision_and_recall
+from common.results.comparisons import calibration, calibration_error, confusion
 from common.results.sheets import escaped, text_table
 from common.results.trials import corpora, mean
 
@@ -36,7 +36,7 @@ def model_card(trial, predictions):
         results = [{"tested on": "the next word", "perplexity": trial.tested("perplexity", 1),
                     "accuracy (%)": trial.tested("next-word accuracy")}]
     if predictions:
-        measures = [f"{name} {value:.1f} %" for name, value in precision_and_recall(confusion(predictions)).items()]
+        measures = [f"{name} {value:.1f} %" for name, value in list(confusion(predictions).items())[-3:]]
         errors = (f"On whole texts, for the label {escaped(predictions.names[True])}: {', '.join(measures)}; predicted "
                   f"probabilities are {100 * calibration_error(calibration(predictions)):.1f} points off on average.")
     return TEMPLATE.substitute(

@@ -5,7 +5,7 @@ import statistics
 
 from common.parts import PARTS
 from common.results.comparisons import (accuracy_by_length, accuracy_by_rating, calibration, calibration_error,
-                                        confusion, corrected, mcnemar, precision_and_recall, read_predictions)
+                                        confusion, corrected, mcnemar, read_predictions)
 from common.results.examples import side_by_side, telling_words, worst_mistakes
 from common.results.figures import save_calibration_figure, save_curves, save_lengths_figure
 from common.results.sheets import escaped, markdown_table, text_table
@@ -88,18 +88,16 @@ def errors(page, predictions):
     """How often models are right and wrong, by label, rating and length, and how sure they are."""
     if not predictions:
         return []
-    rows, points = [], {model: calibration(found) for model, found in predictions.items()}
-    names = next(iter(predictions.values())).names
-    for model, found in predictions.items():
-        counts = confusion(found)
-        rows.append({"model": model} | {f"{names[label]}, called {names[called]}": f"{counts[label, called]:,}"
-                                        for label in names for called in names}
-                    | {name: f"{value:.2f}" for name, value in precision_and_recall(counts).items()}
-                    | {"calibration error": f"{100 * calibration_error(points[model]):.1f}"})
+    points = {model: calibration(found) for model, found in predictions.items()}
+    positive = next(iter(predictions.values())).names[True]
+    rows = [{"model": model} | {name: f"{value:,}" if isinstance(value, int) else f"{value:.2f}"
+                                for name, value in confusion(found).items()}
+            | {"calibration error": f"{100 * calibration_error(points[model]):.1f}"}
+            for model, found in predictions.items()]
     groups = [[{"model": model} | {group: f"{value:.1f}" for group, value in by(found).items()}
                for model, found in predictions.items()] for by in (accuracy_by_rating, accuracy_by_length)]
     return [text_table(rows),
-            f"Whole test texts by label. Precision, recall and F1 are those of the label {escaped(names[True])}, in "
+            f"Whole test texts by label. Precision, recall and F1 are those of the label {escaped(positive)}, in "
             "percent; the calibration error is how far predicted probabilities are from the truth on average, in "
             "points. `--mistakes 10` of a test script explains the worst mistakes.",
             page.figures(("calibration", save_calibration_figure, points)),

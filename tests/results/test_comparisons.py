@@ -8,8 +8,7 @@ import pytest
 
 from common.errors import UserError
 from common.results.comparisons import (Predictions, accuracy_by_length, accuracy_by_rating, calibration,
-                                        calibration_error, confusion, corrected, mcnemar, precision_and_recall,
-                                        read_predictions)
+                                        calibration_error, confusion, corrected, mcnemar, read_predictions)
 from common.results.records import read_run, save_table
 from leave_runs import leave_run
 
@@ -70,17 +69,18 @@ def test_several_tests_are_corrected_together():
 
 def test_the_confusion_matrix_counts_labels_and_predictions():
     found = confusion(predictions([1, 1, -1, 2, -3, -1], [1, 1, 1, 0, 0, 0]))
-    assert found == {(True, True): 2, (True, False): 1, (False, True): 1, (False, False): 2}
+    assert found == {"positive, called positive": 2, "positive, called negative": 1, "negative, called positive": 1,
+                     "negative, called negative": 2, "precision": pytest.approx(200 / 3),
+                     "recall": pytest.approx(200 / 3), "F1": pytest.approx(200 / 3)}
 
 
 def test_precision_and_recall_are_of_the_positive_label():
-    counts = {(True, True): 6, (True, False): 2, (False, True): 4, (False, False): 8}
-    assert precision_and_recall(counts) == {
-        "precision": 60, "recall": 75, "F1": pytest.approx(100 * 2 * 0.6 * 0.75 / 1.35)}
+    found = confusion(predictions([1] * 6 + [-1] * 2 + [1] * 4 + [-1] * 8, [1] * 8 + [0] * 12))
+    assert (found["precision"], found["recall"], found["F1"]) == (60, 75, pytest.approx(100 * 2 * 0.6 * 0.75 / 1.35))
 
 
 def test_a_model_that_calls_nothing_positive_has_no_precision():
-    found = precision_and_recall(confusion(predictions([-1, -1], [1, 0])))
+    found = confusion(predictions([-1, -1], [1, 0]))
     assert math.isnan(found["precision"]) and (found["recall"], found["F1"]) == (0, 0)
 
 
