@@ -3,7 +3,9 @@
 import html
 import json
 import math
+import string
 import sys
+from pathlib import Path
 
 from common.errors import UserError
 from common.files import replace_file
@@ -20,30 +22,13 @@ STYLE = "\n".join([
       for sign, colours in (("positive", POSITIVE), ("negative", NEGATIVE))
       for level, (_, colour) in enumerate(colours, 1)),
     ".unknown { text-decoration: underline dotted }"])
-LEGEND = """<span class="positive3">Blue</span> words made the review more {positive},
-<span class="negative3">orange</span> words more {negative}; the darker, the more. Words without a colour made hardly a difference, and punctuation is not
-coloured. An <span class="unknown">underlined</span> word is one that the model does not know. Resting the pointer on a
-coloured word shows what it adds to the logit, which is above 0 where the review is called {positive}: {how}."""
-PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-body {{ max-width: 50em; margin: 2em auto; padding: 0 1em; font: 1em/1.7 sans-serif; color: black; background: white }}
-h2 {{ font-size: 1em; margin: 2em 0 0 }}
-small {{ color: #555 }}
-{style}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-<p>{legend}</p>
-{reviews}
-</body>
-</html>
-"""
+LEGEND = """<div><p><span class="positive3">Blue</span>
+words made the review more {positive}, <span class="negative3">orange</span> words more {negative}; the darker, the
+more. Words without a colour made hardly a difference, and punctuation is not coloured. An
+<span class="unknown">underlined</span> word is one that the model does not know. Resting the pointer on a coloured word
+shows what it adds to the logit, which is above 0 where the review is called {positive}: {how}.</p></div>"""
+# Of all pages: $title, $style and $body.
+PAGE = string.Template(Path(__file__).with_name("page.html").read_text(encoding="utf-8"))
 
 
 def probability_text(logit, labels=("negative", "positive")):
@@ -111,13 +96,13 @@ def write_page(path, title, how, labels, entries):
         how: what a contribution is; labels: names of the negative and the positive label.
         entries: list of (heading, review), each review a dict with logit, words, contributions, known.
     """
-    reviews = [f"<h2>{html.escape(heading)}</h2>\n<p>{as_html(entry['words'], entry['contributions'], entry['known'])}"
+    reviews = [f"<h3>{html.escape(heading)}</h3>\n<p>{as_html(entry['words'], entry['contributions'], entry['known'])}"
                f"<br><small>{arithmetic(entry['logit'], entry['contributions'])}</small></p>"
                for heading, entry in entries]
     negative, positive = map(html.escape, labels)
     with replace_file(path) as file:
-        file.write(PAGE.format(title=html.escape(title), style=STYLE, reviews="\n".join(reviews),
-                               legend=LEGEND.format(positive=positive, negative=negative, how=how)))
+        file.write(PAGE.substitute(title=html.escape(title), style=STYLE, body="\n".join([
+            f"<h1>{html.escape(title)}</h1>", LEGEND.format(positive=positive, negative=negative, how=how), *reviews])))
 
 
 def read_explanations(folder):

@@ -3,17 +3,12 @@
 import base64
 import html
 import re
-import string
-from pathlib import Path
 
 import markdown
 
 from common.files import replace_file
 from common.plots import DPI
-from common.results.explained import STYLE
-
-TEMPLATE = string.Template(Path(__file__).with_name("page.html").read_text(encoding="utf-8"))
-
+from common.results.explained import PAGE, STYLE
 
 class Page:
     """Sections of Markdown, some of them folded, and figures in a folder.
@@ -47,7 +42,7 @@ class Page:
         with replace_file(self.folder / "report.md") as file:
             file.write(self.joined(str) + "\n")
         with replace_file(self.folder / "report.html") as file:
-            file.write(TEMPLATE.substitute(title=html.escape(self.title), style=STYLE, body=self.joined(self.html)))
+            file.write(PAGE.substitute(title=html.escape(self.title), style=STYLE, body=self.joined(self.html)))
 
     def joined(self, converted):
         """All sections, each converted from Markdown."""

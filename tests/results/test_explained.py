@@ -81,7 +81,7 @@ def test_the_page_needs_no_other_file(page):
 
 
 def test_the_page_shows_a_review_with_its_arithmetic_in_small_print(page):
-    assert "<title>Part 1 &amp; 2</title>" in page and "<h2>sp&amp;m, 88 % sure</h2>" in page
+    assert "<title>Part 1 &amp; 2</title>" in page and "<h3>sp&amp;m, 88 % sure</h3>" in page
     assert '<span class="positive3" title="+1.00">&lt;b&gt;</span>' in page
     assert "<small>logit +2.00 = words +0.50, rest +1.50</small>" in page
 

@@ -10,7 +10,7 @@ from leave_runs import curves, leave_results
 from common.errors import run_script
 from common.results import report as reports
 from common.results.figures import save_curves
-from common.results.page import TEMPLATE, Page
+from common.results.page import PAGE, Page
 
 
 def write_page(folder):
@@ -86,7 +86,7 @@ def test_tables_that_a_phone_cannot_show_say_that_they_scroll(tmp_path):
     page = Page(tmp_path, "Title")
     assert 'class="scroll"' in page.html("| a | b |\n| --- | --- |\n| 1 | 2 |")
     assert 'class="scroll wide"' in page.html("| a | b |\n| --- | --- |\n| " + "long " * 10 + "| 2 |")
-    assert "scroll sideways" in TEMPLATE.template
+    assert "scroll sideways" in PAGE.template
 
 
 def test_figures_are_shown_at_the_size_that_they_were_drawn_for(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from leave_runs import IMDB, NETWORK, SAMPLE, TABLES, leave_results, leave_run
 
 from common.errors import run_script
-from common.results import figures, sections
+from common.results import figures
 from common.results import report as reports
 from common.results.records import read_runs
 from common.results.report import LESSONS, table_of_parts
@@ -203,7 +203,7 @@ def test_the_assignments_settings_and_what_a_spread_is_over_are_named(tmp_path, 
 
 
 def test_a_sweep_draws_some_trials_and_lists_all(tmp_path, report, monkeypatch):
-    monkeypatch.setattr(sections, "MOST_DRAWN", 3)
+    monkeypatch.setattr(reports, "MOST_DRAWN", 3)
     for k in range(8):
         leave_run(tmp_path / f"{k}", "1a", hidden_units=10 + k, logits=RIGHT)
     folder, _, _ = report(tmp_path)

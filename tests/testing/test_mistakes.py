@@ -58,7 +58,7 @@ def test_a_rating_of_0_and_no_film_are_said_to_be_unknown(test, data, tmp_path):
 def test_they_stand_on_the_explanation_page_with_label_and_legend(test, tmp_path):
     test("--mistakes", "2")
     page = (tmp_path / "explanation.html").read_text()
-    assert len(re.findall("<h2>labelled (positive|negative)", page)) == 2
+    assert len(re.findall("<h3>labelled (positive|negative)", page)) == 2
     assert "words made the review more positive" in page and "one that the model does not know" in page
 
 
