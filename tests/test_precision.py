@@ -16,13 +16,13 @@ def step(part, precision):
         model = load_script("1a", "BOW_model.py").BOW_model(VOCAB, HIDDEN, dropout=0.0)
         inputs = list(ids), t
     elif part == "2b":
-        model = load_script("2b", "RNN_model.py").RNN_model(HIDDEN, dropout=0.0, in_size=5)
+        model = load_script("2b", "RNN_model.py").RNN_model(HIDDEN, dropout=[0.0], in_size=5)
         inputs = torch.randn(BATCH, TIME, 5), t
     elif part == "3a":
         model = load_script("3a", "RNN_language_model.py").RNN_language_model(VOCAB, HIDDEN, dropout=0.0)
         inputs = ids,
     else:
-        model = load_script(part, "RNN_model.py").RNN_model(VOCAB, HIDDEN, dropout=0.0)
+        model = load_script(part, "RNN_model.py").RNN_model(VOCAB, HIDDEN, dropout=[0.0])
         inputs = ids, t
     with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
         loss = model(*inputs)[0]
@@ -37,15 +37,3 @@ def test_bfloat16_gives_the_loss_of_float32_but_for_rounding(part):
     assert loss.item() == pytest.approx(exact.item(), abs=0.03)
     for gradient in gradients:
         assert gradient.dtype == torch.float32 and gradient.isfinite().all()
-
-
-def test_1a_gives_the_same_logits_without_gradients_but_for_rounding():
-    torch.manual_seed(0)
-    model = load_script("1a", "BOW_model.py").BOW_model(VOCAB, HIDDEN).eval()
-    ids, t = list(torch.randint(VOCAB, (BATCH, TIME))), torch.zeros(BATCH)
-    with torch.autocast("cpu", torch.bfloat16):
-        expected = model(ids, t)[1]
-        with torch.inference_mode():
-            logits = model(ids, t)[1]
-    assert not torch.equal(logits, expected)    # it did read bfloat16 vectors
-    torch.testing.assert_close(logits, expected, rtol=0, atol=0.03)

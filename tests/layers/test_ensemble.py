@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from common.data.batches import BagsOfWords, Batch, Crops
 from common.data.ngrams import NGramTable
 from common.data.reviews import build_reviews
-from common.layers.ensemble import (SCALE, SMOOTHING, Ensemble, NGrams, ensemble_with_ngrams, member_contributions,
-                                    member_logits, rebuild, table_of)
+from common.layers.ensemble import (SCALE, SMOOTHING, Ensemble, NGrams, ensemble_with_ngrams, member_logits, rebuild,
+                                    table_of)
 
 REVIEWS = [[3, 1, 3, 1, 2], [2, 0, 3, 1], [4, 2], [0, 0]]
 LABELS = [1.0, 0.0, 0.0, 1.0]
@@ -237,18 +237,6 @@ def test_an_ensemble_tells_the_logits_of_network_ngrams_and_both():
 def test_a_network_without_ngrams_tells_its_own_logits_alone():
     network = Network()
     torch.testing.assert_close(member_logits(network, Batch(*INPUTS)), {"model": network(*INPUTS)[1]})
-
-
-def test_what_the_tokens_add_to_both_logits_sums_to_the_ensemble_logit():
-    ensemble = make_ensemble().eval()
-    of_network = ensemble.network.embedding(BATCH.x)[..., 0] / BATCH.x.shape[1]                 # batch, time
-    found = member_contributions(ensemble, of_network, BATCH.x)
-    torch.testing.assert_close(found.sum(dim=1), ensemble(*INPUTS, BATCH.ngrams)[1])
-
-
-def test_what_the_tokens_add_to_a_network_without_ngrams_stays_as_it_is():
-    added = torch.randn(4, 5)
-    assert member_contributions(Network(), added, BATCH.x) is added
 
 
 def test_an_ensemble_learns_what_only_the_order_of_the_words_tells():
