@@ -24,7 +24,7 @@ case $part in                           # its scripts, and the file that is writ
 2[ab] | 3c) train=("$part/RNN_sentiment_analysis.py") test=$part/RNN_test.py ;;
 3a) train=(3a/train_language_model.py) ;;
 3b) train=(3b/generate_review.py) last=generated_reviews.txt ;;
-preprocess) train=(preprocess_data.py) last=imdb_test_glove.txt shared=(--workers "$cpus") ;;
+preprocess_data.py) train=("$part") last=imdb_test_glove.txt shared=(--workers "$cpus") ;;
 labels) train=(1a/BOW_test.py --unlabelled) last=pseudo_labels.npz ;;
 report) train=(-m common.results.report) last=report.html shared=() ;;
 *) fail "'$part': no such part" ;;
@@ -64,7 +64,7 @@ run() {
 stop() { told=$1; kill -s "$1" "$script" 2>/dev/null || true; }
 trap 'stop USR1' USR1; trap 'stop TERM' TERM    # the wall clock is near; cancelled, or to make room for another job
 written() { stat --format='%i %z' "$output/$last" 2>/dev/null || true; }
-[ "$part" = preprocess ] || before=$(written)   # which leaves alone what is made from the same
+[ "$part" = preprocess_data.py ] || before=$(written)   # which leaves alone what is made from the same
 from=$(ls "$output/training.state" 2>/dev/null) || from="the start"
 echo "job $SLURM_JOB_ID on $(hostname), turn $turn, from $from: $part ${*:3}"
 run "$SLURM_JOB_NUM_NODES" "$processes" "${train[@]}" "${shared[@]}" --output "$output" "${@:3}"

@@ -74,7 +74,7 @@ def test_a_part_runs_its_training_and_then_its_test(part):
 
 
 @pytest.mark.parametrize("name, command", [
-    ("preprocess", "preprocess_data.py --workers 2 --output {} --sample"),
+    ("preprocess_data.py", "preprocess_data.py --workers 2 --output {} --sample"),
     ("report", "-m common.results.report --output {} --sample"),
     ("labels", "1a/BOW_test.py --unlabelled --data preprocessed_data --device auto --output {} --sample")])
 def test_the_other_jobs_run_one_script(part, tmp_path, name, command):
@@ -104,9 +104,9 @@ def test_a_job_that_has_not_done_its_work_fails(part, tmp_path, before, settings
 
 def test_preprocessing_that_leaves_its_files_alone_is_done(part, tmp_path):
     idle = dict(WHOSE="preprocess_data.py", DOES="exit 0")
-    assert part("preprocess", **idle).returncode == 1
+    assert part("preprocess_data.py", **idle).returncode == 1
     (tmp_path / "out/imdb_test_glove.txt").touch()
-    assert part("preprocess", **idle).returncode == 0
+    assert part("preprocess_data.py", **idle).returncode == 0
 
 
 def test_a_script_that_fails_fails_the_job_before_its_test(part):
@@ -146,7 +146,7 @@ def test_a_job_that_goes_round_for_ever_fails(part):
     assert done.returncode == 1 and "not done in 4 turns" in done.stderr
 
 
-@pytest.mark.parametrize("name, script", [("preprocess", "preprocess_data.py"), ("2a", TRAINING_SCRIPTS["2a"])])
+@pytest.mark.parametrize("name, script", [("preprocess_data.py", "preprocess_data.py"), ("2a", TRAINING_SCRIPTS["2a"])])
 def test_what_the_wall_clock_ends_before_it_could_save_fails_with_a_word_about_it(part, tmp_path, name, script):
     done = part(name, WHOSE=script, DOES="kill -USR1 $PPID; command sleep 5; exit 0")
     assert done.returncode == 1 and not (tmp_path / "calls").exists()

@@ -207,8 +207,16 @@ def test_it_may_be_given_to_a_shell(submit, shell):
 
 
 def test_without_slurm_it_says_where_to_submit(submit, tmp_path):
+    for program in "squeue", "sbatch":
+        (tmp_path / "bin" / program).unlink()
+    assert "sbatch" in submit.refused(PATH=str(tmp_path / "bin"), command=(sys.executable, ROOT / "jobs/submit"))
+
+
+def test_where_only_sbatch_can_be_reached_it_submits_all(submit, tmp_path):
     (tmp_path / "bin/squeue").unlink()
-    assert "squeue" in submit.refused(PATH=str(tmp_path / "bin"), command=(sys.executable, ROOT / "jobs/submit"))
+    for program in "bash", "env", "grep", "tr", "wc":
+        (tmp_path / "bin" / program).symlink_to(shutil.which(program))
+    assert len(submit.jobs(PATH=str(tmp_path / "bin"), command=(sys.executable, ROOT / "jobs/submit"))) == 9
 
 
 # What is in the queue
