@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))        # PYTHONSAFEPATH
 from common.arguments import Parser, number, path, positive_int
 from common.errors import run_script
 from common.files import claim_folder, file_checksum
+from common.preprocessing.text_encoding import argument_text
 
 ROOT = Path(__file__).resolve().parent
 
@@ -44,8 +45,8 @@ def parse_options():
                         help="2,400 short reviews that the code composes itself; needs no download")
     source.add_argument("--csv", metavar=("TRAIN", "TEST"), nargs=2, type=path,
                         help="texts of one's own: two CSV files with a column of texts and one of two labels")
-    parser.add_argument("--text", metavar="COLUMN", help="of --csv: name of the column of texts (default: text)")
-    parser.add_argument("--label", metavar="COLUMN",
+    parser.add_argument("--text", metavar="COLUMN", type=argument_text, help="of --csv: name of the column of texts (default: text)")
+    parser.add_argument("--label", metavar="COLUMN", type=argument_text,
                         help="of --csv: name of the column of labels, any two, of which the later one by number or "
                              "alphabet counts as positive; training texts without one are unlabelled (default: label)")
     parser.add_argument("--glove", metavar="PATH",
@@ -67,7 +68,7 @@ def parse_options():
         if getattr(options, name) is not None and not options.csv:
             parser.error(f"--{name}: is for --csv TRAIN TEST; leave it out")
     words = iter(sys.argv[1:])
-    options.arguments = [word for word in words if not (word in ("--output", "--workers") and next(words))
+    options.arguments = [argument_text(word) for word in words if not (word in ("--output", "--workers") and next(words))
                          and not word.startswith(("--output=", "--workers="))]
     return options
 

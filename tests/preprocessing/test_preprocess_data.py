@@ -250,6 +250,15 @@ def test_an_ascii_terminal_does_not_end_the_run(tmp_path, punkt_folder):
     assert "am\u00e9lie" in np.load(tmp_path / "out" / "imdb_dictionary.npy")
 
 
+def test_names_that_the_locale_cannot_spell_are_read(tmp_path, punkt_folder):
+    (tmp_path / "\u00e9t\u00e9").mkdir()
+    tables = write_tables(tmp_path / "\u00e9t\u00e9", "caf\u00e9,label\ngood,1\nbad,0\n", "caf\u00e9,label\ngood,1\nbad,0\n")
+    run = run_script("--csv", *tables, "--text", "caf\u00e9", "--output", tmp_path / "out", NLTK_DATA=str(punkt_folder),
+                     LC_ALL="C", PYTHONCOERCECLOCALE="0", PYTHONUTF8="0")
+    assert run.returncode == 0, run.stderr
+    assert "caf\u00e9" in json.loads((tmp_path / "out" / "statistics.json").read_bytes())["arguments"]
+
+
 def test_a_missing_archive_ends_with_one_line_and_no_files(tmp_path, punkt_folder):
     run = run_script("--imdb", tmp_path / "none.tar.gz", "--output", tmp_path / "out",
                      NLTK_DATA=str(punkt_folder))
