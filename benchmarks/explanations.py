@@ -4,8 +4,8 @@
 
 Each test review has a mirror with the other label; the words in which the two differ decide. A line for each model and
 way: in how many of 100 reviews the word with the largest contribution is one that decides, and in how many it is the
-full stop; how many points the logit loses when the tenth of the words goes that speaks most for the prediction; and the
-tokens read, in thousands a review (integrated gradients read each token forward and backward).
+full stop; how much the logit loses when the tenth of the words goes that speaks most for the prediction; and the tokens
+read, in thousands a review.
 """
 
 import argparse
@@ -36,19 +36,15 @@ class Reader:
         return self.run.logits(rows)
 
 
-def replaced(reader, rows, instead):
-    """What the logit loses when a word is read as the tokens `instead`; none leaves it out."""
-    variants = [row[:k] + instead + row[k + 1:] for row in rows for k in range(len(row))]
+def left_out(reader, rows, instead=()):
+    """What the logit loses when a word is left out, or read as the tokens `instead`."""
+    variants = [(*row[:k], *instead, *row[k + 1:]) for row in rows for k in range(len(row))]
     without = np.split(reader(variants), np.cumsum([len(row) for row in rows])[:-1])
     return [logit - some for logit, some in zip(reader(rows), without)]
 
 
-def left_out(reader, rows):
-    return replaced(reader, rows, [])
-
-
 def read_as_unknown(reader, rows):
-    return replaced(reader, rows, [0])
+    return left_out(reader, rows, (0,))
 
 
 def integrated_gradients(reader, rows):
@@ -56,38 +52,34 @@ def integrated_gradients(reader, rows):
     network, found = reader.run.network, []
     table = (network.embedding.weight if reader.run.glove is None else reader.run.glove).detach()
     for row in rows:
-        start, vectors = table.mean(dim=0), table[torch.tensor(row)]            # features; time, features
-        gradient = 0
+        start, vectors, gradient = table.mean(dim=0), table[torch.tensor(row)], 0       # features; time, features
         for share in (torch.arange(STEPS) + 0.5) / STEPS:
             x = (start + share * (vectors - start)).requires_grad_()
             network.reset_state()
             h = x[None]
             for lstm, batch_norm, _ in network.layers:
                 h = batch_norm(lstm(h))
-            logit = network.fc_output(network.pooling(h))
-            gradient = gradient + torch.autograd.grad(logit.sum(), x)[0] / STEPS
-        reader.tokens += 2 * STEPS * len(row)
+            gradient = gradient + torch.autograd.grad(network.fc_output(network.pooling(h)).sum(), x)[0] / STEPS
+        reader.tokens += 2 * STEPS * len(row)           # forward and backward
         found.append((gradient * (vectors - start)).sum(dim=1).numpy())
     return found
-
-
-def alone_and_left_out(reader, rows):
-    return word_contributions(reader, rows, [range(len(row)) for row in rows], len(reader.run.vocabulary))
 
 
 def shapley_values(reader, rows):
     """What the logit loses with each word as all leave in random order, the mean over orders and their reverses."""
     draw, found = np.random.default_rng(0), []
     for row in rows:
-        added = np.zeros(len(row))
-        for _ in range(ORDERS // 2):
-            order = draw.permutation(len(row))
-            for leaving in order, order[::-1]:
-                ranks = leaving.argsort()
-                logits = reader([[k for k, rank in zip(row, ranks) if rank >= gone] for gone in range(len(row) + 1)])
-                added[leaving] += (logits[:-1] - logits[1:]) / ORDERS
+        added, orders = np.zeros(len(row)), [draw.permutation(len(row)) for _ in range(ORDERS // 2)]
+        for order in orders + [order[::-1] for order in orders]:
+            logits = reader([[k for k, rank in zip(row, order.argsort()) if rank >= gone]
+                             for gone in range(len(row) + 1)])
+            added[order] += (logits[:-1] - logits[1:]) / ORDERS
         found.append(added)
     return found
+
+
+def alone_and_left_out(reader, rows):
+    return word_contributions(reader, rows, [range(len(row)) for row in rows], len(reader.run.vocabulary))
 
 
 def differing(row, mirror):
@@ -109,7 +101,7 @@ def main():
         rows, mirrors = everything[::options.every], mirrors[:len(everything):options.every]
         stop, reader = run.vocabulary.index(".") + 1, Reader(run)
         logits = reader(rows)
-        for way in left_out, read_as_unknown, integrated_gradients, alone_and_left_out, shapley_values:
+        for way in left_out, read_as_unknown, integrated_gradients, shapley_values, alone_and_left_out:
             reader.tokens = 0
             found = way(reader, rows)
             read = reader.tokens / len(rows) / 1000

@@ -118,17 +118,17 @@ def classify_own_reviews(run):
         check_folder(options.output)
     table, entries = [], []
     for texts in given_texts(options):
-        for text, entry in zip(texts, answer(run, tokenize, texts)):
-            table.append({"text": text[1], "probability": entry and f"{entry['probability']:.4f}",
-                          "prediction": entry and entry["prediction"]})
-            heading = entry and heading_of(entry, run.labels)
-            if not entry:
-                print()
-            elif options.explain:
-                entries.append((heading, entry))
+        for (_, text), entry in zip(texts, answer(run, tokenize, texts)):
+            row, heading = {"text": text, "probability": "", "prediction": ""}, ""
+            if entry:
+                row |= {"probability": f"{entry['probability']:.4f}", "prediction": entry["prediction"]}
+                heading = heading_of(entry, run.labels)
+            if entry and options.explain:
                 show(heading, entry)
+                entries.append((heading, entry))
             else:
-                print(f"{heading}  {shortened(text[1])}", flush=True)
+                print(f"{heading}  {shortened(text)}".strip(), flush=True)
+            table.append(row)
     if options.reviews:
         save_table(options.output / "reviews.csv", table)
         print(f"wrote {options.output / 'reviews.csv'}")
