@@ -128,8 +128,13 @@ COMMAND = re.compile(r"(\$ )?(env )?(\w+=('[^']*'|\S*) +)*(\.venv/bin/python|pyt
 
 
 def commands(text):
-    """The commands in a page's code blocks, each (variables set for it, list of words)."""
+    """The commands in a page's code blocks, each (variables set for it, list of words).
+
+    A folder that a block copies from a part, as in `cp -r 2a gru`, counts as that part.
+    """
     for block in code_blocks(text):
+        for part, copy in re.findall(r"^cp -r (\w+) (\w+)$", block, re.MULTILINE):
+            block = block.replace(f" {copy}/", f" {part}/")
         for line in block.replace("\\\n", " ").splitlines():
             if COMMAND.match(line):
                 words = shlex.split(line.removeprefix("$ ").removeprefix("env "), comments=True)

@@ -178,7 +178,7 @@ class PartTest(abc.ABC):
             for indices in batches:
                 for name, logit in member_logits(self.model, data.batch(indices)).items():
                     logits = found.setdefault(name, torch.empty_like(data.reviews.labels))
-                    logits[indices.to(logits.device)] = logit
+                    logits[indices.to(logits.device)] = logit.float()      # bfloat16 of a plain nn.Linear
         return found
 
     def classify_whole(self, reviews):
