@@ -9,7 +9,8 @@ Reads the Large Movie Review Dataset as it is published, or texts with any two l
 tokenises them with NLTK on all cores and writes to --output: the dictionary, one line of token ids
 a review, a table of what each line is, statistics with a figure and, with --glove, word vectors and
 the same reviews in their ids (preprocessed_data/README.md describes each file). The 100,000 reviews
-take about TIME.
+take about two minutes of one core and 1 GiB of memory; --glove train takes three minutes more on two
+cores and 1.6 GiB. Started again with the same sources it leaves the files as they are.
 """
 
 import importlib.metadata
@@ -45,7 +46,8 @@ def parse_options():
                         help="2,400 short reviews that the code composes itself; needs no download")
     source.add_argument("--csv", metavar=("TRAIN", "TEST"), nargs=2, type=path,
                         help="texts of one's own: two CSV files with a column of texts and one of two labels")
-    parser.add_argument("--text", metavar="COLUMN", type=argument_text, help="of --csv: name of the column of texts (default: text)")
+    parser.add_argument("--text", metavar="COLUMN", type=argument_text,
+                        help="of --csv: name of the column of texts (default: text)")
     parser.add_argument("--label", metavar="COLUMN", type=argument_text,
                         help="of --csv: name of the column of labels, any two, of which the later one by number or "
                              "alphabet counts as positive; training texts without one are unlabelled (default: label)")
@@ -68,7 +70,8 @@ def parse_options():
         if getattr(options, name) is not None and not options.csv:
             parser.error(f"--{name}: is for --csv TRAIN TEST; leave it out")
     words = iter(sys.argv[1:])
-    options.arguments = [argument_text(word) for word in words if not (word in ("--output", "--workers") and next(words))
+    options.arguments = [argument_text(word) for word in words
+                         if not (word in ("--output", "--workers") and next(words))
                          and not word.startswith(("--output=", "--workers="))]
     return options
 

@@ -86,8 +86,8 @@ def replace_file(path, mode="w", previous=None, durable=True):
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
-        with open(descriptor, mode, **text) as file:
+        encoding, newline = (None, None) if "b" in mode else ("utf-8", "\n")
+        with open(descriptor, mode, encoding=encoding, newline=newline) as file:
             yield file
             file.flush()
             if durable:

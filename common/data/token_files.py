@@ -186,19 +186,13 @@ class BadLine(ValueError):
 
 def parse_lines(block):
     """Whole lines as bytes -> (token_ids (tokens,) int32, tokens of each line (lines,) int64)."""
-    block = block.replace(b"\r\n", b"\n").removesuffix(b"\n") + b"\n"
-    odd = block.translate(None, b"0123456789 \n")
+    odd = block.translate(None, b"0123456789 \r\n")
     if odd:
         character = odd[:1]
         line = block[:block.index(character)].count(b"\n") + 1
         raise BadLine(f"{character.decode('latin-1')!r} where only token ids and spaces belong", line)
     token_ids = np.fromstring(block, dtype=np.int64, sep=" ")                   # any white space separates
-    characters = np.frombuffer(block, np.uint8)
-    ends, spaces = np.flatnonzero(characters == ord("\n")), np.flatnonzero(characters == ord(" "))
-    counts = np.diff(np.searchsorted(spaces, ends), prepend=0) + 1
-    counts[np.diff(ends, prepend=-1) == 1] = 0                                  # of which numpy may make a token
-    if counts.sum() != len(token_ids):                                          # other spaces than ours
-        counts = np.array([len(line.split()) for line in block.removesuffix(b"\n").split(b"\n")])
+    counts = np.array([len(line.split()) for line in block.removesuffix(b"\n").split(b"\n")])
     if not counts.all():
         raise BadLine("an empty line", int(counts.argmin()) + 1)
     if token_ids.max() > MAX_ID:

@@ -35,7 +35,8 @@ def load_reviews(options):
     punkt = load_punkt()  # before the reviews, so that a missing punkt_tab is said at once
     found = {"tokenizer": {"sentences": "punkt_tab english"}}
     if options.csv:
-        reviews, names = read_tables(*options.csv, options.text or "text", options.label or "label")
+        train, test = options.csv
+        reviews, names = read_tables(train, test, options.text or "text", options.label or "label")
         print(f"labels: {names[1]!r}, whose probability a model gives, and {names[0]!r}")
         return reviews, punkt, {"labels": names, **found}
     if options.download:
@@ -112,11 +113,13 @@ def preprocess(options, sources):
     if options.glove == "train":
         from common.preprocessing.glove import nearest, train_glove             # torch
         glove = train_glove(ids[:train[-1]], train, dictionary, options.glove_words, seed=options.seed)
+        words, vectors = glove
         for word in ("great", "terrible", "actor", "scary"):
-            if word in glove[0]:
-                print(f"nearest to {word}: {' '.join(nearest(*glove, word))}")
+            if word in words:
+                print(f"nearest to {word}: {' '.join(nearest(words, vectors, word))}")
     if glove:
-        notes += write_vectors(options, *glove, tokenized, train, test)
+        words, vectors = glove
+        notes += write_vectors(options, words, vectors, tokenized, train, test)
         write_checksums(output, ("imdb_dictionary.npy", *IMDB_FILES), sources)
     plot_statistics(output / "statistics.png", lengths, counts)      # last: a figure is no reason to lose the rest
     for note in notes:

@@ -131,7 +131,8 @@ def _text_reviews(path):
     for (folder, name), text in texts.items():
         number, rating = map(int, name.removesuffix(".txt").split("_"))
         film = films.get(folder, [])[number:number + 1]
-        reviews.append(RawReview(*folder.split("/"), name, rating, "".join(film), text))
+        split, label = folder.split("/")
+        reviews.append(RawReview(split, label, name, rating, "".join(film), text))
     return reviews, others, notes + _note_odd_texts(foreign, texts)
 
 

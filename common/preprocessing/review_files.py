@@ -83,7 +83,7 @@ class _Member(tarfile.TarInfo):
     def frombuf(cls, *arguments):
         try:
             return super().frombuf(*arguments)
-        except tarfile.EOFHeaderError:
+        except tarfile.EOFHeaderError:         # type: ignore[attr-defined]  # not documented
             raise
         except tarfile.HeaderError as error:
             raise tarfile.ReadError(str(error)) from error
@@ -99,7 +99,7 @@ def _tar_files(path, stream, wanted):
             continue
         with tarfile.open(fileobj=stream, mode="r:", tarinfo=_Member) as archive:
             for member in archive:
-                archive.members.clear()                                         # tarfile keeps all of them
+                archive.members.clear()         # type: ignore[attr-defined]  # tarfile keeps all of them
                 name, content = member.name.removeprefix("./"), None
                 if wanted(name):
                     # tar writes a file that shares its bytes with an earlier one as a link to it.

@@ -10,7 +10,6 @@ import signal
 import sys
 import warnings
 import zipfile
-from multiprocessing.connection import wait
 
 import nltk
 import numpy as np
@@ -199,24 +198,16 @@ def _tokenize_chunks(chunks, sentence_tokenizer, workers):
         tokenize = Tokenizer(sentence_tokenizer)
         yield from (_tokenize_chunk(chunk, tokenize) for chunk in chunks)
         return
-    waiting = enumerate(chunks)
-    working, done = {}, {}                      # number of the chunk that a connection works on; results by number
-
-    def give(connection):
-        if task := next(waiting, None):
-            working[connection], chunk = task
-            connection.send(chunk)
-
+    connections = [*processes]
     try:
-        for connection in processes:
-            give(connection)
-        for number in range(len(chunks)):
-            while number not in done:
-                for connection in wait(working):
-                    result = connection.recv()
-                    done[working.pop(connection)] = result
-                    give(connection)
-            yield done.pop(number)
+        for connection, chunk in zip(connections, chunks):
+            connection.send(chunk)
+        for number in range(len(chunks)):               # every so many chunks are one process's
+            connection = connections[number % len(connections)]
+            result = connection.recv()
+            if number + len(connections) < len(chunks):
+                connection.send(chunks[number + len(connections)])
+            yield result
     except (EOFError, ConnectionError) as error:
         raise UserError("--workers: a tokenising process was killed (out of memory?); "
                         "ask for fewer, or for more memory") from error

@@ -252,7 +252,7 @@ def test_an_ascii_terminal_does_not_end_the_run(tmp_path, punkt_folder):
 
 def test_names_that_the_locale_cannot_spell_are_read(tmp_path, punkt_folder):
     (tmp_path / "\u00e9t\u00e9").mkdir()
-    tables = write_tables(tmp_path / "\u00e9t\u00e9", "caf\u00e9,label\ngood,1\nbad,0\n", "caf\u00e9,label\ngood,1\nbad,0\n")
+    tables = write_tables(tmp_path / "\u00e9t\u00e9", *["caf\u00e9,label\ngood,1\nbad,0\n"] * 2)
     run = run_script("--csv", *tables, "--text", "caf\u00e9", "--output", tmp_path / "out", NLTK_DATA=str(punkt_folder),
                      LC_ALL="C", PYTHONCOERCECLOCALE="0", PYTHONUTF8="0")
     assert run.returncode == 0, run.stderr
