@@ -21,7 +21,7 @@ import torch
 from common.testing.explanations import word_contributions
 from common.testing.tables import load_test
 
-STEPS, ORDERS = 32, 8       # of integrated gradients, and of the random orders of Shapley values
+STEPS = 32      # of integrated gradients
 
 
 class Reader:
@@ -65,19 +65,6 @@ def integrated_gradients(reader, rows):
     return found
 
 
-def shapley_values(reader, rows):
-    """What the logit loses with each word as all leave in random order, the mean over orders and their reverses."""
-    draw, found = np.random.default_rng(0), []
-    for row in rows:
-        added, orders = np.zeros(len(row)), [draw.permutation(len(row)) for _ in range(ORDERS // 2)]
-        for order in orders + [order[::-1] for order in orders]:
-            logits = reader([[k for k, rank in zip(row, order.argsort()) if rank >= gone]
-                             for gone in range(len(row) + 1)])
-            added[order] += (logits[:-1] - logits[1:]) / ORDERS
-        found.append(added)
-    return found
-
-
 def alone_and_left_out(reader, rows):
     return word_contributions(reader, rows, [range(len(row)) for row in rows], len(reader.run.vocabulary))
 
@@ -101,7 +88,7 @@ def main():
         rows, mirrors = everything[::options.every], mirrors[:len(everything):options.every]
         stop, reader = run.vocabulary.index(".") + 1, Reader(run)
         logits = reader(rows)
-        for way in left_out, read_as_unknown, integrated_gradients, shapley_values, alone_and_left_out:
+        for way in left_out, read_as_unknown, integrated_gradients, alone_and_left_out:
             reader.tokens = 0
             found = way(reader, rows)
             read = reader.tokens / len(rows) / 1000

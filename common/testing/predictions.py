@@ -87,8 +87,9 @@ def explain_tests(run, reviews, indices):
     """Dicts as from explain() of test reviews, with their name, film, label and rating."""
     about, words_of, rows = labelled_rows(run), read_words(run), reviews.rows()
     entries = explain(run, [words_of(index) for index in indices], [rows[index] for index in indices])
-    return [{"name": about[index]["file name"]} | {name: about[index][name] for name in ("film", "label", "rating")}
-            | entry for index, entry in zip(indices, entries)]
+    # A positive and a negative review may have one file name.
+    return [about[index] | {"name": f"{about[index]['label']}/{about[index]['file name']}"} | entry
+            for index, entry in zip(indices, entries)]
 
 
 def write_explanations(run, reviews, logits):
@@ -118,7 +119,7 @@ def show_mistakes(run, reviews, logits):
     if not worst:
         return
     entries = explain_tests(run, reviews, worst)
-    headings = [f"labelled {entry['label']} | {probability_text(entry['logit'], run.labels)} | {entry['name']}, "
+    headings = [f"labelled {entry['label']} | {probability_text(entry['logit'], run.labels)} | {entry['file name']}, "
                 f"rating {entry['rating'] or 'unknown'}, film {entry['film'] or 'unknown'}" for entry in entries]
     for heading, entry in zip(headings, entries):
         show(heading, entry)

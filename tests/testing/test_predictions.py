@@ -158,12 +158,12 @@ def explanations(trained):
 @pytest.mark.parametrize("part", ["1a", "2a"])
 def test_a_test_explains_its_worst_mistakes_and_some_short_reviews_of_each_label(part, explanations):
     folder, found = explanations(part)
-    rows = {row["file name"] + row["label"]: row for row in read_csv(folder / "predictions.csv")}
+    rows = {f"{row['label']}/{row['file name']}": row for row in read_csv(folder / "predictions.csv")}
     wrong = [abs(float(row["logit"])) for row in rows.values() if row["label"] != row["prediction"]]
     assert [abs(entry["logit"]) for entry in found["mistakes"]] == pytest.approx(sorted(wrong)[:-6:-1], rel=1e-4)
     assert [entry["label"] for entry in found["reviews"]] == ["positive"] * 10 + ["negative"] * 10
     for entry in found["reviews"] + found["mistakes"]:
-        row = rows[entry["name"] + entry["label"]]
+        row = rows[entry["name"]]
         assert [entry["film"], entry["rating"], entry["prediction"]] == [row["film"], row["rating"], row["prediction"]]
         assert entry["logit"] == pytest.approx(float(row["logit"]), rel=1e-4)
         assert " ".join(entry["words"]).startswith(row["text"])
