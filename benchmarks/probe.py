@@ -99,7 +99,7 @@ def probe(model, train, validation, options):
 def main():
     parser = Parser(__doc__)
     parser.add_argument("language_model", type=path, help="of part 3a")
-    parser.add_argument("--data", type=path, default=ROOT / "preprocessed_data", help="folder of the preprocessed files")
+    parser.add_argument("--data", type=path, default=ROOT / "preprocessed_data", help="preprocessed files")
     parser.add_argument("--reviews", type=positive_int, default=6000, help="of each split, at most")
     options = argparse.Namespace(**vars(parser.parse_args()), device="auto", precision="auto", seed=0)
     set_up(options)

@@ -306,7 +306,7 @@ def simulated_cuda():
         yield
 
 
-if __name__ == "__main__":      # python tests/simulated_cuda.py SCRIPT [OPTION ...] runs a script on the simulated device
+if __name__ == "__main__":      # python tests/simulated_cuda.py SCRIPT [OPTION ...] runs a script on it
     sys.argv = sys.argv[1:]
     with simulated_cuda():
         runpy.run_path(sys.argv[0], run_name="__main__")

@@ -18,8 +18,8 @@ DEFAULTS = dict(
     epochs=6, batch_size=200, hidden_units=500, hidden_layers=1, lstm_layers=1, pooling="max", dropout=0.5,
     vocab_size=8000, sequence_length=100, optimizer="adam", learning_rate=0.001, schedule="constant", step_epochs=4,
     clip_norm=0.0, drop_stop_words=False, validation=0.0, patience=0, test_every=1, save_minutes=10.0, restart=False,
-    language_model=ROOT / "3a" / "language.model", review=[], reviews=None, text=None, explain=False, recipe="assignment",
-    drop_duplicates=False, lengths=[50, 100], pseudo_labels=None, unlabelled=False,
+    language_model=ROOT / "3a" / "language.model", review=[], reviews=None, text=None, explain=False,
+    recipe="assignment", drop_duplicates=False, lengths=[50, 100], pseudo_labels=None, unlabelled=False,
     mistakes=0, precise_batch_norm=False, ngrams=0, ngram_weight=0.75, fixed_batch_norm=False, by_length=False,
     input_dropout=0.0, adversarial=0.0, adversarial_unlabelled=0, unfreeze=False, reversed=False)
 

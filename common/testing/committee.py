@@ -92,7 +92,8 @@ class Committee:
         save_table(self.options.output / "test_table.csv", rows)
         write_predictions(self, reviews, found)
         together, *alone = (Predictions(labelled_rows(self), (reviews.labels > 0.5).cpu().numpy(),
-                                        reviews.host_lengths.numpy(), logits.cpu().numpy())
+                                        reviews.host_lengths.numpy(), logits.cpu().numpy(),
+                                        dict(enumerate(self.labels)))
                             for logits in found.values())
         for folder, member in zip(self.members, alone):
             better, worse, p = mcnemar(together, member)
