@@ -1,6 +1,8 @@
 """The benchmark runs: every part is timed beside its loops, at sizes that take no time."""
 
 import multiprocessing
+import os
+import re
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -116,6 +118,23 @@ def test_a_commit_that_is_not_there_is_refused_in_one_line(history, monkeypatch,
         compare_commits(monkeypatch, "no-such-commit")
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("error: git worktree add") and "no-such-commit" in line
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no bash")
+def test_a_part_of_the_gpu_script_that_there_is_not_is_refused(tmp_path):
+    done = subprocess.run([ROOT / "benchmarks" / "gpu.sh", "sing", tmp_path, tmp_path], capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr == "sing: no such part; check, measure or train\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part, logged", [("measure", "3a on one stream"), ("train", "wrote ")])
+def test_the_gpu_script_runs_whole_at_small_sizes(part, logged, data, tmp_path):
+    done = subprocess.run([ROOT / "benchmarks" / "gpu.sh", part, data, tmp_path], capture_output=True, text=True,
+                          env=os.environ | {"SMALL": "1", "LIMIT": "3000", "PYTHON": sys.executable})
+    log = (tmp_path / f"{part}.log").read_text()
+    assert done.returncode == 0 and log == done.stdout
+    assert set(re.findall(r"\[status (\d+)", log)) == {"0"} and logged in log
+    assert (tmp_path / f"{part}.tar.gz").exists()
 
 
 @pytest.mark.slow

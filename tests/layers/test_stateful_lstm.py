@@ -11,9 +11,9 @@ from common.layers.stateful_lstm import StatefulLSTM, distinct_words
 WORDS = 9
 
 
-def stateful_lstm(layer=StatefulLSTM, device="cpu"):
+def stateful_lstm(layer=StatefulLSTM, device="cpu", out_size=OUT_SIZE):
     torch.manual_seed(0)
-    return layer(IN_SIZE, OUT_SIZE).to(device)
+    return layer(IN_SIZE, out_size).to(device)
 
 
 def words_at(device="cpu"):
@@ -23,11 +23,12 @@ def words_at(device="cpu"):
     return words, torch.randint(WORDS, (BATCH, TIME), generator=generator).to(device)
 
 
-def test_a_sequence_gives_what_the_loop_gives(device):
-    ours, plain = stateful_lstm(device=device), stateful_lstm(reference.StatefulLSTM, device)
+@pytest.mark.parametrize("out_size", [OUT_SIZE, 200, 512])      # cuDNN takes another algorithm for each
+def test_a_sequence_gives_what_the_loop_gives(out_size, device):
+    ours, plain = (stateful_lstm(layer, device, out_size) for layer in (StatefulLSTM, reference.StatefulLSTM))
     x = sequence(device=device)
     output, expected = ours(x), by_timestep(plain, x)
-    assert output.shape == (BATCH, TIME, OUT_SIZE)
+    assert output.shape == (BATCH, TIME, out_size)
     assert_close(output, expected)
     assert_close((ours.h, ours.c), (plain.h, plain.c))
     assert_close(gradients(output, ours, x), gradients(expected, plain, x))
