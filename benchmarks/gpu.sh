@@ -15,7 +15,7 @@ mkdir -p "$out/trained" && out=$(realpath "$out") && cd "$(dirname "$0")/.." || 
 python=${PYTHON:-python3} end=$((SECONDS + ${LIMIT:-240}))
 script=("$python") lm=() crops=() epochs=75 native=(--hidden-units 512 --vocab-size 19999) lengths=(50 200 500)
 five="0 1 2 3 4" three="0 1 2"
-"$python" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' || script=("$python" tests/simulated_cuda.py)
+"$python" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' 2> /dev/null || script=("$python" tests/simulated_cuda.py)
 if [ "${SMALL:-}" ]; then
     lm=(--hidden-units 8 --sequence-length 10 --batch-size 50) crops=(--sequence-length 10 --batch-size 50 --epochs 1)
     epochs=1 native=(--epochs 1) lengths=(20) five="0 1" three="0"
