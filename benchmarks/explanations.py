@@ -4,8 +4,7 @@
 
 Each test review has a mirror with the other label; the words in which the two differ decide. A line for each model and
 way: in how many of 100 reviews the word with the largest contribution is one that decides, and in how many it is the
-full stop; how much the logit loses when the tenth of the words goes that speaks most for the prediction; and the tokens
-read, in thousands a review.
+full stop; and how much the logit loses when the tenth of the words goes that speaks most for the prediction.
 """
 
 import argparse
@@ -24,33 +23,21 @@ from common.testing.tables import load_test
 STEPS = 32      # of integrated gradients
 
 
-class Reader:
-    """A model's logits of reviews given by their token ids, and how many tokens it has read."""
-
-    def __init__(self, run):
-        self.run, self.tokens = run, 0
-
-    def __call__(self, rows):
-        rows = [tuple(row) or (0,) for row in rows]
-        self.tokens += sum(map(len, rows))
-        return self.run.logits(rows)
-
-
-def left_out(reader, rows, instead=()):
+def left_out(run, rows, instead=()):
     """What the logit loses when a word is left out, or read as the tokens `instead`."""
-    variants = [(*row[:k], *instead, *row[k + 1:]) for row in rows for k in range(len(row))]
-    without = np.split(reader(variants), np.cumsum([len(row) for row in rows])[:-1])
-    return [logit - some for logit, some in zip(reader(rows), without)]
+    variants = [(*row[:k], *instead, *row[k + 1:]) or (0,) for row in rows for k in range(len(row))]
+    without = np.split(run.logits(variants), np.cumsum([len(row) for row in rows])[:-1])
+    return [logit - some for logit, some in zip(run.logits(rows), without)]
 
 
-def read_as_unknown(reader, rows):
-    return left_out(reader, rows, (0,))
+def read_as_unknown(run, rows):
+    return left_out(run, rows, (0,))
 
 
-def integrated_gradients(reader, rows):
+def integrated_gradients(run, rows):
     """From the mean of all words' vectors to each word's own (Sundararajan et al. 2017)."""
-    network, found = reader.run.network, []
-    table = (network.embedding.weight if reader.run.glove is None else reader.run.glove).detach()
+    network, found = run.network, []
+    table = (network.embedding.weight if run.glove is None else run.glove).detach()
     for row in rows:
         start, vectors, gradient = table.mean(dim=0), table[torch.tensor(row)], 0       # features; time, features
         for share in (torch.arange(STEPS) + 0.5) / STEPS:
@@ -60,13 +47,12 @@ def integrated_gradients(reader, rows):
             for lstm, batch_norm, _ in network.layers:
                 h = batch_norm(lstm(h))
             gradient = gradient + torch.autograd.grad(network.fc_output(network.pooling(h)).sum(), x)[0] / STEPS
-        reader.tokens += 2 * STEPS * len(row)           # forward and backward
         found.append((gradient * (vectors - start)).sum(dim=1).numpy())
     return found
 
 
-def alone_and_left_out(reader, rows):
-    return word_contributions(reader, rows, [range(len(row)) for row in rows], len(reader.run.vocabulary))
+def alone_and_left_out(run, rows):
+    return word_contributions(run.logits, rows, [range(len(row)) for row in rows], len(run.vocabulary))
 
 
 def differing(row, mirror):
@@ -86,21 +72,19 @@ def main():
         everything = [row.tolist() for row in run.read_reviews("test").labelled().rows()]
         mirrors = everything[len(everything) // 2:] + everything                # positive ones, then negative ones
         rows, mirrors = everything[::options.every], mirrors[:len(everything):options.every]
-        stop, reader = run.vocabulary.index(".") + 1, Reader(run)
-        logits = reader(rows)
+        stop, logits = run.vocabulary.index(".") + 1, run.logits(rows)
         for way in left_out, read_as_unknown, integrated_gradients, alone_and_left_out:
-            reader.tokens = 0
-            found = way(reader, rows)
-            read = reader.tokens / len(rows) / 1000
+            found = way(run, rows)
             first = [int(np.abs(added).argmax()) for added in found]
             deciding = np.mean([k in differing(row, mirror) for k, row, mirror in zip(first, rows, mirrors)])
             stops = np.mean([row[k] == stop for k, row in zip(first, rows)])
             speaking = [np.argsort(-added * np.sign(logit))[:max(1, len(row) // 10)]
                         for added, logit, row in zip(found, logits, rows)]
-            cut = reader([[k for place, k in enumerate(row) if place not in gone] for row, gone in zip(rows, speaking)])
+            cut = run.logits([[k for place, k in enumerate(row) if place not in gone]
+                              for row, gone in zip(rows, speaking)])
             print(f"{folder.name}  {way.__name__.replace('_', ' '):20}  deciding word first {100 * deciding:5.1f}  "
-                  f"full stop first {100 * stops:4.1f}  loss {np.mean((logits - cut) * np.sign(logits)):5.2f}  "
-                  f"thousand tokens {read:5.1f}", flush=True)
+                  f"full stop first {100 * stops:4.1f}  loss {np.mean((logits - cut) * np.sign(logits)):5.2f}",
+                  flush=True)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
 """One review explained by several trained models, a line each.
 
     python -m common.testing.side_by_side "Not a bad film at all." 1a 2a 3c
-    python -m common.testing.side_by_side "..." results/sample/1a results/sample/2a --data preprocessed_data/sample
 
-names the folders of trained parts. Each line tells what the model calls the review, how sure it is, and what each word
+names the folders of trained parts. A line tells what the model calls the review, how sure it is, and what each word
 adds: in colours on a terminal, in numbers elsewhere.
 """
 
