@@ -4,10 +4,10 @@
     python 1a/BOW_test.py --review "A great film." --explain
     python 1a/BOW_test.py --mistakes 10
 
-Reads BOW.model from --output and the preprocessed reviews from --data. Writes test_table.csv, and predictions.csv, a
-line a test review, to --output. With --review, --reviews or --mistakes it classifies or explains single reviews
-instead; explanations are in explanation.html too. With --unlabelled it writes pseudo_labels.npz, labels of the
-unlabelled reviews.
+Reads BOW.model from --output and the preprocessed reviews from --data. Writes test_table.csv, predictions.csv, a line
+a test review, and explanations.json, some of them explained, to --output. With --review, --reviews or --mistakes it
+classifies or explains single reviews instead: those of --reviews in reviews.csv too, explanations in explanation.html.
+With --unlabelled it writes pseudo_labels.npz, labels of the unlabelled reviews.
 """
 
 import sys

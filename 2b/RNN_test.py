@@ -5,10 +5,10 @@
     python 2b/RNN_test.py --mistakes 10
 
 Reads rnn.model from --output, the preprocessed reviews and GloVe vectors from --data. Writes test_table.csv and
-test_table.png, of crops of 50 to 500 tokens and of whole reviews, and predictions.csv, a line a test review read
-whole, to --output. With --review, --reviews or --mistakes it classifies or explains single reviews instead;
-explanations are in explanation.html too. With --unlabelled it writes pseudo_labels.npz, labels of the unlabelled
-reviews.
+test_table.png, of crops of 50 to 500 tokens and of whole reviews, predictions.csv, a line a test review read whole, and
+explanations.json, some of them explained, to --output. With --review, --reviews or --mistakes it classifies or explains
+single reviews instead: those of --reviews in reviews.csv too, explanations in explanation.html. With --unlabelled it
+writes pseudo_labels.npz, labels of the unlabelled reviews.
 """
 
 import sys
