@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))        # PYTHONSAFEPATH
 
 from common.arguments import Parser, number, path, positive_int
 from common.errors import run_script
-from common.files import claim_folder, file_checksum
+from common.files import claim_folder, file_checksum, find_temporary_folder
 from common.preprocessing.text_encoding import argument_text
 
 ROOT = Path(__file__).resolve().parent
@@ -113,6 +113,7 @@ def is_made(folder, sources):
 
 def main():
     options = parse_options()
+    find_temporary_folder(options.output)
     with claim_folder(options.output):
         sources = made_from(options)
         if is_made(options.output, sources):

@@ -21,6 +21,16 @@ def check_folder(folder):
     (folder / ".writable").unlink(missing_ok=True)      # another script may look at the same time
 
 
+def find_temporary_folder(folder):
+    """Let torch and matplotlib keep their caches in a folder, where no temporary one can be written, as in a container."""
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            tempfile.tempdir = str(folder)
+
+
 @contextlib.contextmanager
 def claim_folder(folder):
     """Keep other runs from writing to a folder; refuse at once one that cannot be written.

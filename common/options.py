@@ -10,6 +10,7 @@ from pathlib import Path
 
 from common.arguments import Parser, number, path, positive_int
 from common.errors import UserError
+from common.files import find_temporary_folder
 from common.parts import PARTS, ROOT
 
 # Options that do not change what is learned, but for the seed.
@@ -154,6 +155,7 @@ def parse_options(description, script, argv=None, presets=None, **defaults):
     recipe, kept = plain_options(parser.parse_args([])), SHAPES_NOTHING | PLACES | {"device", "precision", *presets}
     options.overridden = [name for name, value in plain_options(options).items()
                           if name not in kept and value != recipe[name]]
+    find_temporary_folder(options.output)
     return options
 
 

@@ -4,12 +4,13 @@ import errno
 import os
 import subprocess
 import sys
+import tempfile
 
 import pytest
 from parts import ROOT
 
 from common.errors import UserError
-from common.files import claim_folder, replace_file
+from common.files import claim_folder, find_temporary_folder, replace_file
 
 
 def failing(number):
@@ -86,3 +87,12 @@ def test_a_lock_that_cannot_be_opened_is_refused(tmp_path):
     with pytest.raises(UserError, match=".lock: cannot be written"):
         with claim_folder(tmp_path):
             pass
+
+
+def test_where_no_temporary_folder_can_be_written_the_output_is_one(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setattr("tempfile._candidate_tempdir_list", lambda: [str(tmp_path / "none")])
+    find_temporary_folder(tmp_path / "out")
+    assert tempfile.gettempdir() == str(tmp_path / "out") and (tmp_path / "out").is_dir()
+    find_temporary_folder(tmp_path / "other")           # there is one by now
+    assert tempfile.gettempdir() == str(tmp_path / "out")
