@@ -41,7 +41,7 @@ class TimestepBatchNorm(nn.BatchNorm1d):
         if self.measured is not None:
             self.measured.append(moments(x.detach().float(), self.lengths))
             return output
-        # `time` updates r <- (1 - m) r + m s, in closed form.
+        # `time` updates r <- (1 - m) r + m s, in closed form, in place of a few small kernels a timestep.
         age = torch.arange(time - 1, -1, -1, device=x.device)
         weights = self.momentum * (1 - self.momentum) ** age[:, None]           # time, 1
         with torch.no_grad():
@@ -93,6 +93,7 @@ def moments(x, lengths=None):
     inside = torch.ones_like(x[..., :1])                                        # batch, time, 1
     if lengths is not None:
         inside = (torch.arange(x.shape[1], device=x.device) < lengths[:, None])[..., None].to(x)
+    # float64, since the variance is a small difference of what these add up to over 60 batches.
     sums = [some.sum(dim=(0, 1)).double() for some in (inside, x * inside, x.square() * inside)]
     return torch.stack([sums[0].expand(x.shape[-1]), *sums[1:]])
 
@@ -112,7 +113,7 @@ def normalize_together(x, weight, bias, eps):
     sums = processes.total(torch.cat([rows.sum(dim=0), rows.new_full((1,), len(rows))]))
     count = sums[-1].detach()                                                   # reviews of all processes
     mean = sums[:-1] / count                                                    # channels
-    centred = rows - mean
+    centred = rows - mean               # a second exchange, since a difference of sums would lose the digits
     variance = processes.total(centred.square().sum(dim=0)) / count             # channels
     output = centred * (variance + eps).rsqrt() * weight + bias
     return output.to(x.dtype), mean.detach(), variance.detach() * count / (count - 1)

@@ -31,6 +31,7 @@ def evaluate(model, score, batches, options):
         Metrics.
     """
     model.eval()
+    # float64: a sum of 25,000 losses has more digits than float32, and is not to depend on the size of the batches.
     totals = torch.zeros(3, dtype=torch.float64, device=options.device)
     with torch.inference_mode(), autocast(options):
         for batch in batches:

@@ -100,7 +100,7 @@ class Training:
             validation = self.evaluate("validation", self.signals.watch) if options.validation else None
             last = self.early_stopping.see(epoch, validation and validation.loss, self.model) or epoch == options.epochs
             test = self.evaluate("test", self.signals.watch) if last or epoch % options.test_every == 0 else None
-            self.order, self.epoch = None, epoch
+            self.order, self.epoch = None, epoch    # before the save: a run resumed from it begins the next epoch
             self.report(time.perf_counter() - started, train=train, validation=validation, test=test)
             self.schedule.after_epoch((validation or train).loss)
             if not last:
@@ -129,6 +129,7 @@ class Training:
             self.batches_done += 1
             if options.device.type == "cpu":        # a GPU would have to be waited for
                 self.finite.losses_of(self.epoch + 1, self.batches_done)
+            # An epoch may take an hour on a CPU, of which a killed run should lose minutes.
             if time.monotonic() - self.saved_at > 60 * options.save_minutes:
                 self.save_state()
         self.finite.weights_of(self.epoch + 1, self.batches_done)
@@ -149,7 +150,7 @@ class Training:
             if processes.size > 1:
                 sums = processes.total(sums)
                 loss = loss * processes.size        # their gradients are averaged, and those of the sum are wanted
-            (loss / sums[2].to(loss.dtype)).backward()
+            (loss / sums[2].to(loss.dtype)).backward()      # of the mean, however unequal the processes are
             if getattr(self.options, "clip_norm", 0):
                 nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip_norm)
             self.optimizer.step()

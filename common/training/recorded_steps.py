@@ -54,13 +54,13 @@ class RecordedSteps:
         if size not in self.recordings:
             self.recordings[size] = self.record(indices)
         graph, recorded_indices, result = self.recordings[size]
-        recorded_indices.copy_(indices)
+        recorded_indices.copy_(indices)         # a replay reads where the recording did
         for rate, group in zip(self.rates, self.optimizer.param_groups):
             rate.fill_(group["lr"])
         for momentum, group in zip(self.momenta, self.optimizer.param_groups):
             momentum.fill_(group["betas"][0])
         graph.replay()
-        return result.clone()
+        return result.clone()                   # the next replay writes over it
 
     def launch(self, indices):
         """The step itself, on the stream that it is recorded on."""

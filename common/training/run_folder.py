@@ -159,7 +159,7 @@ class RunFolder:
             write_record(self.record_path, self.part, self.fixed_options, self.options.overridden,
                          self.options.device, elapsed_s, curves, self.data, network=model["network"],
                          weights=model["weights"], kept_epoch=kept_epoch)
-            self.remove(*self.states())
+            self.remove(*self.states())         # last: a run killed before this comes here again from its state
         processes.wait_for_all()
         print(f"wrote {self.model_path}, data.npy, record.json and curves.png")
 

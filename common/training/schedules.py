@@ -11,6 +11,7 @@ from common.processes import processes
 
 def build_optimizer(parameters, options):
     """Adam, or SGD with momentum 0.9; parameters as torch.optim takes them."""
+    # fused: one kernel for all parameters, in place of several for each.
     if options.optimizer == "adam":
         return torch.optim.Adam(parameters, lr=options.learning_rate, fused=True)
     return torch.optim.SGD(parameters, lr=options.learning_rate, momentum=0.9, fused=True)
@@ -50,11 +51,11 @@ class Schedule:
             rates = [group["lr"] for group in optimizer.param_groups]
             self.scheduler = lr_scheduler.OneCycleLR(optimizer, rates, total_steps=steps)
         elif self.kind == "plateau":
-            self.scheduler = lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=1)
+            self.scheduler = lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=1)      # two epochs
         elif self.kind == "step":
             self.scheduler = lr_scheduler.StepLR(optimizer, options.step_epochs, gamma=0.1)
         else:
-            self.scheduler = lr_scheduler.ConstantLR(optimizer, factor=1)
+            self.scheduler = lr_scheduler.ConstantLR(optimizer, factor=1)       # so that each has a state to save
 
     def after_step(self):
         if self.kind == "one-cycle":
