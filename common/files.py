@@ -22,7 +22,7 @@ def check_folder(folder):
 
 
 def find_temporary_folder(folder):
-    """Let torch and matplotlib keep their caches in a folder, where no temporary one can be written, as in a container."""
+    """Let torch and matplotlib keep their caches in a folder, where no temporary one is, as in a container."""
     try:
         tempfile.gettempdir()
     except FileNotFoundError:

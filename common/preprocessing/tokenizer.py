@@ -107,44 +107,25 @@ def load_punkt(fetch=True):
     Raises:
         UserError: `punkt_tab` is not there and cannot be fetched, or NLTK refuses to read it.
     """
-    refusals, failure = [], ""
-    try:
-        punkt = _installed_punkt(refusals)
-        if punkt is None and fetch:
-            failure = _fetch_punkt()
-            punkt = _installed_punkt(refusals)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        punkt, refusals = None, [str(error)]
-    if punkt is None and refusals:
-        raise UserError(
-            f"punkt_tab: NLTK refuses to read its sentence tokenizer ({refusals[0]}); copy its folder with `cp -rL`, "
-            "run `chmod -R go-w` on the copy, and point NLTK_DATA at a folder of your own with tokenizers/punkt_tab")
-    if punkt is None:
-        raise UserError(
-            f"punkt_tab: NLTK's sentence tokenizer is not installed and cannot be fetched{failure}; run "
-            "`python -m nltk.downloader punkt_tab` where there is a network, or point NLTK_DATA at "
-            f"a folder with tokenizers/punkt_tab; NLTK looked in {', '.join(nltk.data.path)}")
-    return punkt
-
-
-def _installed_punkt(refusals):
-    """Return the installed tokenizer or None; append what NLTK refuses, since other accounts can write to it."""
-    with warnings.catch_warnings(record=True) as caught:
+    printed, failures = io.StringIO(), []
+    with warnings.catch_warnings(record=True) as caught:        # NLTK warns of files that other accounts can write to
         warnings.simplefilter("always")
-        try:
-            return PunktTokenizer("english")
-        except LookupError:
-            refusals += [str(warning.message) for warning in caught]
-
-
-def _fetch_punkt():
-    """Try to fetch `punkt_tab`; return why it failed, in brackets, or nothing."""
-    output = io.StringIO()
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        nltk.download("punkt_tab", quiet=True, print_error_to=output)
-    reasons = dict.fromkeys([output.getvalue().replace("[nltk_data]", ""), *(str(entry.message) for entry in caught)])
-    return f" ({' '.join(' '.join(reasons).split())})" if any(reasons) else ""
+        for attempt in range(1 + fetch):
+            try:
+                if attempt:
+                    nltk.download("punkt_tab", quiet=True, print_error_to=printed)
+                return PunktTokenizer("english")
+            except LookupError:
+                pass
+            except (OSError, ValueError, zipfile.BadZipFile) as error:
+                failures.append(str(error))
+    failures += [str(warning.message) for warning in caught] + [printed.getvalue().replace("[nltk_data]", "")]
+    reasons = " ".join(" ".join(dict.fromkeys(failures)).split()) or "it is not installed"
+    raise UserError(
+        f"punkt_tab: NLTK's sentence tokenizer cannot be read{' or fetched' * fetch} ({reasons}); run "
+        "`python -m nltk.downloader punkt_tab` where there is a network, or point NLTK_DATA at a folder of your own "
+        "with tokenizers/punkt_tab (a copy by `cp -rL`, after `chmod -R go-w`, where NLTK refuses to read it); "
+        f"NLTK looked in {', '.join(nltk.data.path)}")
 
 
 def learn_punkt(texts):
