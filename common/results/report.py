@@ -60,17 +60,15 @@ def table_of_parts(trials):
     rows, data = [], corpora(run for some in trials.values() for trial in some for run in trial.runs)
     for part, reviews in itertools.product(trials, data):
         some = [trial for trial in trials[part] if trial.first.data["reviews"] == reviews]
-        for trial in some[:1]:
-            length = shown_length(first_and_best(some))
-            row = {"part": part, "model": PARTS[part].title, "data": data[reviews] * (len(data) > 1),
-                   "test": measure(part, length), "assignment": "", "same settings": "", "other settings": "",
-                   "best recipe": "", "what it shows": LESSONS[part]}
-            if trial.first.data["name"] == "imdb":
-                row["assignment"] = assignment(part, length)
-            for trial in first_and_best(some):
-                column = {"assignment": "same settings", "best": "best recipe"}.get(trial.title, "other settings")
-                row[column] = trial.result(length) or "not tested"
-            rows.append(row)
+        if not some:
+            continue
+        length, is_imdb = shown_length(first_and_best(some)), some[0].first.data["name"] == "imdb"
+        rows.append({"part": part, "model": PARTS[part].title, "data": data[reviews] * (len(data) > 1),
+                     "test": measure(part, length), "assignment": assignment(part, length) * is_imdb,
+                     "same settings": "", "other settings": "", "best recipe": "", "what it shows": LESSONS[part]})
+        for trial in first_and_best(some):
+            column = {"assignment": "same settings", "best": "best recipe"}.get(trial.title, "other settings")
+            rows[-1][column] = trial.result(length) or "not tested"
     return [{name: row[name] for name in row if any(other[name] for other in rows)} for row in rows]
 
 
