@@ -56,8 +56,7 @@ class Training:
         arguments: of the network's constructor, kept in the checkpoint.
         score: (model, batch) -> (summed loss, number correct, number of predictions), scalar tensors.
         data: dict of "train", "test" and perhaps "validation" ReviewData.
-        vocabulary: words whose token ids are 1, 2, ...
-        options: of parse_options.
+        vocabulary: words whose token ids are 1, 2, ...; options: of parse_options.
         glove: the word vectors that the model reads, (words + 1, dimensions), if it does.
         logger: an object whose log(name, value) is given every epoch's figures, or None.
     """
