@@ -128,8 +128,7 @@ class Training:
             self.batches_done += 1
             if options.device.type == "cpu":        # a GPU would have to be waited for
                 self.finite.losses_of(self.epoch + 1, self.batches_done)
-            # An epoch may take an hour on a CPU, of which a killed run should lose minutes.
-            if time.monotonic() - self.saved_at > 60 * options.save_minutes:
+            if time.monotonic() - self.saved_at > 60 * options.save_minutes:     # a killed run loses minutes, no epoch
                 self.save_state()
         self.finite.weights_of(self.epoch + 1, self.batches_done)
         return metrics(self.totals)
