@@ -211,7 +211,8 @@ def run_script(model, run_here, tmp_path):
     """Runs 3b/generate_review.py on the model, whose words are aa, bb, ... -> as run_here."""
     words = [chr(ord("a") + k) * 2 for k in range(29)]
     write_checkpoint(tmp_path / "language.model", "3a", {
-        "model": model.state_dict(), "arguments": {"vocab_size": 30, "no_of_hidden_units": 16}, "vocabulary": words})
+        "model": model.state_dict(), "arguments": {"vocab_size": 30, "no_of_hidden_units": 16}, "vocabulary": words,
+        "options": {}})
 
     def run_script(*options):
         return run_here("3b/generate_review.py", "--language-model", tmp_path / "language.model", "--data", tmp_path,
