@@ -114,8 +114,9 @@ def read_run(path):
                             for name in CURVES}
         run = Run(path.parent, **record)
         [epochs] = {len(values) for values in run.curves.values()}
-        if run.part not in PARTS or not run.seconds >= 0 or run.kept_epoch not in range(1, epochs + 1) or not all(
-                isinstance(run.data[name], int) for name in ("test_reviews", "reviews")):
+        numbers = [run.data["test_reviews"], run.data["reviews"], run.kept_epoch]
+        if run.part not in PARTS or not (run.options and run.machine) or not run.seconds >= 0 or (
+                not all(isinstance(number, int) for number in numbers) or not 1 <= run.kept_epoch <= epochs):
             raise ValueError
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; train the part first") from None
@@ -135,14 +136,17 @@ def read_runs(folders):
 
     Linked folders count as any other. A record that is not one of ours, and a second run with the settings and seed
     of another, are named on standard error and left out.
+
+    Raises:
+        UserError: there are records, but none is one of ours.
     """
     paths = {path.resolve(): path for folder in folders for path in find_files(folder, "record.json")}.values()
-    runs = {}
+    runs, errors = {}, []
     for path in sorted(paths, key=lambda path: (len(path.parts), path)):
         try:
             run = read_run(path)
         except UserError as error:
-            print(f"{error}; left out", file=sys.stderr)
+            errors.append(error)
             continue
         key = run.trial(), run.options.get("seed")
         before = runs.setdefault(key, run)
@@ -150,6 +154,10 @@ def read_runs(folders):
             print(f"{run.folder}: the settings and the seed of {before.folder}; counted once", file=sys.stderr)
             if run.table and not before.table:
                 runs[key] = run
+    if errors and not runs:
+        raise errors[0]
+    for error in errors:
+        print(f"{error}; left out", file=sys.stderr)
     return list(runs.values())
 
 
