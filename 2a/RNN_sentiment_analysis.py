@@ -6,6 +6,7 @@
 Reads the preprocessed reviews from --data; writes rnn.model, data.npy,
 record.json and curves.png to --output. Crops of twice the training length are tested while training;
 RNN_test.py makes the whole table. The assignment's test accuracy is 76.14 % at 50 tokens and 87.25 % at 400.
+RNN_model.py says where the assignment's loop over the timesteps is.
 """
 
 import sys
