@@ -296,7 +296,7 @@ def test_the_page_of_options_has_those_of_the_scripts_and_no_others(monkeypatch)
             taken.setdefault(option, set()).add(place)
     page = PAGES["docs/options.md"]
     assert set(re.findall(r"`(--[a-z-]+)", page)) == taken.keys() - {"-h"}
-    rows = re.findall(r"^\| (.*?) \| ((?:[\w]+ ?)+) \| .* \|$", page, re.MULTILINE)
+    rows = re.findall(r"^\| (.*?) \| ((?:\w+ )+)\| .* \|$", page, re.MULTILINE)
     assert rows
     for options, places in rows:
         for option in re.findall(r"`(--[a-z-]+)", options):
