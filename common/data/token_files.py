@@ -186,7 +186,8 @@ class BadLine(ValueError):
 
 def parse_lines(block):
     """Whole lines as bytes -> (token_ids (tokens,) int32, tokens of each line (lines,) int64)."""
-    odd = block.translate(None, b"0123456789 \r\n")
+    block = block.replace(b"\r\n", b"\n")
+    odd = block.translate(None, b"0123456789 \n")
     if odd:
         character = odd[:1]
         line = block[:block.index(character)].count(b"\n") + 1

@@ -228,7 +228,8 @@ def read_csv(path, weights=None):
     """Rows of a CSV file as dicts of text, also where a spreadsheet has saved it with semicolons or tabs.
 
     Raises:
-        ValueError: no rows; UserError: they are of other weights than those, if these are not None.
+        ValueError: no rows, or one that does not say of which weights it is; UserError: they are of other weights
+            than those, if these are not None.
     """
     content = path.read_bytes()
     text = content.decode("utf-16" if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig")
@@ -236,6 +237,9 @@ def read_csv(path, weights=None):
     rows = [row for row in csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter) if any(row.values())]
     if not rows:
         raise ValueError("no rows")
-    if weights is not None and any(row.get("weights") != weights for row in rows):
+    found = {row.get("weights") for row in rows}
+    if weights is not None and None in found:
+        raise ValueError("a row without its weights")
+    if weights is not None and found != {weights}:
         raise UserError(f"{path}: of other weights than record.json; run the part's test script again")
     return rows
