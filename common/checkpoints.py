@@ -87,6 +87,6 @@ def load_checkpoint(path, part, device="cpu"):
 def check_words(checkpoint, path, vocabulary, glove=None):
     """Refuse data whose token ids mean other words, or whose word vectors are not those that the model has read."""
     if checkpoint["vocabulary"] != vocabulary or (
-            glove is not None and checkpoint["inputs"]["glove"] != checksum(glove)):
+            glove is not None and checkpoint["inputs"]["word vectors"] != checksum(glove)):
         raise UserError(f"{path}: trained with another dictionary or other word vectors than those in --data; "
                         "train again, or name the data that it was trained on")

@@ -25,7 +25,7 @@ def describe_data(options, train, test, glove=None):
         made the pseudo-labels, where there are such.
     """
     found = {"name": corpus_name(options.data), "test_reviews": len(test),
-             "reviews": zlib.crc32("\n".join(test.films.tolist()).encode(), checksum(test.labels)),
+             "reviews": number_of(test),
              "token_ids": checksum(train.token_ids, test.token_ids)}
     if (names := read_label_names(options.data)) != LABEL_NAMES:
         found |= zip(LABEL_NAMES, names)
@@ -36,6 +36,11 @@ def describe_data(options, train, test, glove=None):
     if getattr(options, "pseudo_labels", None) and (teacher := teacher_of(options.pseudo_labels)) is not None:
         found["teacher"] = teacher
     return found
+
+
+def number_of(reviews):
+    """A CRC-32 of Reviews' labels and films, whatever the vocabulary that they are read with."""
+    return zlib.crc32("\n".join(reviews.films.tolist()).encode(), checksum(reviews.labels))
 
 
 def corpus_name(folder):

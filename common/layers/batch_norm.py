@@ -29,6 +29,8 @@ class TimestepBatchNorm(nn.BatchNorm1d):
 
     def forward(self, x):
         if x.dim() == 2:
+            if self.measured is not None:
+                self.measured.append(moments(x.detach().float()[:, None]))
             return super().forward(x)
         if not self.training:
             rows = x.transpose(0, 1)            # as an LSTM layer leaves them in memory: time, batch, features

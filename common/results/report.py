@@ -63,12 +63,16 @@ def table_of_parts(trials):
         if not some:
             continue
         length, is_imdb = shown_length(first_and_best(some)), some[0].first.data["name"] == "imdb"
-        rows.append({"part": part, "model": PARTS[part].title, "data": data[reviews] * (len(data) > 1),
-                     "test": measure(part, length), "assignment": assignment(part, length) * is_imdb,
-                     "same settings": "", "other settings": "", "best recipe": "", "what it shows": LESSONS[part]})
-        for trial in first_and_best(some):
-            column = {"assignment": "same settings", "best": "best recipe"}.get(trial.title, "other settings")
-            rows[-1][column] = trial.result(length) or "not tested"
+        given = [trial for trial in some if not trial.own_network]
+        for network in [given] * bool(given) + [[trial] for trial in some if trial.own_network]:
+            own = network != given
+            rows.append({"part": part, "model": network[0].title if own else PARTS[part].title,
+                         "data": data[reviews] * (len(data) > 1), "measured": measure(part, length),
+                         "assignment": assignment(part, length) * (is_imdb and not own), "same settings": "",
+                         "other settings": "", "best recipe": "", "what it shows": "" if own else LESSONS[part]})
+            for trial in first_and_best(network):
+                column = {"assignment": "same settings", "best": "best recipe"}.get(trial.title, "other settings")
+                rows[-1][column] = trial.result(length) or "not tested"
     return [{name: row[name] for name in row if any(other[name] for other in rows)} for row in rows]
 
 

@@ -30,10 +30,14 @@ class Trial:
         recipe = self.first.options.get("recipe", "assignment")
         if self.first.overridden:
             recipe = "own settings" if recipe == "assignment" else f"{recipe}, changed"
-        file, name = PurePosixPath(self.first.network["file"]), self.first.network["class"]
-        if file.parent.as_posix() == self.first.part:
+        if not self.own_network:
             return recipe
-        return f"{name} of {file}" + f", {recipe}" * (recipe != "assignment")
+        return "{class} of {file}".format(**self.first.network) + f", {recipe}" * (recipe != "assignment")
+
+    @property
+    def own_network(self):
+        """Whether the network is another than the part's own."""
+        return PurePosixPath(self.first.network["file"]).parent.as_posix() != self.first.part
 
     @functools.cached_property
     def differing(self):

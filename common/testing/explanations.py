@@ -92,7 +92,7 @@ def explain(run, words, rows, with_contributions=True):
         return []
     logits = run.logits(rows).astype(float)
     added = run.contributions(rows) if with_contributions else [np.zeros(0)] * len(rows)
-    return [{"logit": logit, "probability": 1 / (1 + math.exp(-logit)), "prediction": run.labels[logit >= 0],
+    return [{"logit": logit, "probability": 1 / (1 + math.exp(-max(logit, -700))), "prediction": run.labels[logit >= 0],
              "words": some, "known": (row > 0).tolist(), "contributions": each.tolist()}
             for logit, some, row, each in zip(logits.tolist(), words, rows, added)]
 

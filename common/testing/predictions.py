@@ -1,12 +1,14 @@
 """What a model says of every test review, and why: predictions.csv, explanations.json, the worst mistakes."""
 
 import json
+import sys
 import time
 import zlib
 
 import numpy as np
 from torch.nn import functional as F
 
+from common.data.corpus import number_of
 from common.data.reviews import STOP_WORDS, read_reviews
 from common.data.token_files import read_review_rows
 from common.files import replace_file
@@ -37,6 +39,15 @@ def accuracy_row(found, labels, weights, started, **first):
     row |= {"elapsed_s": f"{time.perf_counter() - started:.1f}", "weights": weights}
     print("  ".join(f"{name} {value}" for name, value in row.items() if name != "weights"), flush=True)
     return row
+
+
+def mark_other_reviews(run, reviews):
+    """Say so, and mark all that is written of them, where these are other test Reviews than those of the training."""
+    number = number_of(reviews)
+    if run.checkpoint["inputs"].get("test reviews", number) != number:
+        print(f"{run.options.data}: other test reviews than those of the training; the report leaves out what is found "
+              "on them", file=sys.stderr)
+        run.checkpoint["weights"] += " on other reviews"
 
 
 def write_predictions(run, reviews, found):

@@ -26,7 +26,8 @@ from common.results.figures import save_lengths_figure
 from common.results.records import read_run, save_table
 from common.testing.explanations import bag_contributions, word_contributions
 from common.testing.own_reviews import classify_own_reviews
-from common.testing.predictions import accuracy_row, show_mistakes, write_explanations, write_predictions
+from common.testing.predictions import (accuracy_row, mark_other_reviews, show_mistakes, write_explanations,
+                                        write_predictions)
 
 TOKENS_OF_A_REVIEW = 500     # in a batch of whole reviews, as many as in the longest crops of the assignment
 
@@ -139,6 +140,7 @@ class PartTest(abc.ABC):
             else:
                 reviews = self.read_reviews("test").labelled()
                 check_count(reviews, "test", self.options.data)
+                mark_other_reviews(self, reviews)
                 if self.options.mistakes:
                     found = self.classify_whole(reviews)
                     write_predictions(self, reviews, found)
@@ -208,7 +210,13 @@ class PartTest(abc.ABC):
 
     def whole_batches(self, reviews):
         """Indices in batches of reviews of similar length, each at most batch_size * TOKENS_OF_A_REVIEW tokens."""
-        return by_length(reviews.host_lengths, self.options.batch_size * TOKENS_OF_A_REVIEW)
+        lengths = reviews.host_lengths.clamp(min=self.padded_to())
+        return by_length(lengths, self.options.batch_size * TOKENS_OF_A_REVIEW)
+
+    def padded_to(self):
+        """Tokens up to which shorter reviews are padded, as they were in training."""
+        crops = self.checkpoint["crops"]
+        return crops["sequence_length"] if crops.get("padding_counts") else 0
 
     def logits(self, rows):
         """Logits (reviews,) float32 array of reviews given by their token ids, a list of sequences."""
@@ -247,7 +255,8 @@ class SequenceTest(PartTest):
 
     def test(self, reviews):
         """Test crops of the sequence lengths asked for, none longer than the longest review, then whole reviews."""
-        longest = int(reviews.host_lengths.max())       # a longer crop would be padding to every review
+        # A longer crop would be more padding to every review, or less than training has shown.
+        longest = max(int(reviews.host_lengths.max()), self.padded_to())
         rows = []
         for length in self.options.lengths:
             torch.manual_seed(self.options.seed)        # the same crops whatever other lengths are tested
@@ -261,9 +270,7 @@ class SequenceTest(PartTest):
             "last tokens" if crops.last else "random crops": accuracy})
 
     def whole(self, reviews):
-        crops = self.checkpoint["crops"]
-        return WholeReviews(self.in_reading_order(reviews),
-                            crops["sequence_length"] if crops["padding_counts"] else 0, self.table)
+        return WholeReviews(self.in_reading_order(reviews), self.padded_to(), self.table)
 
     def in_reading_order(self, reviews):
         return reviews.reversed() if self.checkpoint["options"].get("reversed") else reviews

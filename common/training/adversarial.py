@@ -71,7 +71,7 @@ class AdversarialScore:
         if not model.training:
             return self.score(model, batch)
         labelled = ~batch.labels.isnan()
-        count = labelled.sum()
+        count = labelled.sum().clamp(min=1)             # of unlabelled reviews alone, too
         random = random_states(batch.labels.device)
         logit = self.logit(model, batch)
         targets = torch.where(labelled, batch.labels, logit.detach().sigmoid())     # batch

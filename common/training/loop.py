@@ -7,7 +7,7 @@ from torch import nn
 
 from common.checkpoints import checksum, describe_network, weights_checksum
 from common.data.batches import batches_of
-from common.data.corpus import describe_data
+from common.data.corpus import describe_data, number_of
 from common.devices import autocast, fixed_seed, random_states, set_random_states
 from common.layers.ensemble import Ensemble
 from common.layers.stateful_lstm import StatefulLSTM
@@ -66,9 +66,10 @@ class Training:
         self.parallel = processes.wrap(model)
         self.optimizer, self.score, self.data = optimizer, score, data
         self.review_count = len(data["train"].reviews)
-        # What the options do not say: other reviews, word vectors or initial weights make another run.
-        inputs = {"reviews": data["train"].reviews.checksum(), "glove": checksum(glove),
-                  "weights": checksum(*model.state_dict().values())}
+        self.network = describe_network(model.network if isinstance(model, Ensemble) else model)
+        inputs = {"reviews": data["train"].reviews.checksum(), "test reviews": number_of(data["test"].reviews),
+                  "word vectors": checksum(glove), "initial weights": checksum(*model.state_dict().values()),
+                  "model file": self.network["source"]}         # what the options do not say, but makes another run
         self.folder = RunFolder(part, options, {"vocabulary": vocabulary, "inputs": inputs}, describe_data(
             options, data["train"].reviews, data["test"].reviews, glove))
         self.schedule = Schedule(optimizer, options, options.epochs * batches_of(self.review_count, options.batch_size))
@@ -174,11 +175,10 @@ class Training:
 
     def checkpoint(self):
         """What it takes to build the model again, and to read reviews as in training."""
-        ensemble = self.model if isinstance(self.model, Ensemble) else None
         state = self.model.state_dict()
         return {"model": state, "weights": weights_checksum(state), "arguments": self.arguments,
-                "network": describe_network(ensemble.network if ensemble else self.model),
-                "ensemble": ensemble and ensemble.arguments(), "crops": self.data["train"].settings()}
+                "network": self.network, "crops": self.data["train"].settings(),
+                "ensemble": self.model.arguments() if isinstance(self.model, Ensemble) else None}
 
     def save_state(self):
         """Write all that a later run needs to resume from here."""

@@ -97,8 +97,14 @@ class RunFolder:
         if not checkpoint["finished"]:
             return None
         refuse_other_options(self.model_path, checkpoint["options"], self.fixed_options)
-        if any(checkpoint[name] != value for name, value in self.made_from.items()):
-            print(f"{self.model_path} was trained on other data: retraining")
+        if not self.record_path.exists():
+            raise UserError(f"{self.record_path}: is gone, and the report needs it; start again with --restart")
+        other = other_inputs(checkpoint, self.made_from)
+        if "model file" in other:
+            raise UserError(f"{self.model_path}: was trained before its model file was changed; start again with "
+                            "--restart, or elsewhere with --output")
+        if other:
+            print(f"{self.model_path} was trained with other {', '.join(other)}: retraining")
             return None
         print(f"{self.model_path} is trained already; --restart retrains it")
         return checkpoint
@@ -131,9 +137,9 @@ class RunFolder:
             self.options.precision = choose_precision(precision, self.options.device)
             self.fixed_options["precision"] = precision
         refuse_other_options(path, state["options"], self.fixed_options)
-        if any(state[name] != value for name, value in self.made_from.items()):
-            raise UserError(f"{path}: a run on other reviews, pseudo-labels, word vectors or language model; "
-                            "name those that it was started on, or start again with --restart")
+        if other := other_inputs(state, self.made_from):
+            raise UserError(f"{path}: a run with other {', '.join(other)}; go on with what it was started with, or "
+                            "start again with --restart")
         return state
 
     def save_state(self, state):
@@ -175,6 +181,12 @@ def has_restarted(path):
     if os.environ.get("SLURM_RESTART_COUNT", "0") != "0" and path.exists():
         return path.read_text() == os.environ.get("SLURM_JOB_ID")
     return os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
+
+
+def other_inputs(before, now):
+    """What a run was made from that is not the same now, names such as "reviews"; made_from of RunFolder, twice."""
+    before, now = (some["inputs"] | {"vocabulary": some["vocabulary"]} for some in (before, now))
+    return [name for name, value in now.items() if before.get(name) != value]
 
 
 def refuse_other_options(path, before, now):

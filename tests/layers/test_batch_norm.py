@@ -92,6 +92,16 @@ def test_measured_statistics_leave_out_the_padding_where_it_does_not_count(devic
     assert layer.lengths is None
 
 
+def test_measured_statistics_are_those_of_a_loop_over_timesteps_too():
+    whole, single = TimestepBatchNorm(OUT_SIZE), TimestepBatchNorm(OUT_SIZE)
+    x = 3 + torch.randn(BATCH, TIME, OUT_SIZE)
+    with measured_statistics(whole), measured_statistics(single):
+        whole(x)
+        by_timestep(single, x)
+    assert_close(single.running_mean, whole.running_mean)
+    assert_close(single.running_var, whole.running_var)
+
+
 def test_while_statistics_are_measured_batches_are_normalised_as_in_training_and_dropout_is_off():
     layer = TimestepBatchNorm(OUT_SIZE)
     model = nn.Sequential(nn.Dropout(0.5), layer)

@@ -45,11 +45,11 @@ def table(folder):
 
 def test_each_part_has_a_row_with_a_number_a_cell(results):
     rows = table(results)
-    assert rows["1a"] == {"part": "1a", "model": "bag of words", "test": "accuracy (%)", "assignment": "86-88",
+    assert rows["1a"] == {"part": "1a", "model": "bag of words", "measured": "accuracy (%)", "assignment": "86-88",
                           "same settings": "87.17 ± 0.07", "what it shows": LESSONS["1a"]}
-    assert (rows["2a"]["test"], rows["2a"]["same settings"], rows["2a"]["assignment"]) == (
+    assert (rows["2a"]["measured"], rows["2a"]["same settings"], rows["2a"]["assignment"]) == (
         "accuracy at 400 tokens (%)", "86.00", "87.25")
-    assert (rows["3a"]["test"], rows["3a"]["same settings"], rows["3a"]["assignment"]) == ("perplexity", "54.6", "")
+    assert (rows["3a"]["measured"], rows["3a"]["same settings"], rows["3a"]["assignment"]) == ("perplexity", "54.6", "")
 
 
 def test_the_best_recipe_stands_beside_the_assignments_trial(tmp_path):
@@ -355,3 +355,12 @@ def test_runs_in_folders_whose_names_are_not_utf8_are_reported(results, tmp_path
     shutil.copytree(results, folder)
     written, _, stderr = report(folder)
     assert stderr == "" and "r?sultats" in (written / "results.csv").read_text(encoding="utf-8")
+
+
+def test_a_network_of_ones_own_has_a_row_of_its_own(tmp_path):
+    leave_run(tmp_path / "given", "1a", table=[{"test accuracy": "87.10"}], network=NETWORK)
+    leave_run(tmp_path / "own", "1a", table=[{"test accuracy": "61.00"}],
+              network=NETWORK | {"file": "mine/BOW_model.py", "class": "Mine"})
+    rows = table_of_parts(trials_of(read_runs([tmp_path])))
+    assert [(row["model"], row["same settings"], row["other settings"]) for row in rows] == [
+        ("bag of words", "87.10", ""), ("Mine of mine/BOW_model.py", "", "61.00")]

@@ -54,8 +54,8 @@ def padding_counts(part, arguments):
     return part != OTHERS and arguments.get("pooling") != "concat"
 
 
-def save(folder, part, glove, options=None, **arguments):
-    """Write the model's checkpoint to a folder."""
+def save(folder, part, glove, options=None, inputs=None, **arguments):
+    """Write the model's checkpoint to a folder; inputs: others than it was trained with."""
     model, network, arguments = build(part, **arguments)
     crops = {"sequence_length": 2, "last": part == OTHERS, "padding_counts": padding_counts(part, arguments)}
     part = part.split("/")[0]
@@ -63,7 +63,7 @@ def save(folder, part, glove, options=None, **arguments):
     write_checkpoint(folder / MODELS[part], part, {
         "model": state, "weights": weights_checksum(state), "arguments": arguments, "crops": crops,
         "network": describe_network(network), "ensemble": None if model is network else model.arguments(),
-        "vocabulary": WORDS, "inputs": {"glove": checksum(glove if uses_glove(part) else None)},
+        "vocabulary": WORDS, "inputs": {"word vectors": checksum(glove if uses_glove(part) else None)} | (inputs or {}),
         "options": TRAINED_WITH | (options or {}), "curves": {}, "finished": True})
 
 

@@ -5,10 +5,11 @@ import math
 import numpy as np
 import pytest
 import torch
-from parts import MODELS
+from parts import MODELS, load_script
 from random_models import KINDS, OTHERS, SCRIPTS, UNITS, WORDS, logits_of, save
 
 from common.checkpoints import load_checkpoint
+from common.data.reviews import build_reviews
 from common.results.records import read_table
 
 # Test reviews of up to four tokens, so that most have padding in a crop of four.
@@ -120,3 +121,19 @@ def test_no_unlabelled_reviews_are_refused(glove, run_here, tmp_path):
     assert (status, stderr) == (
         2, f"error: {tmp_path / 'data'}: 0 unlabelled training reviews; at least two are needed\n")
     assert not (tmp_path / "pseudo_labels.npz").exists()
+
+
+def test_what_is_found_on_other_test_reviews_is_marked(run_test_script, glove, run_here, tmp_path):
+    save(tmp_path, "1a", glove, inputs={"test reviews": 1})
+    status, _, stderr = run_here(SCRIPTS["1a"], "--data", tmp_path / "data", "--output", tmp_path)
+    assert status == 0 and "other test reviews than those of the training" in stderr
+    assert read_table(tmp_path / "test_table.csv")[0]["weights"].endswith(" on other reviews")
+
+
+def test_batches_of_whole_reviews_count_the_padding_of_training(glove, tmp_path):
+    save(tmp_path, "2a", glove)
+    run = load_script("2a", "RNN_test.py").build_test(
+        ["--data", str(tmp_path / "data"), "--output", str(tmp_path), "--batch-size", "2"])
+    run.checkpoint["crops"]["sequence_length"] = 400
+    reviews = build_reviews(np.ones(50, np.int32), np.ones(50, np.int64), [0.0] * 50, [""] * 50, "cpu")
+    assert max(map(len, run.whole_batches(reviews))) == 2 * 500 // 400

@@ -18,7 +18,7 @@ GLOVE = torch.arange(8.0).view(4, 2)
 def save(path, part="2a", **content):
     write_checkpoint(path, part, {
         "model": nn.Linear(3, 2).state_dict(), "arguments": {"in_size": 3}, "vocabulary": WORDS,
-        "inputs": {"glove": checksum(None)}, "options": {"epochs": 3, "data": "there"},
+        "inputs": {"word vectors": checksum(None)}, "options": {"epochs": 3, "data": "there"},
         "curves": {"train_loss": [0.7, 0.5]}, "finished": True} | content)
 
 
@@ -118,7 +118,7 @@ def test_data_of_another_dictionary_is_refused(tmp_path):
 
 
 def test_data_of_other_word_vectors_is_refused(tmp_path):
-    save(tmp_path / "rnn.model", "2b", inputs={"glove": checksum(GLOVE)})
+    save(tmp_path / "rnn.model", "2b", inputs={"word vectors": checksum(GLOVE)})
     checkpoint = load_checkpoint(tmp_path / "rnn.model", "2b")
     check_words(checkpoint, tmp_path / "rnn.model", WORDS, GLOVE.clone())
     for vectors in GLOVE + 1e-6, GLOVE[:, :1]:
@@ -127,7 +127,7 @@ def test_data_of_other_word_vectors_is_refused(tmp_path):
 
 
 def test_a_language_model_that_started_from_word_vectors_is_used_without_them(tmp_path):
-    save(tmp_path / "language.model", "3a", inputs={"glove": checksum(GLOVE)})
+    save(tmp_path / "language.model", "3a", inputs={"word vectors": checksum(GLOVE)})
     checkpoint = load_checkpoint(tmp_path / "language.model", "3a")
     check_words(checkpoint, tmp_path / "language.model", WORDS)
     with pytest.raises(UserError, match="trained with another dictionary"):

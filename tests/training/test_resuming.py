@@ -109,7 +109,7 @@ def test_a_state_from_before_there_was_an_option_is_refused_with_the_options_nam
 
 def test_other_reviews_than_the_stopped_runs_are_refused(tmp_path):
     stop(tmp_path, 5)
-    with pytest.raises(UserError, match="training.state: a run on other reviews"):
+    with pytest.raises(UserError, match="training.state: a run with other reviews"):
         run(crops_training(tmp_path, reviews=OTHER_REVIEWS))
 
 

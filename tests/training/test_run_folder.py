@@ -4,6 +4,7 @@ import itertools
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from torch import nn
 
 from common.checkpoints import load_checkpoint
 from common.errors import UserError
+from common.files import file_checksum
 from common.results.figures import save_curves
 from common.results.records import read_runs
 from common.training.curves import CURVES
@@ -140,7 +142,7 @@ def test_a_finished_run_on_other_reviews_is_retrained(tmp_path, capsys):
     run(crops_training(tmp_path))
     before = outcome(tmp_path)
     run(crops_training(tmp_path, reviews=OTHER_REVIEWS))
-    assert "rnn.model was trained on other data: retraining\n" in capsys.readouterr().out
+    assert "rnn.model was trained with other reviews: retraining\n" in capsys.readouterr().out
     assert outcome(tmp_path) != before
 
 
@@ -272,4 +274,41 @@ def test_a_run_is_resumed_in_its_precision_where_auto_would_take_another(tmp_pat
 def test_a_folder_with_the_results_of_another_part_is_refused(tmp_path):
     run(points_training(tmp_path))
     with pytest.raises(UserError, match="holds the results of part 1a; choose another folder with --output"):
+        run(crops_training(tmp_path))
+
+
+def changed_model_file(training):
+    """The same training, of a network whose model file has been changed."""
+    training.folder.made_from["inputs"] |= {"model file": 1}
+    return training
+
+
+def test_a_finished_run_whose_model_file_was_changed_is_refused(tmp_path):
+    run(crops_training(tmp_path))
+    with pytest.raises(UserError, match="rnn.model: was trained before its model file was changed; .*--restart"):
+        run(changed_model_file(crops_training(tmp_path)))
+
+
+def test_a_stopped_run_whose_model_file_was_changed_is_refused(tmp_path):
+    with pytest.raises(SystemExit):
+        run(crops_training(tmp_path, stop_after=5))
+    with pytest.raises(UserError, match="training.state: a run with other model file; "):
+        run(changed_model_file(crops_training(tmp_path)))
+
+
+def test_a_run_knows_the_model_file_of_its_network(tmp_path):
+    inputs = crops_training(tmp_path).folder.made_from["inputs"]
+    assert inputs["model file"] == file_checksum(Path(__file__).with_name("small_runs.py"))
+
+
+def test_a_finished_run_on_other_test_reviews_is_retrained(tmp_path, capsys):
+    run(crops_training(tmp_path))
+    run(crops_training(tmp_path, reviews=REVIEWS | {"test": REVIEWS["validation"]}))
+    assert "rnn.model was trained with other test reviews: retraining\n" in capsys.readouterr().out
+
+
+def test_a_finished_run_without_its_record_says_so(tmp_path):
+    run(crops_training(tmp_path))
+    (tmp_path / "record.json").unlink()
+    with pytest.raises(UserError, match="record.json: is gone, and the report needs it; start again with --restart"):
         run(crops_training(tmp_path))
