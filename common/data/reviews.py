@@ -105,10 +105,6 @@ class Reviews:
         positions = ((self.starts[indices] + shift)[:, None] + steps).clamp(max=len(self.token_ids) - 1)
         return self.token_ids[positions].long() * (steps < self.lengths[indices][:, None])     # batch, time
 
-    def padded(self, indices):
-        """Whole reviews, with the unknown token 0 behind short ones -> (batch, longest) int64."""
-        return self.window(indices, 0, int(self.host_lengths[indices].max()))
-
     def row(self, indices):
         """Whole reviews in a row.
 

@@ -71,7 +71,7 @@ def test_pieces_end_where_fewer_than_half_of_the_reviews_go_on():
 def test_a_review_in_pieces_has_the_loss_of_the_review_read_at_once():
     reviews, model = make_reviews([10, 9, 8, 10]), language_model().eval()
     parts = [next_word_score(model, part) for part in Pieces(reviews, 4).parts(torch.arange(4))]
-    whole = next_word_score(model, Batch(reviews.padded(torch.arange(4)), reviews.labels, reviews.lengths))
+    whole = next_word_score(model, Batch(reviews.window(torch.arange(4), 0, 10), reviews.labels, reviews.lengths))
     for found, expected in zip(zip(*parts), whole):
         torch.testing.assert_close(sum(found), expected)
 
@@ -85,7 +85,7 @@ def test_no_gradient_reaches_the_piece_before():
 
 def test_crops_after_pieces_start_from_zeros():
     reviews, model = make_reviews([10, 10, 10]), language_model().eval()
-    crop = Batch(reviews.padded(torch.arange(3)), reviews.labels, reviews.lengths)
+    crop = Batch(reviews.window(torch.arange(3), 0, 10), reviews.labels, reviews.lengths)
     expected = next_word_score(model, crop)
     for part in Pieces(reviews, 4).parts(torch.arange(3)):
         next_word_score(model, part)
