@@ -97,8 +97,6 @@ class RunFolder:
         if not checkpoint["finished"]:
             return None
         refuse_other_options(self.model_path, checkpoint["options"], self.fixed_options)
-        if not self.record_path.exists():
-            raise UserError(f"{self.record_path}: is gone, and the report needs it; start again with --restart")
         other = other_inputs(checkpoint, self.made_from)
         if "model file" in other:
             raise UserError(f"{self.model_path}: was trained before its model file was changed; start again with "

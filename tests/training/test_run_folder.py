@@ -305,10 +305,3 @@ def test_a_finished_run_on_other_test_reviews_is_retrained(tmp_path, capsys):
     run(crops_training(tmp_path))
     run(crops_training(tmp_path, reviews=REVIEWS | {"test": REVIEWS["validation"]}))
     assert "rnn.model was trained with other test reviews: retraining\n" in capsys.readouterr().out
-
-
-def test_a_finished_run_without_its_record_says_so(tmp_path):
-    run(crops_training(tmp_path))
-    (tmp_path / "record.json").unlink()
-    with pytest.raises(UserError, match="record.json: is gone, and the report needs it; start again with --restart"):
-        run(crops_training(tmp_path))
