@@ -126,8 +126,8 @@ def classify_own_reviews(run):
             if entry and options.explain:
                 show(heading, entry)
                 entries.append((heading, entry))
-            else:
-                print(f"{heading}  {shortened(text)}".strip(), flush=True)
+            else:                                       # the number for scripts that read on, the words for people
+                print(f"{row['probability']}  {heading}  {shortened(text)}".strip(), flush=True)
             table.append(row)
     if options.reviews:
         save_table(options.output / "reviews.csv", table)

@@ -93,7 +93,9 @@ def test_each_review_has_the_sentiment_that_the_model_gives_it_alone(part, argum
     assert header.startswith(f"part {part[:2]} | ")
     for line, token_ids, text in zip(lines, IDS, REVIEWS, strict=True):
         logit = logits_of(part, token_ids, glove, **arguments)["model"]
-        assert line == probability_text(logit) + "  " + text.replace("<br />", " ")
+        number, rest = line.split("  ", 1)
+        assert float(number) == pytest.approx(probability(logit), abs=1e-4)
+        assert rest == probability_text(logit) + "  " + text.replace("<br />", " ")
     assert not (tmp_path / "explanation.html").exists() and not (tmp_path / "test_table.csv").exists()
 
 
@@ -184,12 +186,13 @@ def test_reviews_write_a_table(classify, tmp_path):
     texts = ["A great, film.", "Bad."]
     (tmp_path / "mine.txt").write_text("\n".join(texts))
     status, stdout, _ = classify("1a", "--reviews", tmp_path / "mine.txt")
-    shown = [line.split("  ")[0] for line in stdout.splitlines()[1:3]]
+    shown = [line.split("  ")[:2] for line in stdout.splitlines()[1:3]]
     rows = read_table_of(tmp_path)
     assert stdout.endswith(f"wrote {tmp_path / 'reviews.csv'}\n")
     assert [list(row) for row in rows] == [["text", "probability", "prediction"]] * 2
     assert [row["text"] for row in rows] == texts
-    for row, line in zip(rows, shown):
+    for row, (number, line) in zip(rows, shown):
+        assert number == row["probability"]
         logit = math.log(float(row["probability"]) / (1 - float(row["probability"])))
         assert line == probability_text(logit) and line.startswith(row["prediction"])
 
@@ -223,7 +226,7 @@ def test_predictions_have_the_names_of_the_datas_labels(classify, tmp_path):
     (tmp_path / "data" / "statistics.json").write_text('{"labels": ["ham", "spam"], "tokenizer": {}}')
     (tmp_path / "mine.txt").write_text("Great film.\nBad.\n")
     lines = answers(classify("1a", "--reviews", tmp_path / "mine.txt"))
-    assert {line.split(",")[0] for line in lines} == {row["prediction"] for row in read_table_of(tmp_path)}
+    assert {line.split("  ")[1].split(",")[0] for line in lines} == {row["prediction"] for row in read_table_of(tmp_path)}
     assert {row["prediction"] for row in read_table_of(tmp_path)} <= {"ham", "spam"}
 
 
