@@ -226,7 +226,8 @@ def test_predictions_have_the_names_of_the_datas_labels(classify, tmp_path):
     (tmp_path / "data" / "statistics.json").write_text('{"labels": ["ham", "spam"], "tokenizer": {}}')
     (tmp_path / "mine.txt").write_text("Great film.\nBad.\n")
     lines = answers(classify("1a", "--reviews", tmp_path / "mine.txt"))
-    assert {line.split("  ")[1].split(",")[0] for line in lines} == {row["prediction"] for row in read_table_of(tmp_path)}
+    predictions = {row["prediction"] for row in read_table_of(tmp_path)}
+    assert {line.split("  ")[1].split(",")[0] for line in lines} == predictions
     assert {row["prediction"] for row in read_table_of(tmp_path)} <= {"ham", "spam"}
 
 
