@@ -105,8 +105,9 @@ def test_python_classifies_texts_as_the_test_script_does(part, script, trained, 
     _, printed, _ = test("--review", *texts)
     state = torch.get_rng_state()
     found = classify_texts(folder, texts, data=data, device="cpu")
-    shown = [probability_text(math.log(probability / (1 - probability))) for probability in found]
-    assert [line.split("  ")[0] for line in printed.splitlines()[1:]] == shown
+    shown = [[f"{probability:.4f}", probability_text(math.log(probability / (1 - probability)))]
+             for probability in found]
+    assert [line.split("  ")[:2] for line in printed.splitlines()[1:]] == shown
     assert torch.equal(torch.get_rng_state(), state)
 
 
