@@ -197,15 +197,12 @@ def build_parser(description, script, presets, defaults):
 
 def describe_recipes(presets):
     """What each recipe sets, as text below the options of --help."""
+    def shown(value):                   # as it is typed in the project's folder
+        return value.relative_to(ROOT).as_posix() if isinstance(value, Path) else plain(value)
     recipes = presets.get("recipe", {})
     lines = [f"  {name + ':':<12}" + (" ".join(typed(option, shown(value)) for option, value in some.items())
                                      or "the defaults above") for name, some in recipes.items()]
     return "\n".join(["recipes:", *lines]) if len(recipes) > 1 else None
-
-
-def shown(value):
-    """plain() of a value as it is typed in the project's folder."""
-    return value.relative_to(ROOT).as_posix() if isinstance(value, Path) else plain(value)
 
 
 def scripts_with(option):
