@@ -3,6 +3,7 @@
 import dataclasses
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -11,6 +12,7 @@ from common.data.reviews import sort
 
 LEAST = 2           # occurrences in the training reviews: an n-gram seen once tells a review, not a sentiment
 WORDS = 1 << 24     # above all token ids
+CHUNK = 1 << 18     # numbers that are looked up in order at a time, and stay in a CPU's cache
 
 
 class NGramIds(NamedTuple):
@@ -107,8 +109,22 @@ def with_gaps(reviews, indices=None):
 
 def places(keys, wanted):
     """Where each of the numbers wanted stands among the sorted keys, 0 where it does not: the shape of wanted."""
+    if not keys.is_cuda:
+        return places_in_order(keys.numpy(), wanted)
     place = torch.searchsorted(keys, wanted).clamp_(max=len(keys) - 1)
     return place * (keys[place] == wanted)
+
+
+def places_in_order(keys, wanted):
+    """places() on a CPU, which finds sorted numbers several times as fast: the next lies near the last in memory."""
+    flat = wanted.flatten().numpy()
+    place = np.empty_like(flat)
+    for start in range(0, len(flat), CHUNK):
+        order = flat[start:start + CHUNK].argsort()
+        some = flat[start + order]
+        found = keys.searchsorted(some).clip(max=len(keys) - 1)
+        place[start + order] = found * (keys[found] == some)
+    return torch.from_numpy(place).view(wanted.shape)
 
 
 def first_occurrences(ids):
