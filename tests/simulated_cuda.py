@@ -164,6 +164,9 @@ class SimulatedStream:
     def wait_stream(self, stream):
         pass
 
+    def is_capturing(self):
+        return SimulatedCuda.graph is not None
+
 
 @contextlib.contextmanager
 def random_numbers_of_the_device():
@@ -292,6 +295,7 @@ def simulated_cuda():
         patch.setattr(torch.cuda, "default_generators", (torch.Generator(),))
         for name, value in CUDA_MODULE.items():
             patch.setattr(torch.cuda, name, value)
+        patch.setattr(torch.accelerator, "current_stream", CUDA_MODULE["current_stream"])
         for name in "device", "is_cuda", "to", "cpu", "cuda", "pin_memory", "tolist", "numpy":
             patch.setattr(torch.Tensor, name, vars(TensorMethods)[name])
         for names, wrap in (FROM_DATA, from_data), (FROM_NOTHING, from_nothing), (
