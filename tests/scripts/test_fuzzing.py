@@ -14,14 +14,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from nltk.tokenize import NLTKWordTokenizer
 
 from common.checkpoints import load_checkpoint, write_checkpoint
 from common.data.token_files import read_token_ids
 from common.errors import UserError
 from common.preprocessing.raw_reviews import read_reviews
-from common.preprocessing.text_encoding import clean
-from common.preprocessing.tokenizer import Tokenizer, learn_punkt
 from common.preprocessing.word_vectors import read_word_vectors
 
 
@@ -55,19 +52,6 @@ def damaged(draw, good):
             case "cut":
                 del content[place:]
     return bytes(content)
-
-
-PUNKT = learn_punkt(["A film. It was good. Was it? It was."])
-fragments = st.sampled_from(
-    ["film", "Mr", "cannot", "gonna", "more'n", "d'ye", "'tis", "'Twas", "didn't", "we'LL", "it's", "James'",
-     "1,000.50", *"'\"`.,:;?!*()[]<>-@#$%& \n\u2014\u201c\u201d\xab\xbb", "''", "``", "--", "...", "<br />"])
-review_texts = st.lists(st.one_of(fragments, st.just(" ")), max_size=12).map("".join)
-
-
-@given(st.one_of(review_texts, st.text(max_size=40)))
-def test_tokens_are_those_of_all_of_nltks_rules(text):
-    sentences = map(NLTKWordTokenizer().tokenize, PUNKT.tokenize(clean(text)))
-    assert Tokenizer(PUNKT)(text) == [token.lower() for sentence in sentences for token in sentence]
 
 
 token_texts = st.one_of(
