@@ -78,16 +78,16 @@ def test_token_ids_are_those_of_a_plain_parser(folder, text):
 
 
 glove_words = st.text(st.characters(exclude_characters="\n\r", exclude_categories=["Cs"]), min_size=1, max_size=8)
-# A word that ends in a number would be a row of a longer vector.
-glove_rows = st.lists(st.tuples(glove_words.filter(lambda word: not re.search(r"^ | $|\s[-+.0-9e]+$", word)),
+# Several spaces or a tab separate as one space does.
+glove_rows = st.lists(st.tuples(glove_words.filter(lambda word: not re.search(r"^ | $|  |\t", word)),
                                 st.lists(st.floats(-9, 9, width=32), min_size=3, max_size=3)), max_size=8)
-PLAIN_ROWS = [(f"word{k}", [1.0, 2.0, 3.0]) for k in range(9)]      # most rows, so that they show the width
+FIRST = "word", [1.0, 2.0, 3.0]         # which shows the width
 
 
 @given(glove_rows)
 def test_glove_words_and_vectors_are_those_that_were_written(folder, rows):
     path = folder / "glove.txt"
-    rows = PLAIN_ROWS + rows
+    rows = [FIRST, *rows]
     path.write_bytes("".join(f"{word} {' '.join(map(repr, vector))}\n" for word, vector in rows).encode())
     words, vectors = read_word_vectors(path, 100)
     expected = dict(reversed(rows))                                     # of a repeated word the first row counts
