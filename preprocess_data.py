@@ -14,7 +14,6 @@ cores and 1.6 GiB. Started again with the same sources it leaves the files as th
 """
 
 import importlib.metadata
-import json
 import sys
 import zlib
 from pathlib import Path
@@ -77,9 +76,8 @@ def parse_options():
 
 
 def made_from(options):
-    """Checksums of all that the preprocessed files depend on, a dict of plain values; None for what comes by a pipe."""
-    reviews = {"sample": options.seed} if options.sample else [
-        "download" if options.download else fingerprint(path) for path in options.csv or [options.imdb]]
+    """What all preprocessed files depend on, a dict of plain values."""
+    reviews = options.seed if options.sample else [fingerprint(path) for path in options.csv or [options.imdb] if path]
     vectors = options.glove if options.glove in (None, "train", "download") else fingerprint(options.glove)
     code = [ROOT / "preprocess_data.py", *sorted((ROOT / "common" / "preprocessing").glob("*.py"))]
     return {"reviews": [reviews, options.text, options.label],
@@ -88,27 +86,23 @@ def made_from(options):
 
 
 def fingerprint(path):
-    """CRC-32 of a file's bytes, or of the names, sizes and times of a folder's files; None of a pipe."""
-    try:
-        if path.is_file():
-            return file_checksum(path)
-        files = [(str(file.relative_to(path)), file.stat()) for file in sorted(path.rglob("*"))]
-    except OSError:
+    """CRC-32 of the sizes and times of a file, or of a folder and all that is in it; None where there is none."""
+    if not path.exists():
         return None
-    return zlib.crc32(str([(name, status.st_size, status.st_mtime_ns) for name, status in files]).encode(
-        errors="replace")) if files else None
+    path = path.resolve()
+    files = [(str(file.relative_to(path)), file.lstat()) for file in (path, *sorted(path.rglob("*")))]
+    return zlib.crc32(repr([(name, status.st_size, status.st_mtime_ns) for name, status in files]).encode(
+        errors="replace"))
 
 
 def is_made(folder, sources):
     """Whether the files in a folder are there as they were made from these sources."""
-    try:
-        checksums = json.loads((folder / "checksums.json").read_bytes())
-        known = checksums.pop("made from")
-        return None not in sources["reviews"][0] and all(
-            known[name] == value for name, value in sources.items() if value is not None) and all(
-            file_checksum(folder / name) == checksum for name, checksum in checksums.items())
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return False
+    from common.data.token_files import CHECKSUMS, read_json        # NumPy, which --help does not need
+
+    checksums = read_json(folder / CHECKSUMS)
+    known = checksums.pop("made from", None) or {}
+    return all(known.get(name) == value for name, value in sources.items() if value is not None) and all(
+        (folder / name).is_file() and file_checksum(folder / name) == checksum for name, checksum in checksums.items())
 
 
 def main():

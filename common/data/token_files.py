@@ -1,10 +1,8 @@
 """Preprocessed files, written and read: token ids as text, arrays, and the table of what each line is."""
 
 import contextlib
-import io
 import json
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +10,6 @@ import numpy as np
 from common.errors import UserError
 from common.files import file_checksum, replace_file
 
-MAX_ID = np.iinfo(np.int32).max
 CHECKSUMS = "checksums.json"
 LABELS = {"pos": 1.0, "neg": 0.0, "unsup": float("nan")}
 IMDB = 0x0661b83d              # "test_texts" in statistics.json of the assignment's dataset (Maas et al. 2011)
@@ -26,25 +23,17 @@ def token_ids(tokens, dictionary):
     return np.array([ids.get(token, 0) for token in tokens], dtype=np.int32)
 
 
-def write_token_ids(path, token_ids, offsets, dependents=()):
+def write_token_ids(path, token_ids, offsets):
     """Write one review a line, ids separated by spaces; a review without tokens becomes the id 0.
 
     Args:
         path: file to write.
         token_ids: int32 (total tokens,), one review after the other.
         offsets: int64 (reviews + 1,), where in `token_ids` each review starts and ends.
-        dependents: names of the files beside `path` that hold the same reviews, removed before it changes.
     """
-    before, checksum = file_checksum(path) if path.is_file() else None, 0
-    # Formatting each distinct id once is several times faster than formatting each token's.
-    digits = [b"%d" % token_id for token_id in range(token_ids.max(initial=0) + 1)]
-    with replace_file(path, "wb") as file:
+    with replace_file(path) as file:
         for start, end in zip(offsets[:-1], offsets[1:]):
-            line = b" ".join([digits[token_id] for token_id in token_ids[start:end].tolist()]) or digits[0]
-            file.write(line + b"\n")
-            checksum = zlib.crc32(line + b"\n", checksum)
-        if checksum != before:
-            remove_dependents(path, dependents)
+            file.write((" ".join(map(str, token_ids[start:end].tolist())) or "0") + "\n")
 
 
 def write_reviews(path, reviews):
@@ -58,34 +47,6 @@ def write_array(path, array):
     """Write an array in NumPy's .npy format."""
     with replace_file(path, "wb") as file:
         np.save(file, array, allow_pickle=False)
-
-
-def write_dictionary(path, words, dependents):
-    """Write words as an array of strings, after removing what belongs to other words.
-
-    Files in the ids of one dictionary are misread with another. Removing them first keeps the
-    folder sound even if the run ends before they are written anew.
-
-    Args:
-        path: file to write.
-        words: list of str, in the order of their ids.
-        dependents: names of the files beside `path` that hold its ids.
-    """
-    content = io.BytesIO()
-    np.save(content, np.array(words), allow_pickle=False)
-    if path.exists() and path.read_bytes() == content.getvalue():
-        return
-    remove_dependents(path, dependents)
-    with replace_file(path, "wb") as file:
-        file.write(content.getbuffer())
-
-
-def remove_dependents(path, names):
-    """Remove files of these names beside a file, because they belong to another one of its name."""
-    for name in names:
-        if path.with_name(name).exists():
-            print(f"removing {name}, which belongs to another {path.name}")
-            path.with_name(name).unlink()
 
 
 def write_checksums(folder, names, made_from=None):
@@ -102,14 +63,8 @@ def check_belongs(path, checksum):
 
     Without checksums.json, as in folders of other origin, all files are taken for what they are named.
     """
-    checksums = path.with_name(CHECKSUMS)
-    try:
-        known = json.loads(checksums.read_bytes()).get(path.name)
-    except FileNotFoundError:
-        return
-    except (OSError, ValueError, AttributeError) as error:
-        raise UserError(f"{checksums}: cannot be read ({error}); run preprocess_data.py again") from error
-    if checksum != known:
+    checksums = read_json(path.with_name(CHECKSUMS))
+    if checksums and checksums.get(path.name) != checksum:
         raise UserError(f"{path}: not the file that preprocess_data.py wrote with the others in this folder; "
                         f"run it again, or remove {CHECKSUMS} if you have changed the file yourself")
 
@@ -128,16 +83,11 @@ def read_token_ids(path, largest_id):
     """
     path = Path(path)
     try:
-        status = path.stat()
-        stamp = [status.st_size, status.st_mtime_ns]
-        token_ids, lengths, checksum = read_cache(path, stamp) or parse_token_ids(path, stamp)
+        stamp = [path.stat().st_size, path.stat().st_mtime_ns]
+        token_ids, lengths, checksum = read_cache(path, stamp, largest_id) or parse_token_ids(path, stamp, largest_id)
     except OSError as error:
         raise UserError(missing(path) if isinstance(error, FileNotFoundError)
                         else f"{path}: cannot be read ({error.strerror})") from error
-    if token_ids.max() > largest_id:
-        line = int(np.searchsorted(lengths.cumsum(), token_ids.argmax(), side="right")) + 1
-        raise UserError(f"{path}:{line}: token id {token_ids.max()}, but the dictionary has {largest_id} words; "
-                        "run preprocess_data.py again")
     check_belongs(path, checksum)
     return token_ids, lengths
 
@@ -146,60 +96,35 @@ def cache_path(path):
     return path.with_suffix(".cache.npz")
 
 
-def read_cache(path, stamp):
-    """(token_ids, lengths, checksum) of the cache beside a token-id file, or None if it is not of this text."""
+def read_cache(path, stamp, largest_id):
+    """(token_ids, lengths, checksum) of the cache beside a token-id file, or None if the text is to be parsed."""
     try:
         with np.load(cache_path(path), allow_pickle=False) as cache:
-            if cache["stamp"].tolist() == stamp:
+            if cache["stamp"].tolist() == stamp and cache["token_ids"].max() <= largest_id:
                 return cache["token_ids"], cache["lengths"], int(cache["checksum"])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
 
 
-def parse_token_ids(path, stamp, block_size=1 << 22):
+def parse_token_ids(path, stamp, largest_id):
     """Parse a token-id file and write its cache -> (token_ids, lengths, checksum)."""
-    token_ids, lengths, lines, checksum = [], [], 0, file_checksum(path)
+    reviews = []
     with open(path, "rb") as file:
-        try:
-            for ids, counts in map(parse_lines, iter(lambda: file.read(block_size) + file.readline(), b"")):
-                token_ids.append(ids)
-                lengths.append(counts)
-                lines += len(counts)
-        except BadLine as bad:
-            raise UserError(f"{path}:{lines + bad.line}: {bad}; run preprocess_data.py again") from None
-    if not lines:
+        for number, line in enumerate(file, 1):
+            line = line.rstrip(b" \r\n")
+            ids = [] if line.translate(None, b"0123456789 ") else np.fromstring(line, dtype=np.int64, sep=" ")
+            if not len(ids) or ids.max() > largest_id:
+                raise UserError(f"{path}:{number}: not token ids from 0 to {largest_id} with spaces between them; "
+                                "run preprocess_data.py again")
+            reviews.append(ids.astype(np.int32))
+    if not reviews:
         raise UserError(f"{path}: no reviews in it; run preprocess_data.py again")
-    token_ids, lengths = np.concatenate(token_ids), np.concatenate(lengths)
+    token_ids, lengths = np.concatenate(reviews), np.array([len(ids) for ids in reviews])
+    checksum = file_checksum(path)
     with contextlib.suppress(UserError):                # a read-only folder only means no cache
         with replace_file(cache_path(path), "wb", durable=False) as file:
             np.savez(file, stamp=stamp, checksum=checksum, token_ids=token_ids, lengths=lengths)
     return token_ids, lengths, checksum
-
-
-class BadLine(ValueError):
-    """What is wrong in a block of lines, and in which line of it (from 1)."""
-
-    def __init__(self, text, line):
-        super().__init__(text)
-        self.line = line
-
-
-def parse_lines(block):
-    """Whole lines as bytes -> (token_ids (tokens,) int32, tokens of each line (lines,) int64)."""
-    block = block.replace(b"\r\n", b"\n")
-    odd = block.translate(None, b"0123456789 \n")
-    if odd:
-        character = odd[:1]
-        line = block[:block.index(character)].count(b"\n") + 1
-        raise BadLine(f"{character.decode('latin-1')!r} where only token ids and spaces belong", line)
-    token_ids = np.fromstring(block, dtype=np.int64, sep=" ")                   # any white space separates
-    counts = np.array([len(line.split()) for line in block.removesuffix(b"\n").split(b"\n")])
-    if not counts.all():
-        raise BadLine("an empty line", int(counts.argmin()) + 1)
-    if token_ids.max() > MAX_ID:
-        line = int(np.searchsorted(counts.cumsum(), token_ids.argmax(), side="right")) + 1
-        raise BadLine(f"token id {token_ids.max()} is too large", line)
-    return token_ids.astype(np.int32), counts
 
 
 def read_review_rows(path):
@@ -259,8 +184,7 @@ def load_array(path, kind):
     except (OSError, ValueError, EOFError) as error:
         raise UserError(f"{path}: not a readable .npy file ({error}); run preprocess_data.py again") from error
     if not isinstance(array, np.ndarray) or array.dtype.kind != kind:
-        found = getattr(array, "dtype", "an archive of arrays")
-        raise UserError(f"{path}: holds {found}, not what preprocess_data.py writes; run it again")
+        raise UserError(f"{path}: holds something else than preprocess_data.py writes; run it again")
     check_belongs(path, file_checksum(path))
     return array
 

@@ -8,8 +8,8 @@ import nltk
 import numpy as np
 
 from common.cores import usable_cores
-from common.data.token_files import (CHECKSUMS, MAX_TOKEN_CHARACTERS, read_json, token_ids, write_array,
-                                     write_checksums, write_dictionary, write_reviews, write_token_ids)
+from common.data.token_files import (CHECKSUMS, MAX_TOKEN_CHARACTERS, token_ids, write_array, write_checksums,
+                                     write_reviews, write_token_ids)
 from common.errors import UserError
 from common.files import remove_unfinished
 from common.preprocessing.corpus_statistics import (corpus_statistics, count_tokens, plot_statistics,
@@ -21,10 +21,8 @@ from common.preprocessing.tables import read_tables
 from common.preprocessing.tokenizer import learn_sample_punkt, load_punkt, tokenize_reviews
 from common.preprocessing.word_vectors import read_word_vectors
 
-# Which files mean nothing beside another GloVe dictionary or other reviews; and which, beside another IMDB dictionary.
-GLOVE_FILES = ("glove_embeddings.npy", "imdb_train_glove.txt", "imdb_test_glove.txt")
-IMDB_FILES = ("imdb_train.txt", "imdb_test.txt", "imdb_train_reviews.tsv", "imdb_test_reviews.tsv",
-              "glove_dictionary.npy", *GLOVE_FILES)
+FILES = ("imdb_dictionary.npy", "imdb_train.txt", "imdb_test.txt", "imdb_train_reviews.tsv", "imdb_test_reviews.tsv",
+         "glove_dictionary.npy", "glove_embeddings.npy", "imdb_train_glove.txt", "imdb_test_glove.txt")
 
 
 def load_reviews(options):
@@ -73,8 +71,6 @@ def preprocess(options, sources):
     The folder is claimed; `sources` is noted in checksums.json, so that the same work is not done twice.
     """
     output = options.output
-    for name in "imdb_dictionary.npy", *IMDB_FILES:
-        remove_unfinished(output / name)
     if options.glove == "download":
         options.glove = download_glove(output)
     reviews, punkt, found = load_reviews(options)
@@ -95,19 +91,20 @@ def preprocess(options, sources):
     dictionary = [word for word in words if len(word) <= MAX_TOKEN_CHARACTERS]
     if not dictionary:
         raise UserError(f"{options.imdb or options.csv[0]}: the training reviews hold no tokens; give other reviews")
+    for name in CHECKSUMS, *FILES:                      # none of before stays beside others, even if this run is killed
+        remove_unfinished(output / name)
+        (output / name).unlink(missing_ok=True)
     found["arguments"] = options.arguments
     statistics, lengths = describe(reviews, tokenized, words, counts, found, output)
     notes = note_oddities(options, reviews, statistics, len(words) - len(dictionary))   # said last, where they are seen
 
     ids = token_ids(tokenized.tokens, dictionary)[tokenized.indices]
-    write_dictionary(output / "imdb_dictionary.npy", dictionary, IMDB_FILES)
-    write_token_ids(output / "imdb_train.txt", ids, train, GLOVE_FILES)
-    write_token_ids(output / "imdb_test.txt", ids, test, GLOVE_FILES)
+    write_array(output / "imdb_dictionary.npy", np.array(dictionary))
+    write_token_ids(output / "imdb_train.txt", ids, train)
+    write_token_ids(output / "imdb_test.txt", ids, test)
     write_reviews(output / "imdb_train_reviews.tsv", reviews[:train_count])
     write_reviews(output / "imdb_test_reviews.tsv", reviews[train_count:])
-    known = read_json(output / CHECKSUMS).get("made from", {}) if (output / IMDB_FILES[-1]).exists() else {}
-    made = {**sources, "vectors": known.get("vectors")}         # those of before are still there
-    write_checksums(output, ("imdb_dictionary.npy", *IMDB_FILES), made)
+    write_checksums(output, FILES, {**sources, "vectors": None})
     print(f"written to {output}: the reviews, with {len(dictionary):,} words", flush=True)
 
     if options.glove == "train":
@@ -120,7 +117,7 @@ def preprocess(options, sources):
     if glove:
         words, vectors = glove
         notes += write_vectors(options, words, vectors, tokenized, train, test)
-        write_checksums(output, ("imdb_dictionary.npy", *IMDB_FILES), sources)
+        write_checksums(output, FILES, sources)
     plot_statistics(output / "statistics.png", lengths, counts)      # last: a figure is no reason to lose the rest
     for note in notes:
         print(note, file=sys.stderr)
@@ -154,7 +151,7 @@ def write_vectors(options, words, vectors, tokenized, train, test):
     if not known:
         raise UserError(f"{options.glove}: none of its {len(words):,} words, such as {words[0]!r}, "
                         "occurs in the training reviews; give vectors of English words in lower case")
-    write_dictionary(options.output / "glove_dictionary.npy", words, GLOVE_FILES)
+    write_array(options.output / "glove_dictionary.npy", np.array(words))
     write_array(options.output / "glove_embeddings.npy", np.vstack([np.zeros_like(vectors[:1]), vectors]))
     write_token_ids(options.output / "imdb_train_glove.txt", ids, train)
     write_token_ids(options.output / "imdb_test_glove.txt", ids, test)

@@ -13,7 +13,7 @@ from raw_dataset import write_archive, write_folder
 
 import preprocess_data
 from common.data.corpus import corpus_name
-from common.data.token_files import read_label_names, token_ids, write_dictionary
+from common.data.token_files import read_label_names, token_ids
 from common.errors import UserError
 from common.files import claim_folder
 from common.preprocessing import preprocess as pipeline
@@ -163,31 +163,10 @@ def test_other_sources_under_the_same_names_are_noticed(change, tmp_path, prepro
     assert "made from these already" not in capsys.readouterr().out
 
 
-def test_vectors_made_before_are_known_when_other_options_leave_them_out(tmp_path, preprocess, capsys):
-    source, glove = write_folder(tmp_path / "a", FILES), tmp_path / "glove.txt"
-    glove.write_text("the 1 2\nfilm 5 6\n")
-    preprocess("--imdb", source, "--output", tmp_path / "out", "--glove", glove)
-    os.utime(source / "train/pos/0_9.txt", (1, 1))
-    preprocess("--imdb", source, "--output", tmp_path / "out")                  # the same reviews, so the vectors stay
-    preprocess("--imdb", source, "--output", tmp_path / "out", "--glove", glove)
-    assert "made from these already" in capsys.readouterr().out
-
-
 def test_what_a_killed_run_had_half_written_is_removed(tmp_path, preprocess):
     (tmp_path / ".imdb_train.txt.abc").write_text("1 2")
     preprocess("--imdb", write_folder(tmp_path / "aclImdb", FILES), "--output", tmp_path)
     assert not (tmp_path / ".imdb_train.txt.abc").exists()
-
-
-def test_files_of_another_dictionary_are_removed_before_it_is_written(tmp_path):
-    for name in ("ids.txt", "other.txt"):
-        (tmp_path / name).write_text("1")
-    write_dictionary(tmp_path / "words.npy", ["a", "b"], ["ids.txt"])
-    assert sorted(contents(tmp_path)) == ["other.txt", "words.npy"]
-    (tmp_path / "ids.txt").write_text("2")
-    write_dictionary(tmp_path / "words.npy", ["a", "b"], ["ids.txt"])
-    assert (tmp_path / "ids.txt").read_text() == "2"
-    assert np.load(tmp_path / "words.npy").tolist() == ["a", "b"]
 
 
 def test_statistics_are_those_of_the_training_reviews(tmp_path, preprocess):
