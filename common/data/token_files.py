@@ -52,10 +52,7 @@ def write_array(path, array):
 def write_checksums(folder, names, made_from=None):
     """Write down which files belong together, the checksums of those of the names that are there, and their origin."""
     checksums = {name: file_checksum(folder / name) for name in names if (folder / name).exists()}
-    checksums["made from"] = made_from
-    with replace_file(folder / CHECKSUMS) as file:
-        json.dump(checksums, file, indent=2)
-        file.write("\n")
+    write_json(folder / CHECKSUMS, {**checksums, "made from": made_from})
 
 
 def check_belongs(path, checksum):
@@ -150,6 +147,13 @@ def read_review_table(path):
     """(labels, films) of read_review_rows: lists of 1.0, 0.0 or NaN, and of film ids."""
     rows = read_review_rows(path)
     return [LABELS[label] for _, label, _, _ in rows], [film for *_, film in rows]
+
+
+def write_json(path, values):
+    """Write a dict as JSON."""
+    with replace_file(path) as file:
+        json.dump(values, file, indent=2, ensure_ascii=False)
+        file.write("\n")
 
 
 def read_json(path):

@@ -171,12 +171,3 @@ def block_gradients(words, contexts, positions, counts):
         gradients = (torch.zeros_like(words).index_add_(0, rows, errors * column_vectors),
                      torch.zeros_like(contexts).index_add_(0, columns, errors * row_vectors))
     return (weights * differences.square()).sum().item(), *gradients
-
-
-def nearest(words, vectors, word, k=8):
-    """Return the k words whose vectors have the highest cosine with that of `word`."""
-    directions = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    index = words.index(word)
-    cosines = directions @ directions[index]
-    cosines[index] = -np.inf
-    return [words[best] for best in np.argsort(-cosines, kind="stable")[:k]]

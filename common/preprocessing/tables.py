@@ -1,5 +1,6 @@
 """A dataset of one's own from two tables, as spreadsheets and pandas write them in CSV."""
 
+import contextlib
 import csv
 import io
 import sys
@@ -26,11 +27,13 @@ def read_tables(train, test, text, label):
     Raises:
         UserError: a file that cannot be read or is no such table, a third label, or one that is missing.
     """
-    rows = [(split, path, line, content, _label(name.strip()))
+    rows = [(split, path, line, content, name.strip().removesuffix(".0"))       # which pandas adds where some are missing
             for split, path in (("train", train), ("test", test))
             for line, content, name in read_columns(path, text, label)]
     places = {name: f"{path}:{line}" for _, path, line, _, name in reversed(rows)}
-    names = sorted(places.keys() - {""}, key=_order)
+    names = sorted(places.keys() - {""}, key=str.casefold)
+    with contextlib.suppress(ValueError):
+        names.sort(key=float)
     if len(names) != 2:
         found = ", ".join(f"{name!r} at {places[name]}" for name in names[:3])
         raise UserError(f"{train} and {test}: column {label!r} has {len(names)} labels, not two ({found or 'none'}); "
@@ -41,20 +44,6 @@ def read_tables(train, test, text, label):
     short = dict(zip(["", *names], ["unsup", "neg", "pos"]))
     return sort_reviews(RawReview(split, short[name], f"{number}_0.txt", 0, "", content)
                         for split, _, number, content, name in rows if name or split == "train"), names
-
-
-def _label(name):
-    """A label as it is named, of which spreadsheets make 1.0 of 1 and TRUE of True."""
-    if name.casefold() in ("true", "false"):
-        return name.casefold()
-    return name.removesuffix(".0") if name.removesuffix(".0").isdecimal() else name
-
-
-def _order(name):
-    try:
-        return 0, float(name), name
-    except ValueError:
-        return 1, 0, name.casefold()
 
 
 def read_columns(path, *columns):

@@ -4,7 +4,6 @@ import multiprocessing
 import signal
 import sys
 import zipfile
-from typing import NamedTuple
 
 import nltk
 import numpy as np
@@ -19,19 +18,6 @@ from common.preprocessing.text_encoding import clean
 CHUNK_REVIEWS = 100
 
 _words = NLTKWordTokenizer().tokenize
-
-
-class TokenizedReviews(NamedTuple):
-    """Reviews as numbers, each distinct token kept once.
-
-    tokens: list of str, distinct, in order of first appearance;
-    indices: int32 (total tokens,), positions in `tokens`, one review after the other;
-    offsets: int64 (reviews + 1,), review r is `indices[offsets[r]:offsets[r + 1]]`.
-    """
-
-    tokens: list
-    indices: np.ndarray
-    offsets: np.ndarray
 
 
 def tokenize(text, punkt):
@@ -83,12 +69,17 @@ def learn_sample_punkt(seed):
 
 
 def tokenize_reviews(texts, punkt, workers):
-    """Tokenise reviews in parallel -> TokenizedReviews, in the order of `texts`.
+    """Tokenise reviews in parallel.
 
     Args:
         texts: list of str, reviews as written.
         punkt: as of `tokenize`.
         workers: int, processes.
+
+    Returns:
+        tokens: list of str, distinct, in order of first appearance;
+        indices: int32 (total tokens,), positions in `tokens`, one review after the other;
+        offsets: int64 (reviews + 1,), review r is `indices[offsets[r]:offsets[r + 1]]`.
 
     Raises:
         UserError: a worker died (out of memory).
@@ -98,7 +89,7 @@ def tokenize_reviews(texts, punkt, workers):
     for tokens in tqdm(reviews, total=len(texts), unit=" reviews", desc="tokenising", disable=None):
         indices.append(np.array([index_of.setdefault(token, len(index_of)) for token in tokens], dtype=np.int32))
         lengths.append(len(tokens))
-    return TokenizedReviews(list(index_of), np.concatenate(indices), np.cumsum([0, *lengths]))
+    return list(index_of), np.concatenate(indices), np.cumsum([0, *lengths])
 
 
 def _tokenize_all(texts, punkt, workers):

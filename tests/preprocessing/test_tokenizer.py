@@ -65,15 +65,14 @@ def test_reviews_prompts_and_own_texts_are_read_alike(punkt_folder, tmp_path, mo
     tokens = ["it", "is", "n't", "``", "great", "''", "."]
     text = "It isn\u2019t &ldquo;great\u201d."
     assert load_tokenizer(tmp_path)(text) == tokens
-    assert tokenize_reviews([text], load_punkt(), 1).tokens == tokens
+    assert tokenize_reviews([text], load_punkt(), 1)[0] == tokens
 
 
 def test_tokenized_reviews_keep_the_order_of_the_texts():
     texts = [f"review {number} ends" for number in range(250)]
-    tokenized = tokenize_reviews(texts, learn_punkt(texts), workers=2)
-    starts, ends = tokenized.offsets[:-1], tokenized.offsets[1:]
-    assert [" ".join(tokenized.tokens[index] for index in tokenized.indices[start:end])
-            for start, end in zip(starts, ends)] == texts
+    tokens, indices, offsets = tokenize_reviews(texts, learn_punkt(texts), workers=2)
+    assert [" ".join(tokens[index] for index in indices[start:end])
+            for start, end in zip(offsets[:-1], offsets[1:])] == texts
 
 
 class KillingTokenizer(PunktSentenceTokenizer):
@@ -89,7 +88,7 @@ def tokenize_elsewhere(before):
 import sys; sys.path.insert(0, {str(ROOT)!r})
 from common.preprocessing.tokenizer import learn_punkt, tokenize_reviews
 texts = [f"review {{number}}" for number in range(500)]
-print(len(tokenize_reviews(texts, learn_punkt(texts), 4).indices))"""
+print(len(tokenize_reviews(texts, learn_punkt(texts), 4)[1]))"""
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
 
 
