@@ -15,7 +15,6 @@ cores and 1.6 GiB. Started again with the same sources it leaves the files as th
 
 import importlib.metadata
 import sys
-import zlib
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))        # PYTHONSAFEPATH leaves it out
@@ -50,15 +49,13 @@ def parse_options():
     parser.add_argument("--label", metavar="COLUMN", type=argument_text,
                         help="of --csv: name of the column of labels, any two, of which the later one by number or "
                              "alphabet counts as positive; training texts without one are unlabelled (default: label)")
-    parser.add_argument("--glove", metavar="PATH",
-                        type=vectors,
+    parser.add_argument("--glove", metavar="PATH", type=vectors,
                         help="word vectors, for 1b, 2b and 3a's recipes: a file such as glove.840B.300d.zip "
                              "(.txt, .vec, .zip or .gz); or `train` to learn them from the training reviews; or "
                              "`download` to fetch GloVe 840B (2.2 GB) into the output folder first, unless it is there")
     parser.add_argument("--glove-words", metavar="N", type=positive_int, default=100_000,
                         help="word vectors to keep, the first in the file")
-    parser.add_argument("--output", metavar="DIR", type=path,
-                        default=ROOT / "preprocessed_data",
+    parser.add_argument("--output", metavar="DIR", type=path, default=ROOT / "preprocessed_data",
                         help="folder that the files are written to")
     parser.add_argument("--workers", metavar="N", type=positive_int,
                         help="tokenising processes (default: one on each core that this process may use)")
@@ -86,13 +83,11 @@ def made_from(options):
 
 
 def fingerprint(path):
-    """CRC-32 of the sizes and times of a file, or of a folder and all that is in it; None where there is none."""
+    """Number of files, bytes and time of the last change of a file, or of a folder and all that is in it."""
     if not path.exists():
         return None
-    path = path.resolve()
-    files = [(str(file.relative_to(path)), file.lstat()) for file in (path, *sorted(path.rglob("*")))]
-    return zlib.crc32(repr([(name, status.st_size, status.st_mtime_ns) for name, status in files]).encode(
-        errors="replace"))
+    found = [file.lstat() for file in (path.resolve(), *path.rglob("*"))]
+    return [len(found), sum(status.st_size for status in found), max(status.st_mtime_ns for status in found)]
 
 
 def is_made(folder, sources):

@@ -55,22 +55,37 @@ def write_checksums(folder, names, made_from=None):
     write_json(folder / CHECKSUMS, {**checksums, "made from": made_from})
 
 
-def check_belongs(path, checksum):
-    """Refuse a file other than the one that preprocess_data.py wrote together with those beside it.
+def missing(path, maker="preprocess_data.py"):
+    option = " with --glove" if "glove" in Path(path).name else ""
+    place = ", or name its folder with --data" if maker == "preprocess_data.py" else ""
+    return f"{path}: no such file; make it with {maker}{option}{place}"
+
+
+@contextlib.contextmanager
+def reading(path):
+    """Check that a file is the one that preprocess_data.py wrote with those beside it, and yield its checksum.
 
     Without checksums.json, as in folders of other origin, all files are taken for what they are named.
+
+    Raises:
+        UserError: another file; or a missing or broken one, as found here or by what reads it.
     """
-    checksums = read_json(path.with_name(CHECKSUMS))
-    if checksums and checksums.get(path.name) != checksum:
-        raise UserError(f"{path}: not the file that preprocess_data.py wrote with the others in this folder; "
-                        f"run it again, or remove {CHECKSUMS} if you have changed the file yourself")
+    try:
+        checksum, known = file_checksum(path), read_json(path.with_name(CHECKSUMS))
+        if known and known.get(path.name) != checksum:
+            raise UserError(f"{path}: not the file that preprocess_data.py wrote with the others in this folder; "
+                            f"run it again, or remove {CHECKSUMS} if you have changed the file yourself")
+        yield checksum
+    except FileNotFoundError:
+        raise UserError(missing(path)) from None
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); run preprocess_data.py again") from error
 
 
 def read_token_ids(path, largest_id):
     """Read a token-id file: one review a line, ids separated by spaces.
 
-    The numbers are kept in a .cache.npz file beside it, which is read instead as long as the
-    text keeps its size and time of change.
+    The numbers are kept in a .cache.npz file beside it, which is read instead as long as the text stays the same.
 
     Returns:
         (token_ids, lengths): (tokens,) int32 and (reviews,) int64.
@@ -78,38 +93,32 @@ def read_token_ids(path, largest_id):
     Raises:
         UserError: missing file, empty line, or anything that is no id from 0 to largest_id.
     """
-    path = Path(path)
-    try:
-        stamp = [path.stat().st_size, path.stat().st_mtime_ns]
-        token_ids, lengths, checksum = read_cache(path, stamp, largest_id) or parse_token_ids(path, stamp, largest_id)
-    except OSError as error:
-        raise UserError(missing(path) if isinstance(error, FileNotFoundError)
-                        else f"{path}: cannot be read ({error.strerror})") from error
-    check_belongs(path, checksum)
-    return token_ids, lengths
+    with reading(path) as checksum:
+        return read_cache(path, checksum, largest_id) or parse_token_ids(path, checksum, largest_id)
 
 
 def cache_path(path):
     return path.with_suffix(".cache.npz")
 
 
-def read_cache(path, stamp, largest_id):
-    """(token_ids, lengths, checksum) of the cache beside a token-id file, or None if the text is to be parsed."""
+def read_cache(path, checksum, largest_id):
+    """(token_ids, lengths) of the cache beside a token-id file, or None if the text is to be parsed."""
     try:
         with np.load(cache_path(path), allow_pickle=False) as cache:
-            if cache["stamp"].tolist() == stamp and cache["token_ids"].max() <= largest_id:
-                return cache["token_ids"], cache["lengths"], int(cache["checksum"])
+            token_ids, lengths = cache["token_ids"], cache["lengths"]
+            return (token_ids, lengths) if cache["checksum"] == checksum and token_ids.max() <= largest_id else None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
 
 
-def parse_token_ids(path, stamp, largest_id):
-    """Parse a token-id file and write its cache -> (token_ids, lengths, checksum)."""
+def parse_token_ids(path, checksum, largest_id):
+    """Parse a token-id file and write its cache -> (token_ids, lengths)."""
     reviews = []
     with open(path, "rb") as file:
         for number, line in enumerate(file, 1):
             line = line.rstrip(b" \r\n")
-            ids = [] if line.translate(None, b"0123456789 ") else np.fromstring(line, dtype=np.int64, sep=" ")
+            is_plain = not line.translate(None, b"0123456789 ")
+            ids = np.fromstring(line if is_plain else b"", dtype=np.int64, sep=" ")
             if not len(ids) or ids.max() > largest_id:
                 raise UserError(f"{path}:{number}: not token ids from 0 to {largest_id} with spaces between them; "
                                 "run preprocess_data.py again")
@@ -117,29 +126,22 @@ def parse_token_ids(path, stamp, largest_id):
     if not reviews:
         raise UserError(f"{path}: no reviews in it; run preprocess_data.py again")
     token_ids, lengths = np.concatenate(reviews), np.array([len(ids) for ids in reviews])
-    checksum = file_checksum(path)
     with contextlib.suppress(UserError):                # a read-only folder only means no cache
         with replace_file(cache_path(path), "wb", durable=False) as file:
-            np.savez(file, stamp=stamp, checksum=checksum, token_ids=token_ids, lengths=lengths)
-    return token_ids, lengths, checksum
+            np.savez(file, checksum=checksum, token_ids=token_ids, lengths=lengths)
+    return token_ids, lengths
 
 
 def read_review_rows(path):
     """Read imdb_train_reviews.tsv or imdb_test_reviews.tsv: a list of (file name, label, rating, film), text."""
     rows = []
-    try:
-        with open(path, encoding="utf-8") as file:
-            for number, line in enumerate(file, 1):
-                fields = line.rstrip("\r\n").split("\t")
-                if len(fields) != 4 or fields[1] not in LABELS:
-                    raise UserError(f"{path}:{number}: not 'file name, label, rating, film' between tabs; "
-                                    "run preprocess_data.py again")
-                rows.append(tuple(fields))
-    except FileNotFoundError:
-        raise UserError(missing(path)) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from error
-    check_belongs(path, file_checksum(path))
+    with reading(path), open(path, encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            fields = line.rstrip("\r\n").split("\t")
+            if len(fields) != 4 or fields[1] not in LABELS:
+                raise UserError(f"{path}:{number}: not 'file name, label, rating, film' between tabs; "
+                                "run preprocess_data.py again")
+            rows.append(tuple(fields))
     return rows
 
 
@@ -181,19 +183,8 @@ def load_array(path, kind):
     Raises:
         UserError: a missing or broken file, or an array of another kind.
     """
-    try:
+    with reading(path):
         array = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise UserError(missing(path)) from None
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path}: not a readable .npy file ({error}); run preprocess_data.py again") from error
-    if not isinstance(array, np.ndarray) or array.dtype.kind != kind:
-        raise UserError(f"{path}: holds something else than preprocess_data.py writes; run it again")
-    check_belongs(path, file_checksum(path))
-    return array
-
-
-def missing(path, maker="preprocess_data.py"):
-    option = " with --glove" if "glove" in Path(path).name else ""
-    place = ", or name its folder with --data" if maker == "preprocess_data.py" else ""
-    return f"{path}: no such file; make it with {maker}{option}{place}"
+        if not isinstance(array, np.ndarray) or array.dtype.kind != kind:
+            raise ValueError("something else than preprocess_data.py writes")
+        return array

@@ -2,7 +2,6 @@
 
 import collections
 import sys
-import time
 
 import nltk
 import numpy as np
@@ -33,8 +32,7 @@ def load_reviews(options):
     punkt = load_punkt()  # before the reviews, so that a missing punkt_tab is said at once
     found = {"tokenizer": {"sentences": "punkt_tab english"}}
     if options.csv:
-        train, test = options.csv
-        reviews, names = read_tables(train, test, options.text or "text", options.label or "label")
+        reviews, names = read_tables(*options.csv, options.text or "text", options.label or "label")
         print(f"labels: {names[1]!r}, whose probability a model gives, and {names[0]!r}")
         return reviews, punkt, {"labels": names, **found}
     if options.download:
@@ -42,24 +40,6 @@ def load_reviews(options):
         download(IMDB_URLS, options.imdb, IMDB_SHA256, "--imdb")
     print(f"reading {options.imdb}", flush=True)
     return read_reviews(options.imdb), punkt, found
-
-
-def describe(reviews, example, lengths, words, counts, found):
-    """What statistics.json says of the reviews, a dict.
-
-    Args:
-        example: tokens of the first review.
-        lengths, words, counts: as of `corpus_statistics`; found: as of `load_reviews`.
-    """
-    review_counts = collections.Counter((review.split, review.label) for review in reviews)
-    return {
-        **found,
-        "reviews": {split: {label: review_counts[split, label] for label in labels}
-                    for split, labels in SPLITS.items()},
-        "tokenizer": {"name": "nltk.word_tokenize, lower case", **found["tokenizer"], "nltk_version": nltk.__version__},
-        "test_texts": text_checksum(reviews, "test"),
-        **corpus_statistics(lengths, words, counts),
-        "example": {"before": reviews[0].text, "after": " ".join(example)}}
 
 
 def preprocess(options, sources):
@@ -79,9 +59,7 @@ def preprocess(options, sources):
 
     workers = options.workers or usable_cores()
     print(f"tokenising {len(reviews):,} reviews with {workers} processes", flush=True)
-    start = time.perf_counter()
     tokens, indices, offsets = tokenize_reviews([review.text for review in reviews], punkt, workers)
-    print(f"tokenised in {time.perf_counter() - start:.1f} s")
     train_count = sum(review.split == "train" for review in reviews)
     train, test = offsets[:train_count + 1], offsets[train_count:]
 
@@ -89,11 +67,16 @@ def preprocess(options, sources):
     dictionary = [word for word in words if len(word) <= MAX_TOKEN_CHARACTERS]
     if not dictionary:
         raise UserError(f"{options.imdb or options.csv[0]}: the training reviews hold no tokens; give other reviews")
-    if len(dictionary) < len(words):
-        print(f"{len(words) - len(dictionary):,} distinct tokens of more than {MAX_TOKEN_CHARACTERS} characters "
-              "are read as the unknown token", file=sys.stderr)
-    statistics = describe(reviews, [tokens[index] for index in indices[:offsets[1]]], np.diff(train), words, counts,
-                          {**found, "arguments": options.arguments})
+    review_counts = collections.Counter((review.split, review.label) for review in reviews)
+    statistics = {
+        **found,
+        "arguments": options.arguments,
+        "reviews": {split: {label: review_counts[split, label] for label in labels}
+                    for split, labels in SPLITS.items()},
+        "tokenizer": {"name": "nltk.word_tokenize, lower case", **found["tokenizer"], "nltk_version": nltk.__version__},
+        "test_texts": text_checksum(reviews, "test"),
+        **corpus_statistics(np.diff(train), words, counts),
+        "example": {"before": reviews[0].text, "after": " ".join(tokens[index] for index in indices[:offsets[1]])}}
     print_statistics(statistics)
     if options.imdb and (statistics["reviews"], statistics["test_texts"]) != PUBLISHED:
         print("these are not the published reviews, or not all of them: those are 12,500 pos, 12,500 neg and "
@@ -116,10 +99,10 @@ def preprocess(options, sources):
         from common.preprocessing.glove import train_glove                      # torch
         glove = train_glove(ids[:train[-1]], train, dictionary, options.glove_words, seed=options.seed)
     if glove:
-        ids = token_ids(tokens, glove[0])[indices]
-        write_vectors(options, *glove, ids, train, test)
+        words, vectors = glove
+        write_vectors(options, words, vectors, token_ids(tokens, words)[indices], train, test)
         write_checksums(output, FILES, sources)
-    plot_statistics(output / "statistics.png", np.diff(train), counts)      # last: a figure is no reason to lose the rest
+    plot_statistics(output / "statistics.png", np.diff(train), counts)  # last: a figure is no reason to lose the rest
 
 
 def write_vectors(options, words, vectors, ids, train, test):

@@ -68,10 +68,8 @@ def read_reviews(path):
     """Read the Large Movie Review Dataset (Maas et al. 2011, https://ai.stanford.edu/~amaas/data/sentiment/).
 
     Args:
-        path: `aclImdb_v1.tar.gz`, the .tar in it or a .zip of the folder, which are never unpacked; an
-            unpacked `aclImdb/` folder or the one above it; or Hugging Face's copy, a folder of parquet
-            files. Other files (bags of words, editors' leftovers) are skipped, reviews in other folders
-            with a note.
+        path: an archive, a folder or the one above it, or a folder of parquet files (docs/data.md). Other files
+            (bags of words, editors' leftovers) are skipped, reviews in other folders with a note.
 
     Returns:
         list of RawReview, sorted as by `sort_reviews`.
@@ -99,36 +97,40 @@ def _text_reviews(path):
     for name, content in dataset_files(path, lambda name: _REVIEW.fullmatch(name) or _URLS.fullmatch(name)):
         if name.endswith(".icloud") or (content or b"").startswith(b"version https://git-lfs"):
             raise UserError(f"{path}: {name} is not here but in iCloud or Git LFS; download it and others like it")
-        if content is not None:
-            text, is_unicode = decode_any(content)
-            if match := _REVIEW.fullmatch(name):
-                roots.setdefault(match[1], name)
-                found.append((*match.groups()[1:], text))
-                if not is_unicode:
-                    odd["are not in UTF-8 and are read as Windows-1252"].append(name)
-                if not text.strip():
-                    odd["are empty; were they copied whole?"].append(name)
-            else:
-                folder = "/".join(_URLS.fullmatch(name).groups()[1:])
-                films[folder] = [re.search("tt[0-9]+|$", line)[0] for line in text.splitlines()]
-        elif _NEARLY_REVIEW.fullmatch(name):
-            raise UserError(f"{path}: {name} is not named id_rating.txt as a review is (0_9.txt); "
-                            "rename it, or remove it")
-        elif _REVIEW_ELSEWHERE.fullmatch(name):
-            odd[f"are left out; reviews are read from {', '.join(_FOLDERS)}"].append(name)
-        else:
-            what = next((f": it is {other}" for end, other in _OTHERS.items() if name.endswith(end)), what)
+        if content is None:
+            what = _judge(path, name, odd) or what
+            continue
+        text, is_unicode = decode_any(content)
+        if match := _URLS.fullmatch(name):
+            films[f"{match[2]}/{match[3]}"] = [re.search("tt[0-9]+|$", line)[0] for line in text.splitlines()]
+            continue
+        root, folder, file = _REVIEW.fullmatch(name).groups()
+        roots.setdefault(root, name)
+        found.append((folder, file, text))
+        if not is_unicode:
+            odd["are not in UTF-8 and are read as Windows-1252"].append(name)
+        if not text.strip():
+            odd["are empty; were they copied whole?"].append(name)
     if len(roots) > 1:
         raise UserError(f"{path}: holds several datasets ({' and '.join(roots.values())}); give one of them")
     for oddity, names in odd.items():
         print(f"{path}: {len(names):,} files, such as {names[0]}, {oddity}", file=sys.stderr)
     reviews = []
-    for folder, name, text in found:
+    for folder, file, text in found:
         split, label = folder.split("/")
-        number, rating = map(int, name.removesuffix(".txt").split("_"))
+        number, rating = map(int, file.removesuffix(".txt").split("_"))
         film = films.get(folder, [])[number:number + 1]
-        reviews.append(RawReview(split, label, name, rating, "".join(film), text))
+        reviews.append(RawReview(split, label, file, rating, "".join(film), text))
     return reviews, "" if reviews else what
+
+
+def _judge(path, name, odd):
+    """Refuse a file that is nearly named like a review, and note one elsewhere -> which other dataset it shows."""
+    if _NEARLY_REVIEW.fullmatch(name):
+        raise UserError(f"{path}: {name} is not named id_rating.txt as a review is (0_9.txt); rename it, or remove it")
+    if _REVIEW_ELSEWHERE.fullmatch(name):
+        odd[f"are left out; reviews are read from {', '.join(_FOLDERS)}"].append(name)
+    return next((f": it is {other}" for end, other in _OTHERS.items() if name.endswith(end)), "")
 
 
 def _table_reviews(tables):

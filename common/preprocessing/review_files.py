@@ -26,8 +26,6 @@ def dataset_files(path, wanted):
              _table_files if path.suffix.lower() in (".csv", ".parquet") else _tar_files)
     try:
         yield from files(path, wanted)
-    except FileNotFoundError as error:
-        raise UserError(f"{error.filename}: no such file; fetch the reviews with --download") from error
     except (EOFError, LookupError, RuntimeError, ValueError, zlib.error, tarfile.TarError, zipfile.BadZipFile,
             gzip.BadGzipFile) as error:                 # RuntimeError: a zip with a password, or Windows' Deflate64
         reason = str(error).partition("\n")[0]

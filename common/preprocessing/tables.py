@@ -27,7 +27,7 @@ def read_tables(train, test, text, label):
     Raises:
         UserError: a file that cannot be read or is no such table, a third label, or one that is missing.
     """
-    rows = [(split, path, line, content, name.strip().removesuffix(".0"))       # which pandas adds where some are missing
+    rows = [(split, path, line, content, name.strip().removesuffix(".0"))   # which pandas adds where some are missing
             for split, path in (("train", train), ("test", test))
             for line, content, name in read_columns(path, text, label)]
     places = {name: f"{path}:{line}" for _, path, line, _, name in reversed(rows)}
@@ -65,7 +65,7 @@ def read_columns(path, *columns):
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t|", key=first.count), strict=True)
     found = []
     try:
-        header = next((row for row in rows if row and not row[0].startswith("sep=")), [])      # which is for Excel alone
+        header = next((row for row in rows if row and not row[0].startswith("sep=")), [])     # which is for Excel alone
         header = [name.strip() for name in header]
         if not {*columns} <= {*header}:
             options = " and ".join(["--text", "--label"][:len(columns)])

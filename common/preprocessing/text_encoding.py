@@ -5,6 +5,7 @@ import json
 import re
 import unicodedata
 
+
 def decode_text(content):
     """Decode UTF-8, or UTF-16 or UTF-32 where a byte order mark or the place of the NULs shows it.
 

@@ -36,9 +36,9 @@ def read_word_vectors(path, max_words):
             `width` finite numbers.
     """
     vectors, cut, width = {}, [], None
-    with _open_text(path) as file, tqdm(
-            total=max_words, desc="reading word vectors", unit=" words", disable=None) as progress:
-        for number, line in enumerate(file, 1):
+    with _open_text(path) as file:
+        lines = tqdm(file, total=max_words, desc="reading word vectors", unit=" words", disable=None)
+        for number, line in enumerate(lines, 1):
             row = re.sub(rb"[ \t]+", b" ", line.strip(b" \t\r\n"))     # other white space may be a word
             if number == 1 and re.fullmatch(rb"[0-9]{1,9} [0-9]{1,9}", row):
                 width = int(row.split()[1])
@@ -53,7 +53,6 @@ def read_word_vectors(path, max_words):
                     continue
                 if word not in vectors and len(word) <= MAX_TOKEN_CHARACTERS:
                     vectors[word] = vector
-                    progress.update()
                     if len(vectors) == max_words:
                         break
     if cut:

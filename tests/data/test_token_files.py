@@ -1,7 +1,5 @@
 """Preprocessed files: what is read is what was written, and what is broken is refused by name and line."""
 
-import os
-
 import numpy as np
 import pytest
 
@@ -43,7 +41,7 @@ def test_many_reviews_are_those_that_were_written(tmp_path):
     (b"1 2\n\n3\n", 2), (b"1 2\n3\n \r\n", 3), (b"\n1\n", 1),
 ], ids=["letter", "minus", "point", "too large", "too long", "far too long", "empty", "spaces only", "first"])
 def test_what_is_no_token_id_is_refused_with_its_line(text, line, tmp_path):
-    with pytest.raises(UserError, match=rf"train\.txt:{line}: not token ids from 0 to 10 .*; run preprocess_data.py again"):
+    with pytest.raises(UserError, match=rf"train\.txt:{line}: not token ids from 0 to 10 .*; run preprocess"):
         parse(text, tmp_path, largest_id=10)
 
 
@@ -114,7 +112,7 @@ def test_a_review_table_that_cannot_be_read_is_refused_with_its_name(make, tmp_p
 
 
 def test_a_folder_in_place_of_a_token_file_is_refused_with_its_name(tmp_path):
-    with pytest.raises(UserError, match=f"{tmp_path.name}: cannot be read .Is a directory"):
+    with pytest.raises(UserError, match=f"{tmp_path.name}: cannot be read .*Is a directory"):
         read_token_ids(tmp_path, 10)
 
 
@@ -127,7 +125,7 @@ def test_a_film_may_be_unknown(tmp_path):
 def test_an_array_with_a_pickle_in_it_is_refused(tmp_path):
     path = tmp_path / "imdb_dictionary.npy"
     np.save(path, np.array(["a", None], dtype=object), allow_pickle=True)
-    with pytest.raises(UserError, match=r"imdb_dictionary.npy: not a readable .npy file"):
+    with pytest.raises(UserError, match=r"imdb_dictionary.npy: cannot be read"):
         read_dictionary(tmp_path, "imdb")
 
 
@@ -135,7 +133,7 @@ def test_an_array_with_a_pickle_in_it_is_refused(tmp_path):
 def test_a_file_that_is_no_array_is_refused(content, tmp_path):
     path = tmp_path / "imdb_dictionary.npy"
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"imdb_dictionary.npy: not a readable .npy file"):
+    with pytest.raises(UserError, match=r"imdb_dictionary.npy: cannot be read"):
         load_array(path, "U")
 
 
@@ -148,7 +146,7 @@ def test_an_archive_of_arrays_is_refused(tmp_path):
 
 def test_an_array_of_another_kind_is_refused(tmp_path):
     np.save(tmp_path / "imdb_dictionary.npy", np.arange(3))
-    with pytest.raises(UserError, match="imdb_dictionary.npy: holds something else"):
+    with pytest.raises(UserError, match="imdb_dictionary.npy: cannot be read .something else"):
         read_dictionary(tmp_path, "imdb")
 
 
@@ -159,7 +157,6 @@ def write_files(folder, number):
     """Files of equal size, whatever the number."""
     folder.mkdir()
     (folder / NAMES[0]).write_text(f"1 {number}\n")
-    os.utime(folder / NAMES[0], (number, number))       # a file system's clock may stand still for milliseconds
     (folder / NAMES[1]).write_text(f"0_{number}.txt\tpos\t9\ttt1\n")
     np.save(folder / NAMES[2], np.array([f"the {number}"]))
     np.save(folder / NAMES[3], np.float32([[number]]))

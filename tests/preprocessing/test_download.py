@@ -49,7 +49,7 @@ def test_a_file_is_fetched_whole_into_a_new_folder(server, tmp_path):
     assert [file.name for file in path.parent.iterdir()] == ["a.tar.gz"]
 
 
-def test_a_right_file_is_not_fetched_again(server, tmp_path):
+def test_a_file_that_is_there_is_not_fetched_again(server, tmp_path):
     path = tmp_path / "a.tar.gz"
     path.write_bytes(CONTENT)
     download([server.url], path, SHA256, "--imdb")
@@ -63,13 +63,6 @@ def test_a_lost_connection_and_a_wrong_file_leave_nothing(server, tmp_path):
     with pytest.raises(UserError, match="a.tar.gz: could not be fetched"):
         download([server.url], tmp_path / "a.tar.gz", SHA256, "--imdb")
     assert not list(tmp_path.iterdir())
-
-
-def test_a_wrong_file_in_place_is_refused_and_kept(server, tmp_path):
-    (tmp_path / "a.tar.gz").write_bytes(b"a page that says no")
-    with pytest.raises(UserError, match="a.tar.gz: has another checksum .*remove it"):
-        download([server.url], tmp_path / "a.tar.gz", SHA256, "--imdb")
-    assert (tmp_path / "a.tar.gz").read_bytes() == b"a page that says no"
 
 
 def test_without_a_connection_the_address_to_fetch_by_hand_is_named(tmp_path, monkeypatch):

@@ -26,10 +26,11 @@ def test_pair_counts_equal_a_double_loop(block_size):
                 expected[words[i], words[j]] += 1 / (i - j)
                 expected[words[j], words[i]] += 1 / (i - j)
     counts = np.zeros_like(expected)
-    for block in glove.cooccurrence_blocks(words, reviews, vocab_size, window=4, block_size=block_size):
-        part = counts[block.rows, block.columns]
+    for rows, columns, positions, found in glove.cooccurrence_blocks(
+            words, reviews, vocab_size, window=4, block_size=block_size):
+        part = counts[rows, columns]
         flat = np.zeros(part.size)
-        flat[block.positions] = block.counts
+        flat[positions] = found
         part[:] = flat.reshape(part.shape)
     # Blocks below the diagonal are the mirror image of those above.
     above = np.triu_indices(vocab_size)
@@ -97,5 +98,5 @@ def test_the_seed_decides_every_byte():
 def test_max_words_and_min_count_limit_the_words():
     assert glove.train_glove(*two_topics(), max_words=3, dimensions=4, epochs=1)[0] == ["rain", "sand", "river"]
     assert len(glove.train_glove(*two_topics(), max_words=10, dimensions=4, epochs=1, min_count=1)[0]) == 7
-    with pytest.raises(UserError, match="no word occurs 1000 times"):
+    with pytest.raises(UserError, match="no two words that occur 1000 times"):
         glove.train_glove(*two_topics(), max_words=10, min_count=1000)
