@@ -2,7 +2,7 @@
 internet, as compute nodes have none: python -m jobs.fetch PATH"""
 from common.arguments import Parser, path
 from common.errors import run_script
-from common.preprocessing.download import IMDB_SHA256, IMDB_URL, download
+from common.preprocessing.download import IMDB_SHA256, IMDB_URLS, download
 from common.preprocessing.tokenizer import load_punkt
 
 
@@ -12,8 +12,7 @@ def main():
     imdb = parser.parse_args().imdb
     load_punkt()
     if not imdb.exists():
-        print(f"fetching {IMDB_URL}", flush=True)
-        download(IMDB_URL, imdb, IMDB_SHA256)
+        download(IMDB_URLS, imdb, IMDB_SHA256, "--imdb")
 
 
 if __name__ == "__main__":

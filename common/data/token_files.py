@@ -1,10 +1,8 @@
 """Preprocessed files, written and read: token ids as text, arrays, and the table of what each line is."""
 
 import contextlib
-import io
 import json
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +10,6 @@ import numpy as np
 from common.errors import UserError
 from common.files import file_checksum, replace_file
 
-MAX_ID = np.iinfo(np.int32).max
 CHECKSUMS = "checksums.json"
 LABELS = {"pos": 1.0, "neg": 0.0, "unsup": float("nan")}
 IMDB = 0x0661b83d              # "test_texts" in statistics.json of the assignment's dataset (Maas et al. 2011)
@@ -26,25 +23,17 @@ def token_ids(tokens, dictionary):
     return np.array([ids.get(token, 0) for token in tokens], dtype=np.int32)
 
 
-def write_token_ids(path, token_ids, offsets, dependents=()):
+def write_token_ids(path, token_ids, offsets):
     """Write one review a line, ids separated by spaces; a review without tokens becomes the id 0.
 
     Args:
         path: file to write.
         token_ids: int32 (total tokens,), one review after the other.
         offsets: int64 (reviews + 1,), where in `token_ids` each review starts and ends.
-        dependents: names of the files beside `path` that hold the same reviews, removed before it changes.
     """
-    before, checksum = file_checksum(path) if path.is_file() else None, 0
-    # Formatting each distinct id once is several times faster than formatting each token's.
-    digits = [b"%d" % token_id for token_id in range(token_ids.max(initial=0) + 1)]
-    with replace_file(path, "wb") as file:
+    with replace_file(path) as file:
         for start, end in zip(offsets[:-1], offsets[1:]):
-            line = b" ".join([digits[token_id] for token_id in token_ids[start:end].tolist()]) or digits[0]
-            file.write(line + b"\n")
-            checksum = zlib.crc32(line + b"\n", checksum)
-        if checksum != before:
-            remove_dependents(path, dependents)
+            file.write((" ".join(map(str, token_ids[start:end].tolist())) or "0") + "\n")
 
 
 def write_reviews(path, reviews):
@@ -60,65 +49,43 @@ def write_array(path, array):
         np.save(file, array, allow_pickle=False)
 
 
-def write_dictionary(path, words, dependents):
-    """Write words as an array of strings, after removing what belongs to other words.
-
-    Files in the ids of one dictionary are misread with another. Removing them first keeps the
-    folder sound even if the run ends before they are written anew.
-
-    Args:
-        path: file to write.
-        words: list of str, in the order of their ids.
-        dependents: names of the files beside `path` that hold its ids.
-    """
-    content = io.BytesIO()
-    np.save(content, np.array(words), allow_pickle=False)
-    if path.exists() and path.read_bytes() == content.getvalue():
-        return
-    remove_dependents(path, dependents)
-    with replace_file(path, "wb") as file:
-        file.write(content.getbuffer())
-
-
-def remove_dependents(path, names):
-    """Remove files of these names beside a file, because they belong to another one of its name."""
-    for name in names:
-        if path.with_name(name).exists():
-            print(f"removing {name}, which belongs to another {path.name}")
-            path.with_name(name).unlink()
-
-
 def write_checksums(folder, names, made_from=None):
     """Write down which files belong together, the checksums of those of the names that are there, and their origin."""
     checksums = {name: file_checksum(folder / name) for name in names if (folder / name).exists()}
-    checksums["made from"] = made_from
-    with replace_file(folder / CHECKSUMS) as file:
-        json.dump(checksums, file, indent=2)
-        file.write("\n")
+    write_json(folder / CHECKSUMS, {**checksums, "made from": made_from})
 
 
-def check_belongs(path, checksum):
-    """Refuse a file other than the one that preprocess_data.py wrote together with those beside it.
+def missing(path, maker="preprocess_data.py"):
+    option = " with --glove" if "glove" in Path(path).name else ""
+    place = ", or name its folder with --data" if maker == "preprocess_data.py" else ""
+    return f"{path}: no such file; make it with {maker}{option}{place}"
+
+
+@contextlib.contextmanager
+def reading(path):
+    """Check that a file is the one that preprocess_data.py wrote with those beside it, and yield its checksum.
 
     Without checksums.json, as in folders of other origin, all files are taken for what they are named.
+
+    Raises:
+        UserError: another file; or a missing or broken one, as found here or by what reads it.
     """
-    checksums = path.with_name(CHECKSUMS)
     try:
-        known = json.loads(checksums.read_bytes()).get(path.name)
+        checksum, known = file_checksum(path), read_json(path.with_name(CHECKSUMS))
+        if known and known.get(path.name) != checksum:
+            raise UserError(f"{path}: not the file that preprocess_data.py wrote with the others in this folder; "
+                            f"run it again, or remove {CHECKSUMS} if you have changed the file yourself")
+        yield checksum
     except FileNotFoundError:
-        return
-    except (OSError, ValueError, AttributeError) as error:
-        raise UserError(f"{checksums}: cannot be read ({error}); run preprocess_data.py again") from error
-    if checksum != known:
-        raise UserError(f"{path}: not the file that preprocess_data.py wrote with the others in this folder; "
-                        f"run it again, or remove {CHECKSUMS} if you have changed the file yourself")
+        raise UserError(missing(path)) from None
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); run preprocess_data.py again") from error
 
 
 def read_token_ids(path, largest_id):
     """Read a token-id file: one review a line, ids separated by spaces.
 
-    The numbers are kept in a .cache.npz file beside it, which is read instead as long as the
-    text keeps its size and time of change.
+    The numbers are kept in a .cache.npz file beside it, which is read instead as long as the text stays the same.
 
     Returns:
         (token_ids, lengths): (tokens,) int32 and (reviews,) int64.
@@ -126,98 +93,55 @@ def read_token_ids(path, largest_id):
     Raises:
         UserError: missing file, empty line, or anything that is no id from 0 to largest_id.
     """
-    path = Path(path)
-    try:
-        status = path.stat()
-        stamp = [status.st_size, status.st_mtime_ns]
-        token_ids, lengths, checksum = read_cache(path, stamp) or parse_token_ids(path, stamp)
-    except OSError as error:
-        raise UserError(missing(path) if isinstance(error, FileNotFoundError)
-                        else f"{path}: cannot be read ({error.strerror})") from error
-    if token_ids.max() > largest_id:
-        line = int(np.searchsorted(lengths.cumsum(), token_ids.argmax(), side="right")) + 1
-        raise UserError(f"{path}:{line}: token id {token_ids.max()}, but the dictionary has {largest_id} words; "
-                        "run preprocess_data.py again")
-    check_belongs(path, checksum)
-    return token_ids, lengths
+    with reading(path) as checksum:
+        return read_cache(path, checksum, largest_id) or parse_token_ids(path, checksum, largest_id)
 
 
 def cache_path(path):
     return path.with_suffix(".cache.npz")
 
 
-def read_cache(path, stamp):
-    """(token_ids, lengths, checksum) of the cache beside a token-id file, or None if it is not of this text."""
+def read_cache(path, checksum, largest_id):
+    """(token_ids, lengths) of the cache beside a token-id file, or None if the text is to be parsed."""
     try:
         with np.load(cache_path(path), allow_pickle=False) as cache:
-            if cache["stamp"].tolist() == stamp:
-                return cache["token_ids"], cache["lengths"], int(cache["checksum"])
+            token_ids, lengths = cache["token_ids"], cache["lengths"]
+            return (token_ids, lengths) if cache["checksum"] == checksum and token_ids.max() <= largest_id else None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
 
 
-def parse_token_ids(path, stamp, block_size=1 << 22):
-    """Parse a token-id file and write its cache -> (token_ids, lengths, checksum)."""
-    token_ids, lengths, lines, checksum = [], [], 0, file_checksum(path)
+def parse_token_ids(path, checksum, largest_id):
+    """Parse a token-id file and write its cache -> (token_ids, lengths)."""
+    reviews = []
     with open(path, "rb") as file:
-        try:
-            for ids, counts in map(parse_lines, iter(lambda: file.read(block_size) + file.readline(), b"")):
-                token_ids.append(ids)
-                lengths.append(counts)
-                lines += len(counts)
-        except BadLine as bad:
-            raise UserError(f"{path}:{lines + bad.line}: {bad}; run preprocess_data.py again") from None
-    if not lines:
+        for number, line in enumerate(file, 1):
+            line = line.rstrip(b" \r\n")
+            is_plain = not line.translate(None, b"0123456789 ")
+            ids = np.fromstring(line if is_plain else b"", dtype=np.int64, sep=" ")
+            if not len(ids) or ids.max() > largest_id:
+                raise UserError(f"{path}:{number}: not token ids from 0 to {largest_id} with spaces between them; "
+                                "run preprocess_data.py again")
+            reviews.append(ids.astype(np.int32))
+    if not reviews:
         raise UserError(f"{path}: no reviews in it; run preprocess_data.py again")
-    token_ids, lengths = np.concatenate(token_ids), np.concatenate(lengths)
+    token_ids, lengths = np.concatenate(reviews), np.array([len(ids) for ids in reviews])
     with contextlib.suppress(UserError):                # a read-only folder only means no cache
         with replace_file(cache_path(path), "wb", durable=False) as file:
-            np.savez(file, stamp=stamp, checksum=checksum, token_ids=token_ids, lengths=lengths)
-    return token_ids, lengths, checksum
-
-
-class BadLine(ValueError):
-    """What is wrong in a block of lines, and in which line of it (from 1)."""
-
-    def __init__(self, text, line):
-        super().__init__(text)
-        self.line = line
-
-
-def parse_lines(block):
-    """Whole lines as bytes -> (token_ids (tokens,) int32, tokens of each line (lines,) int64)."""
-    block = block.replace(b"\r\n", b"\n")
-    odd = block.translate(None, b"0123456789 \n")
-    if odd:
-        character = odd[:1]
-        line = block[:block.index(character)].count(b"\n") + 1
-        raise BadLine(f"{character.decode('latin-1')!r} where only token ids and spaces belong", line)
-    token_ids = np.fromstring(block, dtype=np.int64, sep=" ")                   # any white space separates
-    counts = np.array([len(line.split()) for line in block.removesuffix(b"\n").split(b"\n")])
-    if not counts.all():
-        raise BadLine("an empty line", int(counts.argmin()) + 1)
-    if token_ids.max() > MAX_ID:
-        line = int(np.searchsorted(counts.cumsum(), token_ids.argmax(), side="right")) + 1
-        raise BadLine(f"token id {token_ids.max()} is too large", line)
-    return token_ids.astype(np.int32), counts
+            np.savez(file, checksum=checksum, token_ids=token_ids, lengths=lengths)
+    return token_ids, lengths
 
 
 def read_review_rows(path):
     """Read imdb_train_reviews.tsv or imdb_test_reviews.tsv: a list of (file name, label, rating, film), text."""
     rows = []
-    try:
-        with open(path, encoding="utf-8") as file:
-            for number, line in enumerate(file, 1):
-                fields = line.rstrip("\r\n").split("\t")
-                if len(fields) != 4 or fields[1] not in LABELS:
-                    raise UserError(f"{path}:{number}: not 'file name, label, rating, film' between tabs; "
-                                    "run preprocess_data.py again")
-                rows.append(tuple(fields))
-    except FileNotFoundError:
-        raise UserError(missing(path)) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from error
-    check_belongs(path, file_checksum(path))
+    with reading(path), open(path, encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            fields = line.rstrip("\r\n").split("\t")
+            if len(fields) != 4 or fields[1] not in LABELS:
+                raise UserError(f"{path}:{number}: not 'file name, label, rating, film' between tabs; "
+                                "run preprocess_data.py again")
+            rows.append(tuple(fields))
     return rows
 
 
@@ -225,6 +149,13 @@ def read_review_table(path):
     """(labels, films) of read_review_rows: lists of 1.0, 0.0 or NaN, and of film ids."""
     rows = read_review_rows(path)
     return [LABELS[label] for _, label, _, _ in rows], [film for *_, film in rows]
+
+
+def write_json(path, values):
+    """Write a dict as JSON."""
+    with replace_file(path) as file:
+        json.dump(values, file, indent=2, ensure_ascii=False)
+        file.write("\n")
 
 
 def read_json(path):
@@ -252,20 +183,8 @@ def load_array(path, kind):
     Raises:
         UserError: a missing or broken file, or an array of another kind.
     """
-    try:
+    with reading(path):
         array = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise UserError(missing(path)) from None
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path}: not a readable .npy file ({error}); run preprocess_data.py again") from error
-    if not isinstance(array, np.ndarray) or array.dtype.kind != kind:
-        found = getattr(array, "dtype", "an archive of arrays")
-        raise UserError(f"{path}: holds {found}, not what preprocess_data.py writes; run it again")
-    check_belongs(path, file_checksum(path))
-    return array
-
-
-def missing(path, maker="preprocess_data.py"):
-    option = " with --glove" if "glove" in Path(path).name else ""
-    place = ", or name its folder with --data" if maker == "preprocess_data.py" else ""
-    return f"{path}: no such file; make it with {maker}{option}{place}"
+        if not isinstance(array, np.ndarray) or array.dtype.kind != kind:
+            raise ValueError("something else than preprocess_data.py writes")
+        return array

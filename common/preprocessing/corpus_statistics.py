@@ -1,10 +1,7 @@
 """What the reviews look like: lengths, token counts and how much of the text the top tokens cover."""
 
-import json
-
 import numpy as np
 
-from common.files import replace_file
 from common.plots import plain_style, save_figure, subplots
 
 COUNT_BINS = (1, 10, 100, 1_000, 10_000)
@@ -78,13 +75,6 @@ def print_statistics(statistics):
         print(f"the top {int(size):,} tokens cover {share:.2%} of all tokens")
     print(f"a review before\n  {statistics['example']['before']}")
     print(f"and after\n  {statistics['example']['after']}")
-
-
-def write_statistics(path, statistics):
-    """Write the statistics as JSON."""
-    with replace_file(path) as file:
-        json.dump(statistics, file, indent=2, ensure_ascii=False)
-        file.write("\n")
 
 
 @plain_style

@@ -3,8 +3,6 @@
 Pennington, Socher and Manning (2014), "GloVe: Global Vectors for Word Representation".
 """
 
-from typing import NamedTuple
-
 import numpy as np
 import torch
 from tqdm import tqdm
@@ -19,19 +17,6 @@ FIRST_SQUARES = 0.01  # where AdaGrad's sums of squared gradients start
 BLOCK_SIZE = 1024  # words at most; an update takes all pairs of two blocks of words
 MIN_BLOCKS = 32  # a small vocabulary has smaller blocks, so that an epoch still makes many updates
 DENSE_SHARE = 0.01  # a block with a larger share of its pairs seen is quicker as a matrix product
-
-
-class Block(NamedTuple):
-    """The pairs seen of a block of words with another, of which none comes earlier in frequency.
-
-    rows, columns: slices of word indices; positions: int32, row * width + column within the
-    block; counts: float32, the co-occurrence count X of each of these pairs.
-    """
-
-    rows: slice
-    columns: slice
-    positions: torch.Tensor
-    counts: torch.Tensor
 
 
 def train_glove(token_ids, offsets, vocabulary, max_words, dimensions=300, seed=0, min_count=5, epochs=15):
@@ -56,25 +41,23 @@ def train_glove(token_ids, offsets, vocabulary, max_words, dimensions=300, seed=
         the sum of each word's two vectors. The same input and seed give the same bytes.
 
     Raises:
-        UserError: no word occurs min_count times.
+        UserError: no two words that occur min_count times stand near each other.
     """
     occurrences = np.bincount(token_ids, minlength=len(vocabulary) + 1)[1:]
     vocab_size = min(max_words, int((occurrences >= min_count).sum()))
-    if not vocab_size:
-        raise UserError(f"--glove train: no word occurs {min_count} times in the training reviews; "
-                        "give it more of them")
     known = (token_ids > 0) & (token_ids <= vocab_size)
     reviews = np.repeat(np.arange(len(offsets) - 1, dtype=np.int32), np.diff(offsets))[known]
     block_size = min(BLOCK_SIZE, 1 + vocab_size // MIN_BLOCKS)
     blocks = list(cooccurrence_blocks(token_ids[known] - 1, reviews, vocab_size, WINDOW, block_size))
-    if not any(len(block.counts) for block in blocks):
-        raise UserError("--glove train: no two words stand near each other; give longer reviews")
+    if not any(len(counts) for *_, counts in blocks):
+        raise UserError(f"--glove train: no two words that occur {min_count} times in the training reviews stand near "
+                        "each other; give more reviews, or longer ones")
     vectors = _fit(blocks, vocab_size, dimensions, epochs, torch.Generator().manual_seed(seed))
     return list(vocabulary[:vocab_size]), vectors.numpy()
 
 
 def cooccurrence_blocks(words, reviews, vocab_size, window, block_size):
-    """Count word pairs within a review, weighted by 1/distance, and yield them as Blocks.
+    """Count word pairs within a review, weighted by 1/distance, and yield those of a block of words with another.
 
     The counts are symmetric, so only blocks on and above the diagonal are made.
 
@@ -82,6 +65,10 @@ def cooccurrence_blocks(words, reviews, vocab_size, window, block_size):
         words: int (tokens,), word indices 0 to vocab_size - 1.
         reviews: int (tokens,), which review each of them is of.
         window: words on each side; block_size: words in a block.
+
+    Yields:
+        rows, columns: slices of word indices; positions: int32 (pairs,), row * width + column within the
+        block, of the pairs that occur; counts: float32 (pairs,), how often they do.
     """
     words = np.pad(words, window)
     reviews = np.pad(reviews, window, constant_values=-1)
@@ -102,9 +89,8 @@ def cooccurrence_blocks(words, reviews, vocab_size, window, block_size):
             block = counts[:, column:column + block_size].ravel()
             positions = np.flatnonzero(block)
             columns = slice(start + column, min(start + column + block_size, vocab_size))
-            yield Block(slice(start, start + height), columns,
-                        torch.from_numpy(positions.astype(np.int32)),
-                        torch.from_numpy(block[positions].astype(np.float32)))
+            yield (slice(start, start + height), columns, torch.from_numpy(positions.astype(np.int32)),
+                   torch.from_numpy(block[positions].astype(np.float32)))
 
 
 def _fit(blocks, vocab_size, dimensions, epochs, generator):
@@ -112,8 +98,6 @@ def _fit(blocks, vocab_size, dimensions, epochs, generator):
     # Two columns more make the biases part of the product: (w, b, 1) . (c, 1, b') = wc + b + b'.
     parameters = (torch.rand(2, vocab_size, dimensions + 2, generator=generator) - 0.5) / dimensions
     fixed = (dimensions + 1, dimensions)  # the column of ones, of word and of context vectors
-    for side in (0, 1):
-        parameters[side, :, fixed[side]] = 1
     # Were words independent, log X would be the sum of such biases. Starting there leaves to the
     # vectors what is particular about a pair, not how frequent its words are.
     totals = torch.zeros(vocab_size, dtype=torch.float64)  # occurrences of each word in all pairs
@@ -124,6 +108,7 @@ def _fit(blocks, vocab_size, dimensions, epochs, generator):
             totals[columns].index_add_(0, positions % width, counts.double())
     biases = totals.clamp(min=1).log() - totals.sum().log() / 2
     for side in (0, 1):
+        parameters[side, :, fixed[side]] = 1
         parameters[side, :, fixed[1 - side]] = biases.float()
     squares = torch.full_like(parameters, FIRST_SQUARES)
     for epoch in range(1, epochs + 1):
@@ -171,12 +156,3 @@ def block_gradients(words, contexts, positions, counts):
         gradients = (torch.zeros_like(words).index_add_(0, rows, errors * column_vectors),
                      torch.zeros_like(contexts).index_add_(0, columns, errors * row_vectors))
     return (weights * differences.square()).sum().item(), *gradients
-
-
-def nearest(words, vectors, word, k=8):
-    """Return the k words whose vectors have the highest cosine with that of `word`."""
-    directions = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    index = words.index(word)
-    cosines = directions @ directions[index]
-    cosines[index] = -np.inf
-    return [words[best] for best in np.argsort(-cosines, kind="stable")[:k]]

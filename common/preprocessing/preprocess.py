@@ -2,69 +2,44 @@
 
 import collections
 import sys
-import time
 
 import nltk
 import numpy as np
 
 from common.cores import usable_cores
-from common.data.token_files import (CHECKSUMS, MAX_TOKEN_CHARACTERS, read_json, token_ids, write_array,
-                                     write_checksums, write_dictionary, write_reviews, write_token_ids)
+from common.data.token_files import (CHECKSUMS, MAX_TOKEN_CHARACTERS, token_ids, write_array, write_checksums,
+                                     write_json, write_reviews, write_token_ids)
 from common.errors import UserError
 from common.files import remove_unfinished
 from common.preprocessing.corpus_statistics import (corpus_statistics, count_tokens, plot_statistics,
-                                                    print_statistics, write_statistics)
-from common.preprocessing.download import IMDB_SHA256, IMDB_URL, download, download_glove
-from common.preprocessing.raw_reviews import PUBLISHED, SPLITS, read_reviews, sort_reviews, text_checksum
+                                                    print_statistics)
+from common.preprocessing.download import GLOVE_SHA256, GLOVE_URLS, IMDB_SHA256, IMDB_URLS, download
+from common.preprocessing.raw_reviews import PUBLISHED, SPLITS, read_reviews, text_checksum
 from common.preprocessing.sample_corpus import sample_reviews
 from common.preprocessing.tables import read_tables
 from common.preprocessing.tokenizer import learn_sample_punkt, load_punkt, tokenize_reviews
 from common.preprocessing.word_vectors import read_word_vectors
 
-# Which files mean nothing beside another GloVe dictionary or other reviews; and which, beside another IMDB dictionary.
-GLOVE_FILES = ("glove_embeddings.npy", "imdb_train_glove.txt", "imdb_test_glove.txt")
-IMDB_FILES = ("imdb_train.txt", "imdb_test.txt", "imdb_train_reviews.tsv", "imdb_test_reviews.tsv",
-              "glove_dictionary.npy", *GLOVE_FILES)
+FILES = ("imdb_dictionary.npy", "imdb_train.txt", "imdb_test.txt", "imdb_train_reviews.tsv", "imdb_test_reviews.tsv",
+         "glove_dictionary.npy", "glove_embeddings.npy", "imdb_train_glove.txt", "imdb_test_glove.txt")
 
 
 def load_reviews(options):
     """Return the raw reviews in file order, the tokenizer of their sentences, and what statistics.json says of them."""
     if options.sample:
-        return (sort_reviews(sample_reviews(options.seed)), learn_sample_punkt(options.seed),
+        return (sample_reviews(options.seed), learn_sample_punkt(options.seed),
                 {"tokenizer": {"sentences": "learned from the sample", "sample_seed": options.seed}})
     punkt = load_punkt()  # before the reviews, so that a missing punkt_tab is said at once
     found = {"tokenizer": {"sentences": "punkt_tab english"}}
     if options.csv:
-        train, test = options.csv
-        reviews, names = read_tables(train, test, options.text or "text", options.label or "label")
+        reviews, names = read_tables(*options.csv, options.text or "text", options.label or "label")
         print(f"labels: {names[1]!r}, whose probability a model gives, and {names[0]!r}")
         return reviews, punkt, {"labels": names, **found}
     if options.download:
         options.imdb = options.output / "aclImdb_v1.tar.gz"
-        print(f"fetching {IMDB_URL}", flush=True)
-        download(IMDB_URL, options.imdb, IMDB_SHA256)
+        download(IMDB_URLS, options.imdb, IMDB_SHA256, "--imdb")
     print(f"reading {options.imdb}", flush=True)
     return read_reviews(options.imdb), punkt, found
-
-
-def describe(reviews, tokenized, words, counts, found, output):
-    """Print what the reviews look like and write it to statistics.json -> (the statistics, lengths)."""
-    review_counts = collections.Counter((review.split, review.label) for review in reviews)
-    lengths = np.diff(tokenized.offsets)[:sum(review.split == "train" for review in reviews)]
-    first = tokenized.indices[:tokenized.offsets[1]]
-    statistics = {
-        **found,
-        "reviews": {split: {label: review_counts[split, label] for label in labels}
-                    for split, labels in SPLITS.items()},
-        "tokenizer": {"name": "nltk.word_tokenize, lower case", **found["tokenizer"], "nltk_version": nltk.__version__},
-        "test_texts": text_checksum(reviews, "test"),
-        **corpus_statistics(lengths, words, counts),
-        "example": {"before": reviews[0].text,
-                    "after": " ".join(tokenized.tokens[index] for index in first)},
-    }
-    print_statistics(statistics)
-    write_statistics(output / "statistics.json", statistics)
-    return statistics, lengths
 
 
 def preprocess(options, sources):
@@ -73,10 +48,9 @@ def preprocess(options, sources):
     The folder is claimed; `sources` is noted in checksums.json, so that the same work is not done twice.
     """
     output = options.output
-    for name in "imdb_dictionary.npy", *IMDB_FILES:
-        remove_unfinished(output / name)
     if options.glove == "download":
-        options.glove = download_glove(output)
+        options.glove = output / "glove.840B.300d.zip"
+        download(GLOVE_URLS, options.glove, GLOVE_SHA256, "--glove")
     reviews, punkt, found = load_reviews(options)
     glove = None
     if options.glove not in (None, "train"):
@@ -85,80 +59,69 @@ def preprocess(options, sources):
 
     workers = options.workers or usable_cores()
     print(f"tokenising {len(reviews):,} reviews with {workers} processes", flush=True)
-    start = time.perf_counter()
-    tokenized = tokenize_reviews([review.text for review in reviews], punkt, workers)
-    print(f"tokenised in {time.perf_counter() - start:.1f} s")
+    tokens, indices, offsets = tokenize_reviews([review.text for review in reviews], punkt, workers)
     train_count = sum(review.split == "train" for review in reviews)
-    train, test = tokenized.offsets[:train_count + 1], tokenized.offsets[train_count:]
+    train, test = offsets[:train_count + 1], offsets[train_count:]
 
-    words, counts = count_tokens(tokenized.tokens, tokenized.indices[:train[-1]])
+    words, counts = count_tokens(tokens, indices[:train[-1]])
     dictionary = [word for word in words if len(word) <= MAX_TOKEN_CHARACTERS]
     if not dictionary:
         raise UserError(f"{options.imdb or options.csv[0]}: the training reviews hold no tokens; give other reviews")
-    found["arguments"] = options.arguments
-    statistics, lengths = describe(reviews, tokenized, words, counts, found, output)
-    notes = note_oddities(options, reviews, statistics, len(words) - len(dictionary))   # said last, where they are seen
+    review_counts = collections.Counter((review.split, review.label) for review in reviews)
+    statistics = {
+        **found,
+        "arguments": options.arguments,
+        "reviews": {split: {label: review_counts[split, label] for label in labels}
+                    for split, labels in SPLITS.items()},
+        "tokenizer": {"name": "nltk.word_tokenize, lower case", **found["tokenizer"], "nltk_version": nltk.__version__},
+        "test_texts": text_checksum(reviews, "test"),
+        **corpus_statistics(np.diff(train), words, counts),
+        "example": {"before": reviews[0].text, "after": " ".join(tokens[index] for index in indices[:offsets[1]])}}
+    print_statistics(statistics)
+    if options.imdb and (statistics["reviews"], statistics["test_texts"]) != PUBLISHED:
+        print("these are not the published reviews, or not all of them: those are 12,500 pos, 12,500 neg and "
+              "50,000 unsup in train, 12,500 pos and 12,500 neg in test", file=sys.stderr)
 
-    ids = token_ids(tokenized.tokens, dictionary)[tokenized.indices]
-    write_dictionary(output / "imdb_dictionary.npy", dictionary, IMDB_FILES)
-    write_token_ids(output / "imdb_train.txt", ids, train, GLOVE_FILES)
-    write_token_ids(output / "imdb_test.txt", ids, test, GLOVE_FILES)
+    for name in CHECKSUMS, *FILES:                      # none of before stays beside others, even if this run is killed
+        remove_unfinished(output / name)
+        (output / name).unlink(missing_ok=True)
+    ids = token_ids(tokens, dictionary)[indices]
+    write_json(output / "statistics.json", statistics)
+    write_array(output / "imdb_dictionary.npy", np.array(dictionary))
+    write_token_ids(output / "imdb_train.txt", ids, train)
+    write_token_ids(output / "imdb_test.txt", ids, test)
     write_reviews(output / "imdb_train_reviews.tsv", reviews[:train_count])
     write_reviews(output / "imdb_test_reviews.tsv", reviews[train_count:])
-    known = read_json(output / CHECKSUMS).get("made from", {}) if (output / IMDB_FILES[-1]).exists() else {}
-    made = {**sources, "vectors": known.get("vectors")}         # those of before are still there
-    write_checksums(output, ("imdb_dictionary.npy", *IMDB_FILES), made)
+    write_checksums(output, FILES, {**sources, "vectors": None})
     print(f"written to {output}: the reviews, with {len(dictionary):,} words", flush=True)
 
     if options.glove == "train":
-        from common.preprocessing.glove import nearest, train_glove             # torch
+        from common.preprocessing.glove import train_glove                      # torch
         glove = train_glove(ids[:train[-1]], train, dictionary, options.glove_words, seed=options.seed)
-        words, vectors = glove
-        for word in ("great", "terrible", "actor", "scary"):
-            if word in words:
-                print(f"nearest to {word}: {' '.join(nearest(words, vectors, word))}")
     if glove:
         words, vectors = glove
-        notes += write_vectors(options, words, vectors, tokenized, train, test)
-        write_checksums(output, ("imdb_dictionary.npy", *IMDB_FILES), sources)
-    plot_statistics(output / "statistics.png", lengths, counts)      # last: a figure is no reason to lose the rest
-    for note in notes:
-        print(note, file=sys.stderr)
+        write_vectors(options, words, vectors, token_ids(tokens, words)[indices], train, test)
+        write_checksums(output, FILES, sources)
+    plot_statistics(output / "statistics.png", np.diff(train), counts)  # last: a figure is no reason to lose the rest
 
 
-def note_oddities(options, reviews, statistics, endless):
-    """What the user may want to know of the reviews, a list of lines; endless: tokens too long for the dictionary."""
-    notes = []
-    if endless:
-        notes.append(f"{endless:,} distinct tokens of more than {MAX_TOKEN_CHARACTERS} characters "
-                     "are read as the unknown token")
-    if (options.imdb or options.download) and (statistics["reviews"], statistics["test_texts"]) != PUBLISHED:
-        notes.append("these are not the published reviews, or not all of them: those are 12,500 pos, 12,500 neg and "
-                     "50,000 unsup in train, 12,500 pos and 12,500 neg in test")
-    texts = [review.text for review in reviews[:1000]]
-    if sum(len(text) > 20 * len(text.split()) for text in texts) > len(texts) / 2:
-        notes.append("these texts have few spaces between words, as in Chinese, Japanese or Thai, so that whole "
-                     "sentences are read as one token; put spaces between the words first")
-    return notes
-
-
-def write_vectors(options, words, vectors, tokenized, train, test):
-    """Write word vectors and the reviews in their ids -> notes for the user, a list of lines.
+def write_vectors(options, words, vectors, ids, train, test):
+    """Write word vectors and the reviews in their ids.
 
     Args:
         words: list of str; vectors: float32 (words, width).
-        train, test: offsets of the reviews of either split.
+        ids: int32 (total tokens,); train, test: where in them the reviews of either split start and end.
     """
-    ids = token_ids(tokenized.tokens, words)[tokenized.indices]
     known = np.mean(ids[:train[-1]] > 0)
     if not known:
         raise UserError(f"{options.glove}: none of its {len(words):,} words, such as {words[0]!r}, "
                         "occurs in the training reviews; give vectors of English words in lower case")
-    write_dictionary(options.output / "glove_dictionary.npy", words, GLOVE_FILES)
+    write_array(options.output / "glove_dictionary.npy", np.array(words))
     write_array(options.output / "glove_embeddings.npy", np.vstack([np.zeros_like(vectors[:1]), vectors]))
     write_token_ids(options.output / "imdb_train_glove.txt", ids, train)
     write_token_ids(options.output / "imdb_test_glove.txt", ids, test)
     print(f"written to {options.output}: {len(words):,} word vectors of width {vectors.shape[1]}; "
           f"{known:.2%} of the training tokens have one")
-    return [] if known >= 0.5 else [f"only {known:.2%} of the training tokens have a word vector: are these vectors of "
-                                    "English words, in lower case, and enough of them?"]
+    if known < 0.5:
+        print(f"only {known:.2%} of the training tokens have a word vector: are these vectors of English words, "
+              "in lower case, and enough of them?", file=sys.stderr)

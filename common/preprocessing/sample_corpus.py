@@ -13,7 +13,7 @@ reviews are plain: word vectors learn from them which words praise and which bla
 import itertools
 import random
 
-from common.preprocessing.raw_reviews import RawReview
+from common.preprocessing.raw_reviews import RawReview, sort_reviews
 
 PAIRS = {"train": 600, "test": 300}  # each a positive and a negative review of one film
 UNLABELLED = 600
@@ -118,11 +118,12 @@ TITLE_NOUNS = ("Harbour Winter Garden Letter Mirror River Summer Stranger Bridge
 def sample_reviews(seed=0):
     """Compose the sample corpus; the same seed gives the same list in any process.
 
-    Train and unsup come before test. Within a split the k-th positive and the k-th negative review
-    are a pair about one film; test films, and the pairs of words weighed there, are not in train.
+    Within a split the k-th positive and the k-th negative review are a pair about one film; test films, and the
+    pairs of words weighed there, are not in train.
 
     Returns:
-        list of RawReview: 600 + 600 labelled and 600 unlabelled for training, 300 + 300 for testing.
+        list of RawReview, as of `sort_reviews`: 600 + 600 labelled and 600 unlabelled for training, 300 + 300 for
+        testing.
     """
     rng = random.Random(seed)
     titles = [f"The {adjective} {noun}" for adjective in TITLE_ADJECTIVES for noun in TITLE_NOUNS]
@@ -130,17 +131,21 @@ def sample_reviews(seed=0):
     rng.shuffle(titles)
     films = (_film(rng, f"tt{number:07d}", title) for number, title in enumerate(titles, start=1))
 
-    pos, neg, unsup = [], [], []
+    reviews = []
     for split, count in PAIRS.items():
         for k, film in enumerate(_spread(rng, films, count, most=3)):
-            strength, texts = _pair(rng, film, split)
-            for label, folder in (("pos", pos), ("neg", neg)):
+            strength = rng.choice(list(OPINIONS))
+            if rng.random() < MIRRORED_SHARE:
+                texts = _review(rng, film, split, strength, TURNS)
+            else:
+                texts = {label: _review(rng, film, split, strength, PLAIN)[label] for label in ("pos", "neg")}
+            for label, text in texts.items():
                 rating = rng.choice(RATINGS[label, strength])
-                folder.append(RawReview(split, label, f"{k}_{rating}.txt", rating, film["id"], texts[label]))
+                reviews.append(RawReview(split, label, f"{k}_{rating}.txt", rating, film["id"], text))
     for k, film in enumerate(_spread(rng, films, UNLABELLED, most=6)):
         text = _review(rng, film, "train", rng.choice(list(OPINIONS)), PLAIN)[rng.choice(("pos", "neg"))]
-        unsup.append(RawReview("train", "unsup", f"{k}_0.txt", 0, film["id"], text))
-    return sorted(pos + neg + unsup, key=lambda review: review.split != "train")
+        reviews.append(RawReview("train", "unsup", f"{k}_0.txt", 0, film["id"], text))
+    return sort_reviews(reviews)
 
 
 def _film(rng, film_id, title):
@@ -157,14 +162,6 @@ def _spread(rng, films, count, most):
     """Draw films, each for up to `most` places in a row, until `count` places are filled."""
     repeated = (itertools.repeat(film, rng.randint(most // 3, most)) for film in films)
     return itertools.islice(itertools.chain.from_iterable(repeated), count)
-
-
-def _pair(rng, film, split):
-    """A strength, and the text of a positive and of a negative review of the film."""
-    strength = rng.choice(list(OPINIONS))
-    if rng.random() < MIRRORED_SHARE:
-        return strength, _review(rng, film, split, strength, TURNS)
-    return strength, {label: _review(rng, film, split, strength, PLAIN)[label] for label in ("pos", "neg")}
 
 
 def _review(rng, film, split, strength, templates):

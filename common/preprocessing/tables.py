@@ -1,5 +1,6 @@
 """A dataset of one's own from two tables, as spreadsheets and pandas write them in CSV."""
 
+import contextlib
 import csv
 import io
 import sys
@@ -26,31 +27,23 @@ def read_tables(train, test, text, label):
     Raises:
         UserError: a file that cannot be read or is no such table, a third label, or one that is missing.
     """
-    rows = [(split, path, line, content, _label(name.strip()))
+    rows = [(split, path, line, content, name.strip().removesuffix(".0"))   # which pandas adds where some are missing
             for split, path in (("train", train), ("test", test))
             for line, content, name in read_columns(path, text, label)]
-    places = {}
-    for _, path, line, _, name in rows:
-        places.setdefault(name, f"{path}:{line}")
-    names = sorted(places.keys() - {""}, key=_order)
+    places = {name: f"{path}:{line}" for _, path, line, _, name in reversed(rows)}
+    names = sorted(places.keys() - {""}, key=str.casefold)
+    with contextlib.suppress(ValueError):
+        names.sort(key=float)
     if len(names) != 2:
         found = ", ".join(f"{name!r} at {places[name]}" for name in names[:3])
         raise UserError(f"{train} and {test}: column {label!r} has {len(names)} labels, not two ({found or 'none'}); "
                         "leave the other rows out, or name another column with --label")
+    for path in train, test:
+        for name in set(names) - {row[4] for row in rows if row[1] == path}:
+            raise UserError(f"{path}: has no row with the label {name!r}; both files need both labels")
     short = dict(zip(["", *names], ["unsup", "neg", "pos"]))
-    for split, path in ("train", train), ("test", test):
-        for name in names:
-            if not any(row[0] == split and row[4] == name for row in rows):
-                raise UserError(f"{path}: has no row with the label {name!r}; both files need both labels")
     return sort_reviews(RawReview(split, short[name], f"{number}_0.txt", 0, "", content)
                         for split, _, number, content, name in rows if name or split == "train"), names
-
-
-def _order(name):
-    try:
-        return 0, float(name), name
-    except ValueError:
-        return 1, 0, name.casefold()
 
 
 def read_columns(path, *columns):
@@ -65,38 +58,26 @@ def read_columns(path, *columns):
         raise UserError(f"{path}: cannot be read ({error.strerror}); give a table in CSV") from error
     if content.startswith((b"PK", b"\xd0\xcf\x11\xe0", b"PAR1", b"\x1f\x8b")):
         raise UserError(f"{path}: is a workbook or an archive, no CSV; save the sheet as 'CSV UTF-8', or unpack it")
-    content, is_unicode = decode_any(content)
+    text, is_unicode = decode_any(content)
     if not is_unicode:
         print(f"{path}: is not in UTF-8 and is read as Windows-1252", file=sys.stderr)
+    first = next((line for line in text.splitlines() if line.strip() and not line.startswith("sep=")), "")
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t|", key=first.count), strict=True)
     found = []
-    for delimiter in ",;\t|":
-        lines = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter)
-        header = next((row for row in lines if row and not row[0].startswith("sep=")), [])  # which is for Excel alone
-        header = [name.strip() for name in header]
-        if all(column in header for column in columns):
-            return _read_rows(path, content, delimiter, lines.line_num, len(header), [*map(header.index, columns)])
-        found = max(found, header, key=len)
-    options = " and ".join(["--text", "--label"][:len(columns)])
-    raise UserError(f"{path}: has no column {' and '.join(map(repr, columns))}, but "
-                    f"{', '.join(map(repr, found)) or 'none'}; name columns with {options}")
-
-
-def _read_rows(path, content, delimiter, header_end, width, places):
-    rows, found = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True), []
     try:
+        header = next((row for row in rows if row and not row[0].startswith("sep=")), [])     # which is for Excel alone
+        header = [name.strip() for name in header]
+        if not {*columns} <= {*header}:
+            options = " and ".join(["--text", "--label"][:len(columns)])
+            raise UserError(f"{path}: has no column {' and '.join(map(repr, columns))}, but "
+                            f"{', '.join(map(repr, header)) or 'none'}; name columns with {options}")
+        places = [*map(header.index, columns)]
         for row in rows:
-            if rows.line_num > header_end and any(cell.strip() for cell in row):
-                if len(row) <= max(places) or any(row[width:]):
-                    raise UserError(f"{path}:{rows.line_num}: has {len(row)} cells, but the header {width}; "
+            if any(cell.strip() for cell in row):
+                if len(row) <= max(places) or any(row[len(header):]):
+                    raise UserError(f"{path}:{rows.line_num}: has {len(row)} cells, but the header {len(header)}; "
                                     "put quotation marks around texts with commas")
                 found.append((rows.line_num, *(row[place] for place in places)))
     except csv.Error as error:
         raise UserError(f"{path}:{rows.line_num}: {error}; save the table again as CSV") from error
     return found
-
-
-def _label(name):
-    """A label as it is named, of which spreadsheets make 1.0 of 1 and TRUE of True."""
-    if name.casefold() in ("true", "false"):
-        return name.casefold()
-    return name.removesuffix(".0") if name.removesuffix(".0").isdecimal() else name

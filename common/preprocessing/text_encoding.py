@@ -1,16 +1,9 @@
 """Text from bytes, and one spelling of it wherever it comes from: reviews, prompts and texts of one's own."""
 
-import codecs
 import html
+import json
 import re
 import unicodedata
-
-# In this order: UTF-32's little-endian mark begins with UTF-16's.
-MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF32_LE: "utf-32-le", codecs.BOM_UTF32_BE: "utf-32-be",
-         codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
-# At which of each four bytes English text has NULs.
-NULS = {(False, True, False, True): "utf-16-le", (True, False, True, False): "utf-16-be",
-        (False, True, True, True): "utf-32-le", (True, True, True, False): "utf-32-be"}
 
 
 def decode_text(content):
@@ -19,11 +12,7 @@ def decode_text(content):
     Raises:
         UnicodeDecodeError: the bytes are something else.
     """
-    for mark, encoding in MARKS.items():
-        if content.startswith(mark):
-            return content[len(mark):].decode(encoding)
-    nuls = tuple(content[k::4].count(0) > len(content) / 8 for k in range(4))
-    return content.decode(NULS.get(nuls, "utf-8"))
+    return content.decode(json.detect_encoding(content))        # JSON may be in any of these
 
 
 def decode_any(content):

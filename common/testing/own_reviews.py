@@ -1,5 +1,6 @@
 """Reviews that the user gives: read, tokenised as preprocessing did, and classified."""
 
+import functools
 import json
 import sys
 from pathlib import Path
@@ -32,7 +33,7 @@ def load_tokenizer(folder, fetch=True):
         UserError: no NLTK, no punkt_tab, or a broken statistics.json.
     """
     try:
-        from common.preprocessing.tokenizer import Tokenizer, learn_sample_punkt, load_punkt
+        from common.preprocessing.tokenizer import learn_sample_punkt, load_punkt, tokenize
     except ImportError as error:
         raise UserError(f"NLTK: cannot be imported ({error}), and a text is cut into words with it; "
                         "install it with `python -m pip install nltk`") from error
@@ -42,7 +43,7 @@ def load_tokenizer(folder, fetch=True):
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: does not say which tokenizer was used ({error}); "
                         "run preprocess_data.py again") from error
-    return Tokenizer(load_punkt(fetch) if seed is None else learn_sample_punkt(seed))
+    return functools.partial(tokenize, punkt=load_punkt(fetch) if seed is None else learn_sample_punkt(seed))
 
 
 def given_texts(options):

@@ -1,7 +1,5 @@
 """Preprocessed files: what is read is what was written, and what is broken is refused by name and line."""
 
-import os
-
 import numpy as np
 import pytest
 
@@ -10,12 +8,10 @@ from common.data.token_files import load_array, read_dictionary, read_review_tab
 from common.errors import UserError
 
 
-def parse(text, tmp_path, largest_id=999_999_999, block_size=1 << 24):
+def parse(text, tmp_path, largest_id=999_999_999):
     path = tmp_path / "imdb_train.txt"
     path.write_bytes(text)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(common.data.token_files.parse_token_ids, "__defaults__", (block_size,))
-        token_ids, lengths = read_token_ids(path, largest_id)
+    token_ids, lengths = read_token_ids(path, largest_id)
     return [part.tolist() for part in np.split(token_ids, lengths.cumsum()[:-1])]
 
 
@@ -31,32 +27,22 @@ def test_ids_of_every_width_are_read(tmp_path):
     assert parse(" ".join(map(str, ids)).encode(), tmp_path) == [ids]
 
 
-@pytest.mark.parametrize("block_size", range(1, 16))
-def test_a_review_may_lie_across_two_blocks(block_size, tmp_path):
-    assert parse(b"1 2\n34 5\n 6\n789", tmp_path, block_size=block_size) == [[1, 2], [34, 5], [6], [789]]
-
-
 def test_many_reviews_are_those_that_were_written(tmp_path):
     random = np.random.default_rng(0)
     reviews = [random.integers(0, 200_000, random.integers(1, 60)).tolist() for _ in range(500)]
     text = "\n".join(" ".join(map(str, review)) for review in reviews).encode()
-    assert parse(text, tmp_path, block_size=1000) == reviews
+    assert parse(text, tmp_path) == reviews
 
 
-@pytest.mark.parametrize("block_size", [1, 1 << 20])
-@pytest.mark.parametrize("text, line, what", [
-    (b"1 2\n3 x 4\n5\n", 2, "'x'"),
-    (b"1 2\n3\n-4\n", 3, "'-'"),
-    (b"1 2\n3 4.5\n", 2, "'.'"),
-    (b"1 2\n3 11\n", 2, "token id 11, but the dictionary has 10 words"),
-    (b"1\n2\n4294967297\n", 3, "token id 4294967297 is too large"),            # 1 in 32 bits
-    (b"1 2\n\n3\n", 2, "empty line"),
-    (b"1 2\n3\n \r\n", 3, "empty line"),
-    (b"\n1\n", 1, "empty line"),
-], ids=["letter", "minus", "point", "too large", "too long", "empty", "spaces only", "first"])
-def test_what_is_no_token_id_is_refused_with_its_line(text, line, what, block_size, tmp_path):
-    with pytest.raises(UserError, match=rf"imdb_train\.txt:{line}: .*{what}.*; run preprocess_data.py again"):
-        parse(text, tmp_path, largest_id=10, block_size=block_size)
+@pytest.mark.parametrize("text, line", [
+    (b"1 2\n3 x 4\n5\n", 2), (b"1 2\n3\n-4\n", 3), (b"1 2\n3 4.5\n", 2), (b"1 2\n3 11\n", 2),
+    (b"1\n2\n4294967297\n", 3),            # 1 in 32 bits
+    (b"1\n2\n18446744073709551617\n", 3),  # and in 64
+    (b"1 2\n\n3\n", 2), (b"1 2\n3\n \r\n", 3), (b"\n1\n", 1),
+], ids=["letter", "minus", "point", "too large", "too long", "far too long", "empty", "spaces only", "first"])
+def test_what_is_no_token_id_is_refused_with_its_line(text, line, tmp_path):
+    with pytest.raises(UserError, match=rf"train\.txt:{line}: not token ids from 0 to 10 .*; run preprocess"):
+        parse(text, tmp_path, largest_id=10)
 
 
 def read(path):
@@ -126,7 +112,7 @@ def test_a_review_table_that_cannot_be_read_is_refused_with_its_name(make, tmp_p
 
 
 def test_a_folder_in_place_of_a_token_file_is_refused_with_its_name(tmp_path):
-    with pytest.raises(UserError, match=f"{tmp_path.name}: cannot be read .Is a directory"):
+    with pytest.raises(UserError, match=f"{tmp_path.name}: cannot be read .*Is a directory"):
         read_token_ids(tmp_path, 10)
 
 
@@ -139,7 +125,7 @@ def test_a_film_may_be_unknown(tmp_path):
 def test_an_array_with_a_pickle_in_it_is_refused(tmp_path):
     path = tmp_path / "imdb_dictionary.npy"
     np.save(path, np.array(["a", None], dtype=object), allow_pickle=True)
-    with pytest.raises(UserError, match=r"imdb_dictionary.npy: not a readable .npy file"):
+    with pytest.raises(UserError, match=r"imdb_dictionary.npy: cannot be read"):
         read_dictionary(tmp_path, "imdb")
 
 
@@ -147,7 +133,7 @@ def test_an_array_with_a_pickle_in_it_is_refused(tmp_path):
 def test_a_file_that_is_no_array_is_refused(content, tmp_path):
     path = tmp_path / "imdb_dictionary.npy"
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"imdb_dictionary.npy: not a readable .npy file"):
+    with pytest.raises(UserError, match=r"imdb_dictionary.npy: cannot be read"):
         load_array(path, "U")
 
 
@@ -160,7 +146,7 @@ def test_an_archive_of_arrays_is_refused(tmp_path):
 
 def test_an_array_of_another_kind_is_refused(tmp_path):
     np.save(tmp_path / "imdb_dictionary.npy", np.arange(3))
-    with pytest.raises(UserError, match="imdb_dictionary.npy: holds int64"):
+    with pytest.raises(UserError, match="imdb_dictionary.npy: cannot be read .something else"):
         read_dictionary(tmp_path, "imdb")
 
 
@@ -171,7 +157,6 @@ def write_files(folder, number):
     """Files of equal size, whatever the number."""
     folder.mkdir()
     (folder / NAMES[0]).write_text(f"1 {number}\n")
-    os.utime(folder / NAMES[0], (number, number))       # a file system's clock may stand still for milliseconds
     (folder / NAMES[1]).write_text(f"0_{number}.txt\tpos\t9\ttt1\n")
     np.save(folder / NAMES[2], np.array([f"the {number}"]))
     np.save(folder / NAMES[3], np.float32([[number]]))
@@ -203,10 +188,3 @@ def test_a_file_of_another_corpus_of_equal_size_is_refused(name, cached, tmp_pat
         assert where == name and f"{name}: not the file that preprocess_data.py wrote with the others" in said
     (ours / "checksums.json").unlink()
     assert read_files(ours) == {}
-
-
-def test_checksums_that_cannot_be_read_are_refused(tmp_path):
-    folder = write_files(tmp_path / "ours", 1)
-    (folder / "checksums.json").write_text("[]")
-    assert all("checksums.json: cannot be read" in said for said in read_files(folder).values())
-    assert len(read_files(folder)) == 4

@@ -5,13 +5,11 @@ import errno
 import hashlib
 import http.server
 import threading
-import types
 
 import pytest
 
 from common.errors import UserError
-from common.preprocessing import download as module
-from common.preprocessing.download import download, download_glove
+from common.preprocessing.download import download
 
 CONTENT = bytes(range(256)) * 1_000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -46,32 +44,25 @@ def server(monkeypatch):
 
 def test_a_file_is_fetched_whole_into_a_new_folder(server, tmp_path):
     path = tmp_path / "new" / "a.tar.gz"
-    download(server.url, path, SHA256)
+    download([server.url], path, SHA256, "--imdb")
     assert path.read_bytes() == CONTENT
     assert [file.name for file in path.parent.iterdir()] == ["a.tar.gz"]
 
 
-def test_a_right_file_is_not_fetched_again(server, tmp_path):
+def test_a_file_that_is_there_is_not_fetched_again(server, tmp_path):
     path = tmp_path / "a.tar.gz"
     path.write_bytes(CONTENT)
-    download(server.url, path, SHA256)
+    download([server.url], path, SHA256, "--imdb")
     assert server.asked == 0
 
 
 def test_a_lost_connection_and_a_wrong_file_leave_nothing(server, tmp_path):
     with pytest.raises(UserError, match="a.tar.gz: could not be fetched .*invalid hash value.*run again"):
-        download(server.url, tmp_path / "a.tar.gz", "0" * 64)
+        download([server.url], tmp_path / "a.tar.gz", "0" * 64, "--imdb")
     server.cut_after = 70_000
     with pytest.raises(UserError, match="a.tar.gz: could not be fetched"):
-        download(server.url, tmp_path / "a.tar.gz", SHA256)
+        download([server.url], tmp_path / "a.tar.gz", SHA256, "--imdb")
     assert not list(tmp_path.iterdir())
-
-
-def test_a_wrong_file_in_place_is_kept_under_another_name(server, tmp_path):
-    (tmp_path / "a.tar.gz").write_bytes(b"a page that says no")
-    download(server.url, tmp_path / "a.tar.gz", SHA256)
-    assert (tmp_path / "a.tar.gz").read_bytes() == CONTENT
-    assert (tmp_path / "a.tar.gz.wrong").read_bytes() == b"a page that says no"
 
 
 def test_without_a_connection_the_address_to_fetch_by_hand_is_named(tmp_path, monkeypatch):
@@ -79,42 +70,22 @@ def test_without_a_connection_the_address_to_fetch_by_hand_is_named(tmp_path, mo
     with contextlib.closing(http.server.HTTPServer(("127.0.0.1", 0), Handler).socket) as socket:
         port = socket.getsockname()[1]
     with pytest.raises(UserError, match=f"http://127.0.0.1:{port}/a.tar.gz.*by hand.*--imdb"):
-        download(f"http://127.0.0.1:{port}/a.tar.gz", tmp_path / "a.tar.gz", SHA256)
+        download([f"http://127.0.0.1:{port}/a.tar.gz"], tmp_path / "a.tar.gz", SHA256, "--imdb")
 
 
 def test_a_full_disk_is_reported_with_what_to_do(tmp_path, monkeypatch):
     def fail(*arguments, **options):
         raise OSError(errno.ENOSPC, "No space left on device")
     monkeypatch.setattr("torch.hub.download_url_to_file", fail)
-    with pytest.raises(UserError, match="No space left on device.; make room for it and run again"):
-        download("http://127.0.0.1:1/a.zip", tmp_path / "a.tar.gz", SHA256)
+    with pytest.raises(UserError, match="No space left on device.; run again"):
+        download(["http://127.0.0.1:1/a.zip"], tmp_path / "a.tar.gz", SHA256, "--imdb")
 
 
 def test_a_mirror_is_asked_where_the_first_address_fails(server, tmp_path):
-    download("http://127.0.0.1:1/a.zip", tmp_path / "a.zip", SHA256, mirrors=[server.url])
+    download(["http://127.0.0.1:1/a.zip", server.url], tmp_path / "a.zip", SHA256, "--glove")
     assert (tmp_path / "a.zip").read_bytes() == CONTENT
 
 
 def test_where_all_addresses_fail_each_is_named_with_its_reason(server, tmp_path):
     with pytest.raises(UserError, match=f"127.0.0.1:1/a.zip: .*refused.*{server.url}: .*invalid hash.*--glove"):
-        download("http://127.0.0.1:1/a.zip", tmp_path / "a.zip", "0" * 64, "--glove", [server.url])
-
-
-@pytest.fixture
-def glove(server, monkeypatch):
-    monkeypatch.setattr(module, "GLOVE_URLS", (server.url,))
-    monkeypatch.setattr(module, "GLOVE_SHA256", SHA256)
-    monkeypatch.setattr(module, "GLOVE_BYTES", len(CONTENT))
-
-
-def test_glove_is_fetched_into_the_folder_after_its_size_is_said(glove, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(module, "GLOVE_BYTES", 2_100_000_000)
-    assert download_glove(tmp_path).read_bytes() == CONTENT
-    assert "2.1 GB are to come" in capsys.readouterr().out
-
-
-def test_without_room_nothing_is_fetched(glove, server, tmp_path, monkeypatch):
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda folder: types.SimpleNamespace(free=len(CONTENT) - 1))
-    with pytest.raises(UserError, match="glove.840B.300d.zip: needs .* free there; make room.*--output"):
-        download_glove(tmp_path)
-    assert server.asked == 0
+        download(["http://127.0.0.1:1/a.zip", server.url], tmp_path / "a.zip", "0" * 64, "--glove")

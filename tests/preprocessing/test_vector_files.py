@@ -37,10 +37,10 @@ def test_reading_stops_after_max_words(tmp_path):
 
 
 def test_words_may_contain_spaces(tmp_path):
-    path = write(tmp_path / "g.txt", ". . . 1 2", "at name@domain.com 3 4", "a 5 6", "b 7 8", "c 9 0")
+    path = write(tmp_path / "g.txt", "a 5 6", ". . . 1 2", "at name@domain.com 3 4")
     words, vectors = read_word_vectors(path, 10)
-    assert words == [". . .", "at name@domain.com", "a", "b", "c"]
-    assert vectors[:2].tolist() == [[1, 2], [3, 4]]
+    assert words == ["a", ". . .", "at name@domain.com"]
+    assert vectors.tolist() == [[5, 6], [1, 2], [3, 4]]
 
 
 def test_words_may_be_numbers(tmp_path):
@@ -49,7 +49,7 @@ def test_words_may_be_numbers(tmp_path):
     assert vectors.tolist() == [[2, 3], [4, 5], [6, 7]]
 
 
-@pytest.mark.parametrize("word", ["\xa0", "\x85", "a\u2028b", "\x1c", "\ufeff"])
+@pytest.mark.parametrize("word", ["\xa0", "\x85", "a\u2028b", "\x1c", "\x0c", "\ufeff"])
 def test_odd_white_space_is_a_word(tmp_path, word):
     words, vectors = read_word_vectors(write(tmp_path / "g.txt", "a 1 2", f"{word} 3 4", "b 5 6"), 10)
     assert words == ["a", word, "b"]
@@ -109,12 +109,6 @@ def test_words_that_are_not_utf8_are_left_out_with_a_note(tmp_path, capsys):
     assert capsys.readouterr().err == f"{path}: left out 2 words that are not UTF-8, such as that in line 3\n"
 
 
-def test_a_file_of_another_encoding_is_refused(tmp_path):
-    path = tmp_path / "g.txt"
-    path.write_bytes("\u00e9t\u00e9 1 2\na 1 2\n\u00e0 3 4\n".encode("latin-1"))
-    refused(path, ":1:", "UTF-8")
-
-
 @pytest.mark.parametrize("text", ["", "5 300\n"])
 def test_a_file_without_rows_is_refused(tmp_path, text):
     refused(write(tmp_path / "g.txt", text), "no word vectors")
@@ -162,53 +156,25 @@ def test_separators_may_differ_from_row_to_row(tmp_path):
     assert vectors.tolist() == [[1, 2, 3]] * 3
 
 
-@pytest.mark.parametrize("rows, line", [
-    (["a 1 2 3", "b 4 5"], 2), (["b 4 5", "a 1 2 3"], 1),
-    (["a 0.1 0.2", "b 0.1 0.2", "c 0.1 0.2 0.3"], 3), (["a 1 2", "b 1 2", "c 1 2 3"], 3),
-    (["a 1 2", "b 1 2", "1 0.1 2.5 3.5"], 3), (["2 2", "a 1 2", "b 1 2 3"], 3)])
-def test_rows_that_disagree_about_the_width_are_refused_whichever_comes_first(tmp_path, rows, line):
-    refused(write(tmp_path / "g.txt", *rows, ""), f":{line}:")
-
-
 def test_a_header_that_disagrees_with_the_rows_is_refused(tmp_path):
-    refused(write(tmp_path / "g.txt", "2 300", "a 1 2", "b 3 4"), ":1:", "has 300 numbers", "next row has 2")
+    refused(write(tmp_path / "g.txt", "2 300", "a 1 2", "b 3 4"), ":2:", "not a word and 300 finite numbers")
 
 
-def test_vectors_of_one_number_need_no_header(tmp_path):
-    words, vectors = read_word_vectors(write(tmp_path / "g.txt", "1 300", "a 2", "b 3"), 10)
-    assert words == ["1", "a", "b"] and vectors.tolist() == [[300], [2], [3]]
-
-
-def test_fewer_words_than_the_header_promises_are_noted(tmp_path, capsys):
-    path = write(tmp_path / "g.txt", "5 2", "a 1 2", "b 3 4", "")
-    read_word_vectors(path, 2)
-    assert capsys.readouterr().err == ""
-    read_word_vectors(path, 10)
-    assert "promises 5 words, but it ends after 2" in capsys.readouterr().err
-
-
-def test_a_byte_order_mark_is_no_part_of_the_first_word(tmp_path):
-    assert read_word_vectors(write(tmp_path / "g.txt", "\ufeffthe 1 2", "a 3 4"), 10)[0] == ["the", "a"]
-    assert read_word_vectors(write(tmp_path / "g.txt", "\ufeff1 2", "a 3 4"), 10)[0] == ["a"]
-
-
-@pytest.mark.parametrize("content, what", [
-    ("the 1 2\na 3 4\n".encode("utf-16"), "UTF-16"),
-    ("the 1 2\na 3 4\n".encode("utf-16-be"), "UTF-16"),
-    (b"2 3\nthe " + struct.pack("<3f", 0.5, 1, 2) + b"\na " + struct.pack("<3f", 3, 4, 0.25), "word2vec's binary file"),
-    (b"2 3\nthe " + struct.pack("<3f", 1.1, 1.2, 1.3) * 50 + b"\ra", "word2vec's binary file"),
-    (b"\xba\x16\x4f\x2f" + bytes(range(1, 256)), "fastText's binary file"),
-    (b"the 1 2\ra 3 4\rfilm 5 6\r", "carriage returns alone"),
-    (b"the,0.1,0.2\na,0.3,0.4\n", "spaces or tabs"),
-    (b"the 0,1 0,2\na 0,3 0,4\n", "0,1"),
-    (b"9" * 5000 + b" 2\nthe 1 2\n" * 9, "not a word"),
-    (b"<html><body>Not found</body></html>\n", ":1:"),
-    (b"the 1 2\n" * 9 + b"x" * 3_000_000, "1,048,576 bytes"),
+@pytest.mark.parametrize("content", [
+    "the 1 2\na 3 4\n".encode("utf-16"),
+    "the 1 2\na 3 4\n".encode("utf-16-be"),
+    b"2 3\nthe " + struct.pack("<3f", 0.5, 1, 2) + b"\na " + struct.pack("<3f", 3, 4, 0.25),
+    b"2 3\nthe " + struct.pack("<3f", 1.1, 1.2, 1.3) * 50 + b"\ra",
+    b"\xba\x16\x4f\x2f" + bytes(range(1, 256)),
+    b"the 1 2\ra 3 4\rfilm 5 6\r",
+    b"the,0.1,0.2\na,0.3,0.4\n",
+    b"the 0,1 0,2\na 0,3 0,4\n",
+    b"<html><body>Not found</body></html>\n",
 ], ids=["utf-16", "utf-16-be", "word2vec binary", "without NULs", "fastText binary", "carriage returns", "commas",
-        "decimal commas", "endless header", "web page", "no line end"])
-def test_other_files_are_refused_for_what_they_are(tmp_path, content, what):
+        "decimal commas", "web page"])
+def test_other_files_are_refused_with_what_is_read(tmp_path, content):
     (tmp_path / "g.txt").write_bytes(content)
-    refused(tmp_path / "g.txt", what)
+    refused(tmp_path / "g.txt", "finite numbers as text", "give GloVe's .txt, or the .vec of word2vec or fastText")
 
 
 def test_an_endless_word_is_left_out(tmp_path):
@@ -246,4 +212,4 @@ def test_a_zip_that_python_cannot_unpack_is_refused_with_the_way_out(tmp_path):
     for place in 8, content.index(b"PK\1\2") + 10:
         content[place:place + 2] = struct.pack("<H", 9)                         # Deflate64, as Windows has it
     (tmp_path / "g.zip").write_bytes(content)
-    refused(tmp_path / "g.zip", "cannot unpack", "unpack it and give the text")
+    refused(tmp_path / "g.zip", "that Python can unpack", "unpack it and give the text")
