@@ -18,7 +18,6 @@ from common.layers.stateful_lstm import StatefulLSTM
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import bench
 import compare
-import peers
 import probe
 
 SIZES = {"1a": ["--hidden-units", "4"], "1b": ["--hidden-units", "4"], "3c": ["--sequence-length", "4"]}
@@ -135,27 +134,6 @@ def test_the_gpu_script_runs_whole_at_small_sizes(part, logged, data, tmp_path):
     assert done.returncode == 0 and log == done.stdout
     assert set(re.findall(r"\[status (\d+)", log)) == {"0"} and logged in log
     assert (tmp_path / f"{part}.tar.gz").exists()
-
-
-@pytest.mark.slow
-def test_the_weights_of_the_n_grams_are_compared_on_validation_reviews_again_where_they_were_before(tmp_path):
-    bench.write_data(tmp_path, train=100, test=40)
-    command = [sys.executable, ROOT / "benchmarks/ngram_weights.py", "1a", "--ngrams", "1", "--validation", "0.2",
-               "--epochs", "1", "--hidden-units", "4", "--data", tmp_path, "--output", tmp_path / "1a"]
-    first, again = (subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")[-12:]
-                    for _ in range(2))
-    assert [line[:11] for line in first[:-1]] == [f"weight {k / 10:.1f} " for k in range(11)]
-    assert again == first
-    assert not list(tmp_path.rglob("record.json"))
-
-
-def test_without_scikit_learn_there_are_no_peers(monkeypatch, capsys):
-    monkeypatch.setattr(peers.importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setattr(sys, "argv", ["peers.py"])
-    with pytest.raises(SystemExit, match="2"):
-        peers.run_script(peers.main)
-    [line] = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: scikit-learn: not installed") and "benchmarks/requirements.txt" in line
 
 
 def test_the_probe_finds_what_a_regression_can_tell_and_its_bias():
