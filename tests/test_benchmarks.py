@@ -106,14 +106,13 @@ def test_two_commits_are_measured_side_by_side(commits, history, monkeypatch, ca
     compare_commits(monkeypatch, *commits, "--parts", "2a", "3a")
     assert [line.split() for line in capsys.readouterr().out.splitlines()[2:]] == [
         [part, "step", "2,000.0", "ms", "1,000.0", "ms", "2.00x"] for part in ("2a", "3a")]
-    assert len(compare.git("worktree", "list").splitlines()) == 1
 
 
 def test_a_commit_that_is_not_there_is_refused_in_one_line(history, monkeypatch, capsys):
     with pytest.raises(SystemExit, match="2"):
         compare_commits(monkeypatch, "no-such-commit")
     [line] = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: git worktree add") and "no-such-commit" in line
+    assert line.startswith("error: git archive") and "no-such-commit" in line
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no bash")
