@@ -4,9 +4,8 @@
     python benchmarks/compare.py 7c58e30 8ef1f7d --parts 2a 3a --rounds 3 --precision float32
 
 Runs each commit's own benchmarks/bench.py, part by part and the two in turn, so that what else the machine does meets
-both. Further options, such as --device, --precision and --repeats, are passed on to it. Prints of each row the shortest
-of its medians at either commit. Where other jobs run, --processor-time times one thread by the processor's time that it
-takes, which they change little.
+both. Prints of each row the shortest of its medians at either commit. Where other jobs run, --processor-time times one
+thread by the processor's time that it takes, which they change little.
 """
 
 import json
@@ -50,7 +49,11 @@ def main():
                         help="of bench.py, which both commits must have")
     parser.add_argument("--processor-time", action="store_true", help="time one thread by the processor's time")
     parser.add_argument("--rounds", type=positive_int, default=2, help="runs of each part at each commit")
-    options, passed_on = parser.parse_known_args()
+    parser.add_argument("--device", default="auto", help="of bench.py")
+    parser.add_argument("--precision", default="auto", help="of bench.py; auto may differ between the two")
+    parser.add_argument("--repeats", type=positive_int, default=5, help="of bench.py")
+    options = parser.parse_args()
+    passed_on = [f"--{name}={getattr(options, name)}" for name in ("device", "precision", "repeats")]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         trees = [folder / "before", folder / "after" if options.after else ROOT]
@@ -62,8 +65,8 @@ def main():
             (folder / "sitecustomize.py").write_text("import time\ntime.perf_counter = time.process_time\n")
             environment = {"PYTHONPATH": name, "OMP_NUM_THREADS": "1"}
         print(f"before {git('describe', '--always', options.before)} | after "
-              f"{git('describe', '--always', options.after or '--dirty')} | the shortest of {options.rounds} medians"
-              + " of processor time, one thread" * options.processor_time + "".join(f" {word}" for word in passed_on))
+              f"{git('describe', '--always', options.after or '--dirty')} | {options.precision} | the shortest of "
+              f"{options.rounds} medians" + " of processor time, one thread" * options.processor_time)
         print(f"{'part':4} {'what':40} {'before':>12} {'after':>12} {'times as fast':>14}")
         for part in options.parts:
             found = [[measure(tree, part, passed_on, environment, folder / "bench.json") for tree in trees]
