@@ -166,8 +166,13 @@ def measure_part(part, data, device, precision, repeats, sizes=()):
     step_limit_s = limit(lambda: training.launch_step(indices.to(options.device)), rates, 7 * learned)
     rows = [row(part, "training step", median_s(lambda: training.step(indices), repeats), step_limit_s)]
     if part == "3a":
+        sys.path.insert(0, str(ROOT / "3b"))
+        from sampling import generate
+
         def test():
-            generate_reviews(training)
+            model.eval()
+            with autocast(options):
+                generate(model, [[1]] * 100, LENGTH_OF_GENERATED, 1.0)
         part, what, read = "3b", f"100 reviews of {LENGTH_OF_GENERATED} tokens", LENGTH_OF_GENERATED * read
     else:
         def test():
@@ -175,15 +180,6 @@ def measure_part(part, data, device, precision, repeats, sizes=()):
             evaluate(model, training.score, [batch], options)
         what = f"evaluation at {2 * options.sequence_length} tokens" if "RNN" in PARTS[part].train else "evaluation"
     return [*rows, row(part, what, median_s(test, repeats), limit(test, rates, read))]
-
-
-def generate_reviews(training):
-    """A hundred reviews at once."""
-    sys.path.insert(0, str(ROOT / "3b"))
-    from sampling import generate
-    training.model.eval()
-    with autocast(training.options):
-        generate(training.model, [[1]] * 100, LENGTH_OF_GENERATED, 1.0)
 
 
 def measure_reading(folder, repeats):

@@ -186,23 +186,8 @@ def precision_table():
     return table(["part", "machine", *precisions], rows)
 
 
-def speed_table():
-    """The benchmark on both machines: the assignment's loops beside these scripts."""
-    machines = [json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))["rows"]
-                for name in ("bench_cpu_bfloat16_202611", "bench_cpu_202611")]
-    return markdown_table([{
-        "": f"{epyc['part']}, {epyc['what']}".removeprefix(", "), "loops": duration(epyc["loop_s"]),
-        "here": duration(epyc["ours_s"]), "bare nn.LSTM": duration(epyc["floor_s"]),
-        "times as fast": f"{epyc['loop_s'] / epyc['ours_s']:.1f}",
-        "Xeon, times as fast": f"{xeon['loop_s'] / xeon['ours_s']:.1f}"} for epyc, xeon in zip(*machines, strict=True)])
-
-
-def duration(seconds):
-    return "" if not seconds else f"{seconds:.1f} s" if seconds >= 1 else f"{1e3 * seconds:.1f} ms"
-
-
 TABLES = {"parts": parts_table, "lengths": lengths_table, "changes": changes_table, "trials": trials_table,
-          "other networks": other_networks_table, "precision": precision_table, "speed": speed_table}
+          "other networks": other_networks_table, "precision": precision_table}
 
 
 def fill(text):
