@@ -4,7 +4,7 @@
 #   make test                             the tests
 #   make test-slow                        those that kill runs, fill the disk and start a Slurm, minutes more
 #   make lint                             ruff and mypy
-#   make bench                            every part beside the assignment's loops, timed
+#   make bench                            every part beside the machine's limit, timed
 #   make all IMDB=aclImdb_v1.tar.gz GLOVE=glove.840B.300d.zip
 #                                         the real thing at the assignment's settings, on a GPU node;
 #                                         without IMDB it is downloaded, without GLOVE vectors are learned

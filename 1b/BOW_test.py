@@ -4,10 +4,9 @@
     python 1b/BOW_test.py --review "A great film." --explain
     python 1b/BOW_test.py --mistakes 10
 
-Reads BOW.model from --output, the preprocessed reviews and GloVe vectors from --data. Writes test_table.csv,
-predictions.csv, a line a test review, and explanations.json, some of them explained, to --output. With --review,
---reviews or --mistakes it classifies or explains single reviews instead: those of --reviews in reviews.csv too,
-explanations in explanation.html. With --unlabelled it writes pseudo_labels.npz, labels of the unlabelled reviews.
+Reads BOW.model from --output, the preprocessed reviews and GloVe vectors from --data; writes test_table.csv,
+predictions.csv and explanations.json, of test reviews, to --output. Single reviews that are explained are written to
+explanation.html, too.
 """
 
 import sys
@@ -19,18 +18,13 @@ from common.errors import run_script
 from common.options import TEST_DEFAULTS, parse_options
 
 
-def build_test(argv=None):
-    """The test that the options ask for; argv as in parse_options."""
-    options = parse_options(__doc__, __file__, argv, **TEST_DEFAULTS, batch_size=1000)
+def main():
+    options = parse_options(__doc__, __file__, **TEST_DEFAULTS, batch_size=1000)
 
     from BOW_model import BOW_model
     from common.testing.tables import BagTest
 
-    return BagTest("1b", BOW_model, options)
-
-
-def main():
-    build_test().run()
+    BagTest("1b", BOW_model, options).run()
 
 
 if __name__ == "__main__":

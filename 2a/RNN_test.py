@@ -4,11 +4,9 @@
     python 2a/RNN_test.py --review "A great film." --explain
     python 2a/RNN_test.py --mistakes 10
 
-Reads rnn.model from --output and the preprocessed reviews from --data. Writes test_table.csv and test_table.png, of
-crops of 50 to 500 tokens and of whole reviews, predictions.csv, a line a test review read whole, and explanations.json,
-some of them explained, to --output. With --review, --reviews or --mistakes it classifies or explains single reviews
-instead: those of --reviews in reviews.csv too, explanations in explanation.html. With --unlabelled it writes
-pseudo_labels.npz, labels of the unlabelled reviews.
+Reads rnn.model from --output and the preprocessed reviews from --data; writes test_table.csv and test_table.png, of
+crops of 50 to 500 tokens and of whole reviews, and predictions.csv and explanations.json, of test reviews read whole,
+to --output. Single reviews that are explained are written to explanation.html, too.
 """
 
 import sys
@@ -20,18 +18,13 @@ from common.errors import run_script
 from common.options import LSTM_TEST_DEFAULTS, parse_options
 
 
-def build_test(argv=None):
-    """The test that the options ask for; argv as in parse_options."""
-    options = parse_options(__doc__, __file__, argv, **LSTM_TEST_DEFAULTS)
+def main():
+    options = parse_options(__doc__, __file__, **LSTM_TEST_DEFAULTS)
 
     from common.testing.tables import SequenceTest
     from RNN_model import RNN_model
 
-    return SequenceTest("2a", RNN_model, options)
-
-
-def main():
-    build_test().run()
+    SequenceTest("2a", RNN_model, options).run()
 
 
 if __name__ == "__main__":

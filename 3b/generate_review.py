@@ -66,17 +66,18 @@ def encode_prompt(prompt, vocabulary, tokenize):
     Raises:
         UserError: the prompt has no word that the model knows.
     """
+    from common.data.token_files import token_ids
     from common.preprocessing.text_encoding import argument_text
 
     prompt = argument_text(prompt)
-    word_ids = {word: k for k, word in enumerate(vocabulary, 1)}
     words = tokenize(prompt)
-    unknown = [word for word in words if word not in word_ids]
-    if len(unknown) == len(words):
+    ids = token_ids(words, vocabulary).tolist()
+    if not any(ids):
         raise UserError(f"--prompt '{prompt}': no word that the model knows; give one, such as 'the'")
-    if unknown:
-        print(f"not among the model's words, so read as the unknown token: {' '.join(unknown)}", file=sys.stderr)
-    return [word_ids.get(word, 0) for word in words]
+    if not all(ids):
+        unknown = " ".join(word for word, token_id in zip(words, ids) if not token_id)
+        print(f"not among the model's words, so read as the unknown token: {unknown}", file=sys.stderr)
+    return ids
 
 
 def main():

@@ -75,23 +75,14 @@ def build_training(argv=None, logger=None):
     network.to(options.device).requires_grad_(False)
     layers = [layer.requires_grad_() for layer in network.layers_to_train(options.fine_tune)]
     model = ensemble_with_ngrams(network, data["train"], options)
-    optimizer = build_optimizer(parameter_groups(model, layers, options), options)
+    if model is not network:
+        layers[-1].append(model.ngrams)
+    # Learning rates fall from layer to layer downwards (Howard and Ruder 2018).
+    rates = [options.learning_rate * options.layer_decay ** depth for depth in reversed(range(len(layers)))]
+    groups = [{"params": layer.parameters(), "lr": rate} for layer, rate in zip(layers, rates)]
+    optimizer = build_optimizer(groups, options)
     return Training("3c", model, arguments, optimizer, adversarial_score(network, sentiment_score, options), data,
                     vocabulary, options, logger=logger)
-
-
-def parameter_groups(model, layers, options):
-    """Parameters with learning rates that fall from layer to layer downwards (Howard and Ruder 2018).
-
-    Args:
-        layers: modules of the model, first to last; all other trainable parameters learn at the rate of the last.
-    """
-    groups = [{"params": list(layer.parameters()), "lr": options.learning_rate * options.layer_decay ** depth}
-              for depth, layer in enumerate(reversed(layers))][::-1]
-    grouped = {id(parameter) for group in groups for parameter in group["params"]}
-    groups[-1]["params"] += [parameter for parameter in model.parameters()
-                             if parameter.requires_grad and id(parameter) not in grouped]
-    return groups
 
 
 def main():

@@ -1,15 +1,16 @@
 """Two commits side by side: the benchmark of each, in turn on one machine.
 
     python benchmarks/compare.py 7c58e30
-    python benchmarks/compare.py 7c58e30 8ef1f7d --parts 2a 3a --precision float32 --rounds 3
+    python benchmarks/compare.py 7c58e30 8ef1f7d --parts 2a 3a --rounds 3 --precision float32
 
-Runs each commit's own benchmarks/bench.py in a work tree of its own, part by part and the two in turn, so that what
-else the machine does meets both. Prints of each row the shortest of its medians at either commit. Where other jobs run,
---processor-time times one thread by the processor's time that it takes, which they change little.
+Runs each commit's own benchmarks/bench.py, part by part and the two in turn, so that what else the machine does meets
+both. Prints of each row the shortest of its medians at either commit. Where other jobs run, --processor-time times one
+thread by the processor's time that it takes, which they change little.
 """
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -29,18 +30,13 @@ def git(*arguments):
     return done.stdout.strip()
 
 
-def measure(tree, part, options, output):
-    """One run of the benchmark of a work tree -> {(part, what): median in seconds}."""
-    environment = os.environ.copy()
-    if options.processor_time:          # Python runs a sitecustomize.py at its start, in every process
-        (output.parent / "sitecustomize.py").write_text("import time\ntime.perf_counter = time.process_time\n")
-        environment |= {"PYTHONPATH": str(output.parent), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, tree / "benchmarks" / "bench.py", "--parts", part, "--device",
-                           options.device, "--precision", options.precision, "--repeats", str(options.repeats),
-                           "--output", output],
-                          env=environment, capture_output=True, text=True, check=False)
+def measure(tree, part, passed_on, environment, output):
+    """One run of the benchmark of a folder -> {(part, what): median in seconds}."""
+    script = tree / "benchmarks" / "bench.py"
+    done = subprocess.run([sys.executable, script, "--parts", part, *passed_on, "--output", output],
+                          env=os.environ | environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise UserError(f"{tree / 'benchmarks' / 'bench.py'} --parts {part}: {done.stderr.strip().splitlines()[-1]}")
+        raise UserError(f"{script} --parts {part}: {done.stderr.strip().splitlines()[-1]}")
     rows = json.loads(output.read_text(encoding="utf-8"))["rows"]
     return {(row["part"], row["what"]): row["ours_s"] for row in rows}
 
@@ -51,36 +47,34 @@ def main():
     parser.add_argument("after", nargs="?", help="another one; this folder as it is if left out")
     parser.add_argument("--parts", nargs="+", default=["1a", "1b", "2a", "2b", "3a", "3c", "reading"],
                         help="of bench.py, which both commits must have")
+    parser.add_argument("--processor-time", action="store_true", help="time one thread by the processor's time")
+    parser.add_argument("--rounds", type=positive_int, default=2, help="runs of each part at each commit")
     parser.add_argument("--device", default="auto", help="of bench.py")
     parser.add_argument("--precision", default="auto", help="of bench.py; auto may differ between the two")
     parser.add_argument("--repeats", type=positive_int, default=5, help="of bench.py")
-    parser.add_argument("--processor-time", action="store_true", help="time one thread by the processor's time")
-    parser.add_argument("--rounds", type=positive_int, default=2, help="runs of each part at each commit")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        trees = []
-        try:
-            for name, commit in ("before", options.before), ("after", options.after):
-                tree = Path(folder) / name if commit else ROOT
-                if commit:
-                    git("worktree", "add", "--detach", tree, commit)
-                trees.append(tree)
-            print(f"before {git('describe', '--always', options.before)} | after "
-                  f"{git('describe', '--always', *([options.after] if options.after else ['--dirty']))} | "
-                  f"{options.precision} | the shortest of {options.rounds} medians"
-                  + " of processor time, one thread" * options.processor_time)
-            print(f"{'part':4} {'what':40} {'before':>12} {'after':>12} {'times as fast':>14}")
-            for part in options.parts:
-                found = [[measure(tree, part, options, Path(folder) / "bench.json") for tree in trees]
-                         for _ in range(options.rounds)]
-                for row in filter(found[0][1].get, found[0][0]):            # what both have
-                    before, after = (min(rows[row] for rows in some) for some in zip(*found))
-                    print(f"{row[0]:4} {row[1]:40} {1e3 * before:9,.1f} ms {1e3 * after:9,.1f} ms "
-                          f"{before / after:13.2f}x", flush=True)
-        finally:
-            for tree in trees:
-                if tree != ROOT:
-                    git("worktree", "remove", "--force", tree)
+    passed_on = [f"--{name}={getattr(options, name)}" for name in ("device", "precision", "repeats")]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        trees = [folder / "before", folder / "after" if options.after else ROOT]
+        for tree, commit in zip(trees, filter(None, [options.before, options.after])):
+            git("archive", "--output", folder / "commit.zip", commit)
+            shutil.unpack_archive(folder / "commit.zip", tree)
+        environment = {}
+        if options.processor_time:          # Python runs a sitecustomize.py at its start, in every process
+            (folder / "sitecustomize.py").write_text("import time\ntime.perf_counter = time.process_time\n")
+            environment = {"PYTHONPATH": name, "OMP_NUM_THREADS": "1"}
+        print(f"before {git('describe', '--always', options.before)} | after "
+              f"{git('describe', '--always', options.after or '--dirty')} | {options.precision} | the shortest of "
+              f"{options.rounds} medians" + " of processor time, one thread" * options.processor_time)
+        print(f"{'part':4} {'what':40} {'before':>12} {'after':>12} {'times as fast':>14}")
+        for part in options.parts:
+            found = [[measure(tree, part, passed_on, environment, folder / "bench.json") for tree in trees]
+                     for _ in range(options.rounds)]
+            for row in filter(found[0][1].get, found[0][0]):            # what both have
+                before, after = (min(rows[row] for rows in some) for some in zip(*found))
+                print(f"{row[0]:4} {row[1]:40} {1e3 * before:9,.1f} ms {1e3 * after:9,.1f} ms "
+                      f"{before / after:13.2f}x", flush=True)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 # What is to be learned on a GPU, in three parts of at most four minutes each:
 #
 #     benchmarks/gpu.sh check DATA OUT        the tests of CUDA; three epochs of 3a beside the committed curve
-#     benchmarks/gpu.sh measure DATA OUT      steps and kernels; every part beside the assignment's loops
+#     benchmarks/gpu.sh measure DATA OUT      steps and kernels; every part beside the machine's limit
 #     benchmarks/gpu.sh train DATA OUT        3a and 3c at the assignment's settings, 3c over five seeds; the best recipes
 #
 # DATA: folder of the preprocessed files. OUT: folder for PART.log, and PART.tar.gz with the records and tables of what was

@@ -9,7 +9,6 @@ reviews. Language models can be chosen by the first, where perplexity alone misl
 reviews are not looked at.
 """
 
-import argparse
 import json
 import math
 import sys
@@ -101,7 +100,8 @@ def main():
     parser.add_argument("language_model", type=path, help="of part 3a")
     parser.add_argument("--data", type=path, default=ROOT / "preprocessed_data", help="preprocessed files")
     parser.add_argument("--reviews", type=positive_int, default=6000, help="of each split, at most")
-    options = argparse.Namespace(**vars(parser.parse_args()), device="auto", precision="auto", seed=0)
+    parser.set_defaults(device="auto", precision="auto", seed=0)
+    options = parser.parse_args()
     set_up(options)
     checkpoint = load_checkpoint(options.language_model, "3a", options.device)
     trained = checkpoint["options"]
@@ -109,9 +109,9 @@ def main():
         raise UserError(f"{options.language_model}: has read all training reviews; train it with --validation 0.2")
     model = RNN_language_model(**checkpoint["arguments"]).to(options.device)
     model.load_state_dict(checkpoint["model"])
-    reviews, _ = read_splits(argparse.Namespace(
-        data=options.data, device=options.device, vocab_size=len(checkpoint["vocabulary"]),
-        reversed=trained["reversed"], **{name: trained[name] for name in HOLDOUT}))
+    vars(options).update({name: trained[name] for name in [*HOLDOUT, "reversed"]},
+                         vocab_size=len(checkpoint["vocabulary"]))
+    reviews, _ = read_splits(options)
     # The same ones for every model.
     train, validation = (some.select(np.random.default_rng(0).permutation(len(some)) < options.reviews)
                          for some in (reviews["train"], reviews["validation"]))

@@ -16,40 +16,37 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from common.arguments import Parser
-from common.errors import UserError, run_script
+from common.errors import run_script
 from common.files import replace_file
 from common.parts import PARTS, ROOT
 from common.plots import plain_style, subplots
 from common.results.sheets import markdown_table
-from common.results.trials import mean
+from common.results.trials import assignment, mean
 
 RESULTS = ROOT / "benchmarks" / "results"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "2a" / "other_networks" / "README.md"]
 FIGURE = ROOT / "docs" / "accuracy_by_length.png"
 TABLE = re.compile(r"(?<=<!-- table: )([a-z ]+)( -->\n).*?(?=<!-- end of table -->)", re.DOTALL)
 
-# Of each part the runs at the assignment's settings and those of its best recipe: folder of a results.csv, and how
-# the names of their own folders begin.
-LOGS, BEST, TRIALS = "from_logs_202611", "best_cpu_202611", "trials_cpu_202611"
-BAGS, BEST_2B = "best_bags_cpu_202611", "best_2b_cpu_202611"
-SELF_TRAINING = "self_training_cpu_202611"
-AN_HOUR, THREE_HOURS = "pretraining_cpu_202611", "pretraining_long_cpu_202611"       # of the language model
-GPU = "gpu_202611"
+# Of each part by their settings the runs that are shown: folder of a results.csv, and how the names of their own
+# folders begin.
+LOGS, TRIALS, BAGS = "from_logs_202611", "trials_cpu_202611", "best_bags_cpu_202611"
 SHOWN = {
-    "1a": ((TRIALS, "results/trials/1a/assignment-"), (BAGS, "1a/best-")),
-    "1b": ((TRIALS, "results/trials/1b/assignment-"), (BAGS, "1b/best-")),
-    "2a": ((LOGS, "2a/assignment-"), (BEST, "2a/best-")),
-    "2b": ((LOGS, "2b/assignment-"), (BEST_2B, "2b/best-")),
-    "3a": ((GPU, "3a"), (THREE_HOURS, "3a")),
-    "3c": ((GPU, "3c/assignment-"), (THREE_HOURS, "3c/best-")),
+    "1a": {"same settings": (TRIALS, "results/trials/1a/assignment-"), "best recipe": (BAGS, "1a/best-")},
+    "1b": {"same settings": (TRIALS, "results/trials/1b/assignment-"), "best recipe": (BAGS, "1b/best-")},
+    "2a": {"same settings": (LOGS, "2a/assignment-"), "300 units, 12 epochs": (LOGS, "2a/300-units-"),
+           "best recipe": ("best_cpu_202611", "2a/best-")},
+    "2b": {"same settings": (LOGS, "2b/assignment-"),
+           "best recipe, `--ngram-weight 0.3`, labels of 3c's ensemble": ("self_training_cpu_202611", "2b/best-"),
+           "best recipe": ("best_2b_cpu_202611", "2b/best-")},
+    "3a": {"best recipe": ("pretraining_long_cpu_202611", "3a")},
+    "3c": {"same settings": ("gpu_202611", "3c/assignment-"),
+           "same settings, after `3a --recipe short`": ("pretraining_cpu_202611", "3c/assignment-"),
+           "best recipe, after `3a --recipe short`": ("pretraining_cpu_202611", "3c/best-"),
+           "best recipe": ("pretraining_long_cpu_202611", "3c/best-")},
 }
-# What docs/better.md shows between the two.
-BETWEEN = {"2a": [("300 units, 12 epochs", (LOGS, "2a/300-units-"))],
-           "2b": [("best recipe, `--ngram-weight 0.3`, labels of 3c's ensemble", (SELF_TRAINING, "2b/best-"))],
-           "3c": [("same settings, after `3a --recipe short`", (AN_HOUR, "3c/assignment-")),
-                  ("best recipe, after `3a --recipe short`", (AN_HOUR, "3c/best-"))]}
 # The sequence length in tokens that the README shows.
-HEADLINE = {"2a": 400, "2b": 500, "3c": 500}
+HEADLINE = {"1a": "whole", "1b": "whole", "2a": "400", "2b": "500", "3c": "500"}
 LENGTHS = ["50", "100", "150", "200", "400", "500", "whole"]
 # What the README says of each part.
 DOES = {"1a": "averages word vectors, whatever the order of the words", "1b": "the same with ready-made word vectors",
@@ -68,10 +65,7 @@ def read(path):
 
 def runs(folder, name):
     """The rows of a results.csv whose folders' names begin with `name`: one a seed."""
-    found = [row for row in read(RESULTS / folder / "results.csv") if row["folder"].startswith(name)]
-    if not found:
-        raise UserError(f"{RESULTS / folder / 'results.csv'}: has no run {name}")
-    return found
+    return [row for row in read(RESULTS / folder / "results.csv") if row["folder"].startswith(name)]
 
 
 def accuracies(some, length):
@@ -81,12 +75,7 @@ def accuracies(some, length):
 
 
 def networks_alone(folder, name):
-    """What the networks of an ensemble's runs reach without the n-grams, from the logs in the runs' folder.
-
-    Returns:
-        dict by length, "whole" for all tokens, of lists of test accuracies in percent, one a run; empty where the
-        logs do not say.
-    """
+    """Test accuracies in percent of an ensemble's runs without the n-grams, from the logs beside: {length: list}."""
     found = {}
     for log in sorted((RESULTS / folder).glob("*.log")):
         pieces = TESTED.split(log.read_text(encoding="utf-8"))
@@ -97,128 +86,108 @@ def networks_alone(folder, name):
     return found
 
 
-def cell(some, length):
-    values = accuracies(some, length)
-    return mean(values) if values else ""
+def table(names, rows):
+    """Rows, a list of dicts of Markdown by column, as a table; what a row does not have is left blank."""
+    return markdown_table([{name: row.get(name, "") for name in names} for row in rows])
+
+
+def by_length(some, title="{}"):
+    """Columns of test accuracies of runs, whose headings the title makes of the lengths."""
+    return {title.format(length): mean(values) for length in [*LENGTHS, "128"] if (values := accuracies(some, length))}
 
 
 def minutes(some):
     """Of one training: the median, since some were halted by other jobs; results.csv leaves out what times nothing."""
     median = statistics.median(float(row["seconds"]) for row in some if row["seconds"]) / 60
-    return f"{median:.1f}" if median < 10 else f"{median:.0f}"
+    return {"minutes": f"{median:.1f}" if median < 10 else f"{median:.0f}"}
 
 
 def parts_table():
     """The README's: a part a row, a number a cell."""
     rows = []
     for part, info in PARTS.items():
-        length = str(HEADLINE.get(part, "whole"))
         row = {"part": f"[{part}]({info.train})", "what it does": DOES[part]}
-        if info.accuracy:
-            same, best = SHOWN[part]
-            alone = networks_alone(*best).get(length)
-            row |= {"words read": length.replace("whole", "all"),
-                    "assignment's text": info.accuracy.replace("-", " to ") if length == "whole" else
-                    f"{info.accuracy[int(length)]:.2f}",
-                    "same settings": f"{statistics.mean(accuracies(runs(*same), length)):.2f}",
-                    "best recipe": f"{statistics.mean(alone):.2f}" if alone else "",
-                    "with a second opinion": f"{statistics.mean(accuracies(runs(*best), length)):.2f}"}
         if part in SHOWN:
-            row["minutes"] = minutes(runs(*SHOWN[part][1]))
+            row |= minutes(runs(*SHOWN[part]["best recipe"]))
+        if part in HEADLINE:
+            length, shown = HEADLINE[part], SHOWN[part]
+            figures = {"same settings": accuracies(runs(*shown["same settings"]), length),
+                       "best recipe": networks_alone(*shown["best recipe"]).get(length),
+                       "with a second opinion": accuracies(runs(*shown["best recipe"]), length)}
+            row |= {name: f"{statistics.mean(some):.2f}" for name, some in figures.items() if some}
+            row |= {"words read": length.replace("whole", "all"),
+                    "assignment's text": assignment(part, length).replace("-", " to ")}
         rows.append(row)
-    names = ["part", "what it does", "words read", "assignment's text", "same settings", "best recipe",
-             "with a second opinion", "minutes"]
-    return markdown_table([{name: row.get(name, "") for name in names} for row in rows])
+    return table(["part", "what it does", "words read", "assignment's text", "same settings", "best recipe",
+                  "with a second opinion", "minutes"], rows)
 
 
 def lengths_table():
     """Test accuracy by sequence length, beside the assignment's."""
     rows = []
-    for part, shown in SHOWN.items():
-        if part == "3a":
-            continue
-        expected = PARTS[part].accuracy
-        if isinstance(expected, dict):
-            rows.append({"part": part, "settings": "assignment's text"} | {
-                length: f"{expected[int(length)]:.2f}" for length in LENGTHS[:-1] if int(length) in expected})
-        for title, place in ("same settings", shown[0]), *BETWEEN.get(part, []), ("best recipe", shown[1]):
+    for part in HEADLINE:
+        if isinstance(PARTS[part].accuracy, dict):
+            rows.append({"part": part, "settings": "assignment's text"}
+                        | {length: assignment(part, length) for length in LENGTHS})
+        for title, place in SHOWN[part].items():
             some, alone = runs(*place), networks_alone(*place)
+            row = {"part": part, "runs": str(len(some))}
             if alone:
-                rows.append({"part": part, "settings": f"{title}, network alone", "runs": str(len(some))} | {
-                    length: mean(alone[length]) for length in LENGTHS if length in alone})
-            rows.append({"part": part, "settings": f"{title}, with n-grams" if alone else title,
-                         "runs": str(len(some)), "minutes": minutes(some)}
-                        | {length: cell(some, length) for length in LENGTHS})
-    names = ["part", "settings", "runs", *LENGTHS, "minutes"]
-    return markdown_table([{name: row.get(name, "") for name in names} for row in rows])
+                rows.append(row | {"settings": f"{title}, network alone"}
+                            | {length: mean(values) for length, values in alone.items()})
+            rows.append(row | {"settings": f"{title}, with n-grams" if alone else title}
+                        | by_length(some) | minutes(some))
+    return table(["part", "settings", "runs", *LENGTHS, "minutes"], rows)
 
 
 def changes_table():
     """What a change of the settings did to the accuracy on validation reviews."""
-    return markdown_table([{name: row[name] for name in ("part", "what is tested", "change", "before", "after")}
-                           for row in read(RESULTS / BEST / "changes.csv")])
+    return table(["part", "what is tested", "change", "before", "after"],
+                 read(RESULTS / "best_cpu_202611" / "changes.csv"))
+
+
+def trial(row):
+    """Columns of a run of the trials."""
+    return {"epochs": row["epochs"], "training accuracy": f"{100 * float(row['last train accuracy']):.2f}",
+            "training loss": f"{float(row['last train loss']):.3f}", "test loss": f"{float(row['last test loss']):.3f}",
+            } | by_length([row], "test, {}") | minutes([row])
 
 
 def trials_table():
     """The recipes side by side: training and test accuracy of 1a, 1b and 2a."""
-    rows = []
-    for row in read(RESULTS / TRIALS / "results.csv"):
-        trial = row["folder"].split("/")[-1].rpartition("-")[0]
-        if row["part"] in ("1a", "1b", "2a") and trial in ("assignment", "overfit", "underfit"):
-            rows.append({"part": row["part"], "recipe": trial, "epochs": row["epochs"],
-                         "training accuracy": f"{100 * float(row['last train accuracy']):.2f}",
-                         "training loss": f"{float(row['last train loss']):.3f}",
-                         "test loss": f"{float(row['last test loss']):.3f}"}
-                        | {f"test, {length}": cell([row], length) for length in ("50", "200", "whole")}
-                        | {"minutes": minutes([row])})
-    return markdown_table(rows)
+    rows = [{"part": part, "recipe": recipe} | trial(row) for part in ("1a", "1b", "2a")
+            for recipe in ("assignment", "overfit", "underfit")
+            for row in runs(TRIALS, f"results/trials/{part}/{recipe}-")]
+    return table(["part", "recipe", "epochs", "training accuracy", "training loss", "test loss", "test, 50",
+                  "test, 200", "test, whole", "minutes"], rows)
 
 
 def other_networks_table():
     """The course's other networks for 2a beside part 2a's own of the same width."""
-    rows = []
-    for name, title in ("assignment-", "part 2a, 100 hidden units"), ("SentimentRNN-", "SentimentRNN"), (
-            "SentimentClassifier-", "SentimentClassifier"):
-        [row] = runs(TRIALS, f"results/trials/2a/{name}")
-        rows.append({"network": title, "epochs": row["epochs"],
-                     "training accuracy": f"{100 * float(row['last train accuracy']):.2f}"}
-                    | {f"test, {length}": cell([row], length) for length in ("128", "200", "whole")}
-                    | {"minutes": minutes([row])})
-    return markdown_table(rows)
+    titles = {"assignment": "part 2a, 100 hidden units", "SentimentRNN": "SentimentRNN",
+              "SentimentClassifier": "SentimentClassifier"}
+    rows = [{"network": title} | trial(row) for name, title in titles.items()
+            for row in runs(TRIALS, f"results/trials/2a/{name}-")]
+    return table(["network", "epochs", "training accuracy", "test, 128", "test, 200", "test, whole", "minutes"], rows)
 
 
 def precision_table():
     """Test accuracy by what matrix multiplications are computed in, three seeds each."""
+    precisions = ["float32", "bfloat16", "tf32"]
     rows = []
-    for title, machine, name, length, kinds in (
-            ("1a", "EPYC", "1a/{}-epyc-", "whole", ["float32", "bfloat16", "tf32"]),
-            ("2a, 64 hidden units, 4 epochs", "EPYC", "2a/{}-epyc-4-epochs-", "100", ["float32", "bfloat16", "tf32"]),
-            ("1a", "Xeon", "1a/{}-xeon-", "whole", ["float32", "bfloat16"]),
-            ("2a, 64 hidden units, 12 epochs", "Xeon", "2a/{}-xeon-12-epochs-", "100", ["float32", "bfloat16"])):
-        rows.append({"part": title, "machine": machine} | dict.fromkeys(("float32", "bfloat16", "tf32"), "") | {
-            kind: cell(runs(LOGS, name.format(kind)), length) for kind in kinds})
-    return markdown_table(rows)
-
-
-def speed_table():
-    """The benchmark on both machines: the assignment's loops beside these scripts."""
-    rows = []
-    machines = [json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))["rows"]
-                for name in ("bench_cpu_bfloat16_202611", "bench_cpu_202611")]
-    for epyc, xeon in zip(*machines, strict=True):
-        rows.append({"": f"{epyc['part']}, {epyc['what']}".removeprefix(", "), "loops": duration(epyc["loop_s"]),
-                     "here": duration(epyc["ours_s"]), "bare nn.LSTM": duration(epyc["floor_s"]),
-                     "times as fast": f"{epyc['loop_s'] / epyc['ours_s']:.1f}",
-                     "Xeon, times as fast": f"{xeon['loop_s'] / xeon['ours_s']:.1f}"})
-    return markdown_table(rows)
-
-
-def duration(seconds):
-    return "" if not seconds else f"{seconds:.1f} s" if seconds >= 1 else f"{1e3 * seconds:.1f} ms"
+    for title, machine, name, length in (
+            ("1a", "EPYC", "1a/{}-epyc-", "whole"),
+            ("2a, 64 hidden units, 4 epochs", "EPYC", "2a/{}-epyc-4-epochs-", "100"),
+            ("1a", "Xeon", "1a/{}-xeon-", "whole"),
+            ("2a, 64 hidden units, 12 epochs", "Xeon", "2a/{}-xeon-12-epochs-", "100")):
+        found = {precision: by_length(runs(LOGS, name.format(precision))) for precision in precisions}
+        rows.append({"part": title, "machine": machine}
+                    | {precision: some[length] for precision, some in found.items() if some})
+    return table(["part", "machine", *precisions], rows)
 
 
 TABLES = {"parts": parts_table, "lengths": lengths_table, "changes": changes_table, "trials": trials_table,
-          "other networks": other_networks_table, "precision": precision_table, "speed": speed_table}
+          "other networks": other_networks_table, "precision": precision_table}
 
 
 def fill(text):
@@ -226,19 +195,22 @@ def fill(text):
     return TABLE.sub(lambda found: found[1] + found[2] + TABLES[found[1]]() + "\n", text)
 
 
+LOOKS = {"assignment": dict(color="black", marker="o", linestyle="--", markerfacecolor="white"),
+         "same settings": dict(color="#0072B2", marker="s"), "best recipe": dict(color="#E69F00", marker="^"),
+         "best recipe, network alone": dict(color="#E69F00", marker="v", linestyle=":", markerfacecolor="white")}
+
+
 def points():
     """What the figure shows: {part: {name: {sequence length in tokens, or "whole": test accuracy in percent}}}."""
     shown = {}
-    for part in HEADLINE:
-        curves = {"assignment": {str(length): accuracy for length, accuracy in PARTS[part].accuracy.items()}}
-        for title, place in zip(("same settings", "best recipe"), SHOWN[part]):
-            some = runs(*place)
-            curves[title] = {length: round(statistics.mean(accuracies(some, length)), 2)
-                             for length in [*map(str, range(50, 501, 50)), "whole"] if accuracies(some, length)}
-            if alone := networks_alone(*place):
-                curves[f"{title}, network alone"] = {length: round(statistics.mean(some), 2)
-                                                     for length, some in alone.items()}
-        shown[part] = curves
+    for part in "2a", "2b", "3c":
+        found = {name: runs(*SHOWN[part][name]) for name in ("same settings", "best recipe")}
+        curves = {"assignment": {str(length): [accuracy] for length, accuracy in PARTS[part].accuracy.items()}} | {
+            name: {length: accuracies(some, length) for length in [*map(str, range(50, 501, 50)), "whole"]}
+            for name, some in found.items()} | {
+            "best recipe, network alone": networks_alone(*SHOWN[part]["best recipe"])}
+        shown[part] = {name: {length: round(statistics.mean(values), 2) for length, values in curve.items() if values}
+                       for name, curve in curves.items() if curve}
     return shown
 
 
@@ -248,16 +220,14 @@ def draw(path):
 
     The file says in its description what it shows, so that a test can tell whether it is that of today's results.
     """
-    looks = {"assignment": dict(color="black", marker="o", linestyle="--", markerfacecolor="white"),
-             "same settings": dict(color="#0072B2", marker="s"), "best recipe": dict(color="#E69F00", marker="^"),
-             "best recipe, network alone": dict(color="#E69F00", marker="v", linestyle=":", markerfacecolor="white")}
-    figure, axes = subplots(1, len(HEADLINE), figsize=(10, 3.4), sharey=True)
-    for axis, (part, curves) in zip(axes, points().items()):
+    shown = points()
+    figure, axes = subplots(1, len(shown), figsize=(10, 3.4), sharey=True)
+    for axis, (part, curves) in zip(axes, shown.items()):
         for name, curve in curves.items():
             crops = {int(length): accuracy for length, accuracy in curve.items() if length != "whole"}
-            axis.plot(*zip(*sorted(crops.items())), label=name, markersize=5, **looks[name])
+            axis.plot(*zip(*sorted(crops.items())), label=name, markersize=5, **LOOKS[name])
             if "whole" in curve:
-                axis.plot([575], [curve["whole"]], markersize=5, **looks[name])
+                axis.plot([575], [curve["whole"]], markersize=5, **LOOKS[name])
         axis.set_title(f"{part}: {PARTS[part].title}", fontsize="medium")
         axis.set_xticks([50, 200, 350, 500, 575], ["50", "200", "350", "500", "whole"], fontsize="small")
         axis.set_xlabel("tokens of the test reviews")
@@ -265,7 +235,7 @@ def draw(path):
     axes[0].set_ylabel("test accuracy (%)")
     axes[-1].legend(loc="lower right", fontsize="small")
     with replace_file(path, "wb") as file:
-        figure.savefig(file, format="png", dpi=110, metadata={"Description": json.dumps(points())})
+        figure.savefig(file, format="png", dpi=110, metadata={"Description": json.dumps(shown)})
 
 
 def main():

@@ -1,6 +1,6 @@
 """The assignment's models as it describes them: a Python loop over timesteps, or over reviews.
 
-Equivalence tests and benchmarks hold the project's models against these. A state_dict loads either way.
+Equivalence tests hold the project's models against these. A state_dict loads either way.
 Where two parts share a model it stands once: RNN_model of 3c is EmbeddingRNN with three layers.
 """
 

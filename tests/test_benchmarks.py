@@ -1,4 +1,4 @@
-"""The benchmark runs: every part is timed beside its loops, at sizes that take no time."""
+"""The benchmarks run: every part is timed, at sizes that take no time."""
 
 import multiprocessing
 import os
@@ -18,7 +18,6 @@ from common.layers.stateful_lstm import StatefulLSTM
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import bench
 import compare
-import peers
 import probe
 
 SIZES = {"1a": ["--hidden-units", "4"], "1b": ["--hidden-units", "4"], "3c": ["--sequence-length", "4"]}
@@ -61,27 +60,24 @@ def test_the_limit_adds_the_time_that_the_weights_take_to_be_read():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", bench.TRAINED)
-def test_a_part_is_timed_beside_its_loops(part, random_reviews):
+def test_a_part_is_timed_beside_its_limit(part, random_reviews):
     sizes = ["--batch-size", "10", *SIZES.get(part, RECURRENT)]
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         rows = pool.apply(bench.measure_part, (part, random_reviews, "cpu", "float32", 1, sizes))
-    assert {row.part for row in rows} == ({part, "3b"} if part == "3a" else {part})
-    assert all(row.loop_s > 0 and row.ours_s > 0 and row.limit_s > 0 for row in rows)
+    assert [row["part"] for row in rows] == ([part, "3b"] if part == "3a" else [part, part])
+    assert all(row["ours_s"] > 0 and row["limit_s"] > 0 for row in rows)
 
 
-@pytest.mark.parametrize("measured, printed", [
-    ((2.0, 1.0, 0.25), "1,000.0 ms 250.0 ms 25% 2,000 ms 2.0x"), ((None, 1.0, 0.25), "1,000.0 ms 250.0 ms 25%"),
-    ((2.0, 1.0, 0.25, 0, 2 ** 20), "1,000.0 ms 250.0 ms 25% 2,000 ms 2.0x 0 MiB 1 MiB")])
-def test_a_row_says_how_far_from_its_limit_it_is_and_leaves_blank_what_was_not_measured(measured, printed, capsys):
-    bench.print_rows([bench.Comparison("3b", "what", *measured)])
-    assert capsys.readouterr().out.split() == ["3b", "what", *printed.split()]
+def test_a_row_says_how_far_from_its_limit_it_is(capsys):
+    bench.print_rows([bench.row("3b", "what", ours_s=1.0, limit_s=0.25)])
+    assert capsys.readouterr().out.split() == ["3b", "what", "1,000.0", "ms", "250.0", "ms", "25%"]
 
 
 @pytest.mark.slow
 def test_every_script_starts():
     rows = bench.measure_start(1)
-    assert [row.what for row in rows] == [f"{script} --help" for script in bench.SCRIPTS]
-    assert all(row.ours_s >= row.limit_s > 0 for row in rows)
+    assert [row["what"] for row in rows] == [f"{script} --help" for script in bench.SCRIPTS]
+    assert all(row["ours_s"] >= row["limit_s"] > 0 for row in rows)
 
 
 @pytest.fixture
@@ -110,14 +106,13 @@ def test_two_commits_are_measured_side_by_side(commits, history, monkeypatch, ca
     compare_commits(monkeypatch, *commits, "--parts", "2a", "3a")
     assert [line.split() for line in capsys.readouterr().out.splitlines()[2:]] == [
         [part, "step", "2,000.0", "ms", "1,000.0", "ms", "2.00x"] for part in ("2a", "3a")]
-    assert len(compare.git("worktree", "list").splitlines()) == 1
 
 
 def test_a_commit_that_is_not_there_is_refused_in_one_line(history, monkeypatch, capsys):
     with pytest.raises(SystemExit, match="2"):
         compare_commits(monkeypatch, "no-such-commit")
     [line] = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: git worktree add") and "no-such-commit" in line
+    assert line.startswith("error: git archive") and "no-such-commit" in line
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no bash")
@@ -135,27 +130,6 @@ def test_the_gpu_script_runs_whole_at_small_sizes(part, logged, data, tmp_path):
     assert done.returncode == 0 and log == done.stdout
     assert set(re.findall(r"\[status (\d+)", log)) == {"0"} and logged in log
     assert (tmp_path / f"{part}.tar.gz").exists()
-
-
-@pytest.mark.slow
-def test_the_weights_of_the_n_grams_are_compared_on_validation_reviews_again_where_they_were_before(tmp_path):
-    bench.write_data(tmp_path, train=100, test=40)
-    command = [sys.executable, ROOT / "benchmarks/ngram_weights.py", "1a", "--ngrams", "1", "--validation", "0.2",
-               "--epochs", "1", "--hidden-units", "4", "--data", tmp_path, "--output", tmp_path / "1a"]
-    first, again = (subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")[-12:]
-                    for _ in range(2))
-    assert [line[:11] for line in first[:-1]] == [f"weight {k / 10:.1f} " for k in range(11)]
-    assert again == first
-    assert not list(tmp_path.rglob("record.json"))
-
-
-def test_without_scikit_learn_there_are_no_peers(monkeypatch, capsys):
-    monkeypatch.setattr(peers.importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setattr(sys, "argv", ["peers.py"])
-    with pytest.raises(SystemExit, match="2"):
-        peers.run_script(peers.main)
-    [line] = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: scikit-learn: not installed") and "benchmarks/requirements.txt" in line
 
 
 def test_the_probe_finds_what_a_regression_can_tell_and_its_bias():

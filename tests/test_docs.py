@@ -111,7 +111,7 @@ def test_links_lead_to_files_and_headings(page):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_scripts_and_modules_that_a_page_names_exist(page):
-    names = re.findall(r"(?<![\w./-])((?:[123][abc]|common|tests|jobs|benchmarks)/[\w/]+\.(?:py|sh))", PAGES[page])
+    names = re.findall(r"(?<![\w./:-])((?:[123][abc]|common|tests|jobs|benchmarks)/[\w/]+\.(?:py|sh))", PAGES[page])
     for name in names:
         assert (ROOT / name).exists(), name
 

@@ -35,33 +35,21 @@ class GateLSTM(nn.Module):
         self.activation = torch.sigmoid if cell == "course" else torch.tanh
         self.projection = nn.Sequential(nn.Linear(out_size, out_size), nn.ReLU()) if cell == "course" else nn.Identity()
 
-    def gates(self):
-        return self.forget_gate, self.input_gate, self.cell_gate, self.output_gate
-
-    def products(self):
-        """The function from [h, x] (batch, out_size + in_size) to the gates' linear maps, four (batch, out_size)."""
-        return lambda hx: [gate(hx) for gate in self.gates()]
-
     def forward(self, x):
         """x (batch, time, in_size) -> (batch, time, out_size)."""
-        products = self.products()
+        gates = self.forget_gate, self.input_gate, self.cell_gate, self.output_gate
+        # One matrix multiplication a timestep in place of four.
+        weight = torch.cat([gate.weight for gate in gates])                     # 4 * out_size, out_size + in_size
+        bias = torch.cat([gate.bias for gate in gates])                         # 4 * out_size
         h = c = x.new_zeros(len(x), self.out_size)
         output = []
         for x_now in x.unbind(dim=1):
-            f, i, g, o = products(torch.cat([h, x_now], dim=1))                 # each batch, out_size
+            hx = torch.cat([h, x_now], dim=1)                                   # batch, out_size + in_size
+            f, i, g, o = F.linear(hx, weight, bias).chunk(4, dim=1)             # each batch, out_size
             c = f.sigmoid() * c + i.sigmoid() * self.activation(g)
             h = o.sigmoid() * c.tanh()
             output.append(h)
         return self.projection(torch.stack(output, dim=1))
-
-
-class MergedLSTM(GateLSTM):
-    """The same layer with the same weights, in one matrix multiplication a timestep in place of four."""
-
-    def products(self):
-        weight = torch.cat([gate.weight for gate in self.gates()])              # 4 * out_size, out_size + in_size
-        bias = torch.cat([gate.bias for gate in self.gates()])                  # 4 * out_size
-        return lambda hx: F.linear(hx, weight, bias).chunk(4, dim=1)
 
 
 class SentimentClassifier(nn.Module):
@@ -76,7 +64,7 @@ class SentimentClassifier(nn.Module):
     def __init__(self, vocab_size, no_of_hidden_units=100, cell="lstm"):
         super().__init__()
         self.embedding = nn.Embedding(vocab_size, no_of_hidden_units)
-        self.lstm = MergedLSTM(no_of_hidden_units, no_of_hidden_units, cell)
+        self.lstm = GateLSTM(no_of_hidden_units, no_of_hidden_units, cell)
         self.pooling = Pooling("mean", "max")
         self.fc_output = Logit(2 * no_of_hidden_units, 1)
         self.loss = nn.BCEWithLogitsLoss()

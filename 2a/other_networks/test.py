@@ -17,17 +17,12 @@ from common.errors import run_script
 from common.options import LSTM_TEST_DEFAULTS, parse_options
 
 
-def build_test(argv=None):
-    """The test that the options ask for; argv as in parse_options."""
-    options = parse_options(__doc__, __file__, argv, **LSTM_TEST_DEFAULTS)
+def main():
+    options = parse_options(__doc__, __file__, **LSTM_TEST_DEFAULTS)
 
     from common.testing.tables import SequenceTest
 
-    return SequenceTest("2a", None, options)
-
-
-def main():
-    build_test().run()
+    SequenceTest("2a", None, options).run()
 
 
 if __name__ == "__main__":

@@ -16,8 +16,6 @@ sys.path[:0] = map(str, Path(__file__).resolve().parents[:3:2])       # this fol
 from common.errors import UserError, run_script
 from common.options import CLASSIFIER_DEFAULTS, Option, parse_options
 
-# Options that are arguments of the same name, beside --hidden-units.
-ARGUMENTS = {"SentimentRNN": ["lstm_layers", "dropout"], "SentimentClassifier": ["cell"]}
 # The network's own defaults; None stands for what it does not have. A patience of all epochs keeps the best one.
 PRESETS = {
     "SentimentRNN": dict(epochs=4, patience=4, sequence_length=200, hidden_units=256, clip_norm=5.0, cell=None),
@@ -37,7 +35,9 @@ def build_training(argv=None, logger=None):
                             **CLASSIFIER_DEFAULTS | OWN_OPTIONS | dict(
         epochs=4, batch_size=50, test_every=3, step_epochs=10, sequence_length=200, hidden_units=256, lstm_layers=2,
         vocab_size=8000, drop_stop_words=False, clip_norm=0.0, validation=0.1))
-    refuse_options_of_others(options)
+    for name, preset in PRESETS[options.model].items():
+        if preset is None and getattr(options, name) is not None:
+            raise UserError(f"--{name.replace('_', '-')}: {options.model} has none; leave it to another --model")
 
     # Only now, since torch takes a second to import, and --help should not.
     from common.data.batches import Crops
@@ -59,18 +59,12 @@ def build_training(argv=None, logger=None):
                          padding_counts=False, cut=split != "train", table=table) for split, some in reviews.items()}
 
     arguments = dict(vocab_size=len(vocabulary) + 1, no_of_hidden_units=options.hidden_units) | {
-        name: getattr(options, name) for name in ARGUMENTS[options.model]}
+        name: getattr(options, name) for name in ("lstm_layers", "dropout", "cell")
+        if getattr(options, name) is not None}                  # what the network does not have is None
     network = {"SentimentRNN": SentimentRNN, "SentimentClassifier": SentimentClassifier}[options.model](**arguments)
     model = ensemble_with_ngrams(network.to(options.device), data["train"], options)
     optimizer = build_optimizer(model.parameters(), options)
     return Training("2a", model, arguments, optimizer, sentiment_score, data, vocabulary, options, logger=logger)
-
-
-def refuse_options_of_others(options):
-    """Raise UserError for an option that the network of options.model does not have."""
-    for name, preset in PRESETS[options.model].items():
-        if preset is None and getattr(options, name) is not None:
-            raise UserError(f"--{name.replace('_', '-')}: {options.model} has none; leave it to another --model")
 
 
 def main():

@@ -14,7 +14,6 @@ from common.results.records import read_table
 
 BATCH, TIME, HIDDEN, VOCAB, IN_SIZE = 5, 7, 6, 20, 4
 LENGTHS = torch.tensor([4, TIME, 1, 5, 2])
-CELLS = ["lstm", "course"]
 NAMES = ["SentimentRNN", "SentimentClassifier"]
 FOLDER = "2a/other_networks"
 
@@ -31,9 +30,9 @@ def build(name, **arguments):
     return model
 
 
-def layer(name, in_size=IN_SIZE, cell="lstm"):
+def layer(cell="lstm"):
     torch.manual_seed(0)
-    return getattr(load_script(FOLDER, "SentimentClassifier.py"), name)(in_size, HIDDEN, cell)
+    return load_script(FOLDER, "SentimentClassifier.py").GateLSTM(IN_SIZE, HIDDEN, cell)
 
 
 def draw_inputs():
@@ -57,15 +56,8 @@ def assert_close(actual, expected):
 # The LSTM written from its gates
 
 
-@pytest.mark.parametrize("cell", CELLS)
-def test_one_merged_matrix_multiplication_equals_the_four_separate_ones(cell):
-    x = torch.randn(BATCH, TIME, IN_SIZE)
-    assert_close(step(layer("MergedLSTM", cell=cell), x), step(layer("GateLSTM", cell=cell), x))
-
-
-@pytest.mark.parametrize("name", ["GateLSTM", "MergedLSTM"])
-def test_the_gates_are_those_of_torchs_lstm_cell(name):
-    ours, cell = layer(name), nn.LSTMCell(IN_SIZE, HIDDEN)
+def test_the_gates_are_those_of_torchs_lstm_cell():
+    ours, cell = layer(), nn.LSTMCell(IN_SIZE, HIDDEN)
     gates = ours.input_gate, ours.forget_gate, ours.cell_gate, ours.output_gate         # torch's order
     with torch.no_grad():
         weight = torch.cat([gate.weight for gate in gates])
@@ -89,7 +81,7 @@ def test_the_gates_are_those_of_torchs_lstm_cell(name):
 
 
 def test_the_courses_cell_has_a_sigmoid_for_the_tanh_and_a_relu_layer_behind():
-    ours, x = layer("GateLSTM", cell="course"), torch.randn(BATCH, 2, IN_SIZE)
+    ours, x = layer("course"), torch.randn(BATCH, 2, IN_SIZE)
     h = c = torch.zeros(BATCH, HIDDEN)
     for x_now in x.unbind(dim=1):
         hx = torch.cat([h, x_now], dim=1)

@@ -5,12 +5,14 @@ import math
 import numpy as np
 import pytest
 import torch
-from parts import MODELS, load_script
+from parts import MODELS
 from random_models import KINDS, OTHERS, SCRIPTS, UNITS, WORDS, logits_of, save
 
 from common.checkpoints import load_checkpoint
 from common.data.reviews import build_reviews
+from common.options import LSTM_TEST_DEFAULTS, parse_options
 from common.results.records import read_table
+from common.testing.tables import SequenceTest
 
 # Test reviews of up to four tokens, so that most have padding in a crop of four.
 ROWS = [[1, 2], [4], [2, 5, 3], [7, 4, 6], [5, 5], [3, 1, 1, 4], [8, 2], [6]]
@@ -132,8 +134,9 @@ def test_what_is_found_on_other_test_reviews_is_marked(run_test_script, glove, r
 
 def test_batches_of_whole_reviews_count_the_padding_of_training(glove, tmp_path):
     save(tmp_path, "2a", glove)
-    run = load_script("2a", "RNN_test.py").build_test(
-        ["--data", str(tmp_path / "data"), "--output", str(tmp_path), "--batch-size", "2"])
+    run = SequenceTest("2a", None, parse_options(
+        "", __file__, ["--data", str(tmp_path / "data"), "--output", str(tmp_path), "--batch-size", "2"],
+        **LSTM_TEST_DEFAULTS))
     run.checkpoint["crops"]["sequence_length"] = 400
     reviews = build_reviews(np.ones(50, np.int32), np.ones(50, np.int64), [0.0] * 50, [""] * 50, "cpu")
     assert max(map(len, run.whole_batches(reviews))) == 2 * 500 // 400
