@@ -1,6 +1,6 @@
 """Loss and accuracy of a model over many reviews."""
 
-import dataclasses
+from typing import NamedTuple
 
 import torch
 
@@ -11,8 +11,7 @@ from common.processes import processes
 MEASURED_BATCHES = 60
 
 
-@dataclasses.dataclass(frozen=True)
-class Metrics:
+class Metrics(NamedTuple):
     """loss: mean cross entropy in nats; accuracy: share of correct predictions, 0 to 1."""
 
     loss: float

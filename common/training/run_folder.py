@@ -150,9 +150,9 @@ class RunFolder:
         """Write the checkpoint and data.npy; model: dict with what it takes to build the model again."""
         if processes.rank == 0:
             write_checkpoint(self.model_path, self.part, self.made_from | model | {
-                "options": self.fixed_options, "curves": dict(curves), "finished": finished})
-            with replace_file(self.data_path, "wb") as file:
-                np.save(file, curves.array())
+                "options": self.fixed_options, "curves": curves, "finished": finished})
+            with replace_file(self.data_path, "wb") as file:            # the assignment's: (3, epochs)
+                np.save(file, np.array([curves[name] for name in ("train_loss", "train_accuracy", "test_accuracy")]))
 
     def finish(self, model, curves, elapsed_s, kept_epoch):
         """Write the results of a run that came to its end; from then on there is nothing to resume."""
