@@ -210,43 +210,40 @@ def describe_recipes(presets):
 
 def refuse_contradictions(options):
     """Raise UserError for an option that is nothing without another, or works against it."""
-    if getattr(options, "patience", 0):
-        if not options.validation:
-            raise UserError("--patience: needs validation reviews; hold some out with --validation 0.1")
-        if options.schedule == "one-cycle":
-            raise UserError("--patience: would end --schedule one-cycle before its learning rate has decayed; "
-                            "leave one of them out")
-    if getattr(options, "fixed_batch_norm", False) and options.precise_batch_norm:
-        raise UserError("--fixed-batch-norm: keeps its statistics, and --precise-batch-norm would measure others; "
-                        "leave one of them out")
-    if getattr(options, "by_length", False) and options.pooling != "concat":
-        raise UserError(f"--by-length: leaves padding out, which --pooling {options.pooling} reads; "
-                        "add --pooling concat")
-    if getattr(options, "adversarial", 0):
-        if options.ngrams:
-            raise UserError("--adversarial: moves word vectors, which n-grams have none of; add --ngrams 0")
-        if not options.fixed_batch_norm:
-            raise UserError("--adversarial: statistics of the batch would mix the directions of its reviews; add "
-                            "--fixed-batch-norm")
-        if options.adversarial_unlabelled and options.pseudo_labels:
-            raise UserError("--adversarial-unlabelled: takes the unlabelled reviews that --pseudo-labels labels; "
-                            "leave one of them out")
-    if hasattr(options, "reviews"):
-        own = options.review or options.reviews
-        if options.text and not options.reviews:
-            raise UserError("--text: names a column of a table; give the table with --reviews FILE.csv")
-        if options.mistakes and options.explain:
-            raise UserError("--explain: --mistakes explains already; leave it out")
-        if options.explain and not own:
-            raise UserError("--explain: needs reviews; give some with --review or --reviews")
-        if options.unlabelled and own:
-            raise UserError("--unlabelled: takes the training reviews; leave --review and --reviews out")
-        if options.mistakes and (own or options.unlabelled):
-            raise UserError("--mistakes: is about the test reviews; leave --review, --reviews and --unlabelled out")
+    get = vars(options).get             # a script has some of them
+    own = get("review") or get("reviews")
+    for contradicted, message in [
+            (get("patience") and not get("validation"),
+             "--patience: needs validation reviews; hold some out with --validation 0.1"),
+            (get("patience") and get("schedule") == "one-cycle",
+             "--patience: would end --schedule one-cycle before its learning rate has decayed; leave one of them out"),
+            (get("fixed_batch_norm") and get("precise_batch_norm"),
+             "--fixed-batch-norm: keeps its statistics, and --precise-batch-norm would measure others; leave one of "
+             "them out"),
+            (get("by_length") and get("pooling") != "concat",
+             f"--by-length: leaves padding out, which --pooling {get('pooling')} reads; add --pooling concat"),
+            (get("adversarial") and get("ngrams"),
+             "--adversarial: moves word vectors, which n-grams have none of; add --ngrams 0"),
+            (get("adversarial") and not get("fixed_batch_norm"),
+             "--adversarial: statistics of the batch would mix the directions of its reviews; add --fixed-batch-norm"),
+            (get("adversarial") and get("adversarial_unlabelled") and get("pseudo_labels"),
+             "--adversarial-unlabelled: takes the unlabelled reviews that --pseudo-labels labels; leave one of them "
+             "out"),
+            (get("text") and not get("reviews"),
+             "--text: names a column of a table; give the table with --reviews FILE.csv"),
+            (get("mistakes") and get("explain"), "--explain: --mistakes explains already; leave it out"),
+            ("reviews" in options and get("explain") and not own,      # 3b explains what it writes
+             "--explain: needs reviews; give some with --review or --reviews"),
+            (get("unlabelled") and own,
+             "--unlabelled: takes the training reviews; leave --review and --reviews out"),
+            (get("mistakes") and (own or get("unlabelled")),
+             "--mistakes: is about the test reviews; leave --review, --reviews and --unlabelled out")]:
+        if contradicted:
+            raise UserError(message)
 
 
 def refuse_idle(options, recipe):
-    """Raise UserError for an option without effect beside the others, unless it is as the script or recipe has it.
+    """Raise UserError for an option without effect beside the others, unless it is as the recipe has it.
 
     Args:
         recipe: dict of the options as the recipe, or else the script, has them.
