@@ -43,7 +43,7 @@ from loops import Loop
 from torch.utils.flop_counter import FlopCounterMode
 
 from common.arguments import Parser, positive_int
-from common.data.batches import in_order
+from common.data.batches import nearly_equal
 from common.data.token_files import cache_path, read_token_ids, write_array, write_token_ids
 from common.devices import autocast, choose_device, choose_precision, keep_freed_memory
 from common.errors import run_script
@@ -209,7 +209,7 @@ def measure_part(part, data, device, precision, repeats, sizes=()):
     indices = torch.arange(batch)
     recurrent = part not in ("1a", "1b")
     length = 2 * time_steps if recurrent else None
-    batches = in_order(4 * batch, batch)
+    batches = nearly_equal(torch.arange(4 * batch), batch)
 
     # First the loops, with the allocator as it is, which cannot be gone back to.
     other = (lambda: [loop.generate(LENGTH_OF_GENERATED) for _ in range(2)]) if part == "3a" else (
