@@ -1,8 +1,7 @@
 """Several processes, one a GPU, that train one model together under torchrun.
 
-Every process draws the random numbers of the whole batch and computes its own rows of it. So they
-draw the same crops, the same dropout and the same order of reviews as one process would, and what
-they sum is what one process computes, to rounding.
+Every process draws the random numbers of the whole batch and computes its own rows of it. So what they sum is what
+one process computes, to rounding.
 """
 
 import os
@@ -97,19 +96,6 @@ class Processes:
     def wait_for_all(self):
         """Return when every process has come here."""
         self.any(False)
-
-
-def expected():
-    """How many processes torchrun says there are."""
-    return environment_number("WORLD_SIZE", 1)
-
-
-def environment_number(name, default):
-    """A number that torchrun sets in the environment, or the default where it is not set or empty."""
-    text = os.environ.get(name) or str(default)
-    if not text.isdecimal():
-        raise UserError(f"{name}={text}: is no number; unset {name}, which torchrun sets for several processes")
-    return int(text)
 
 
 processes = Processes()
