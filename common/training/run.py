@@ -58,21 +58,17 @@ class StopSignals:
 
 
 def run(training):
-    """Train for options.epochs, report every epoch, and write checkpoint, data.npy, record.json and curves.png.
+    """Run a Training to its end, and write checkpoint, data.npy, record.json and curves.png.
 
     A run that was stopped or killed is resumed when it is started again with the same options, and
     ends with the same bytes as one that was not (on one machine's CPU). When a signal asks to stop, all
     that is needed to resume is saved, and the script ends with EXIT_STOPPED.
 
-    Args:
-        training: a Training.
-
     Returns:
         Metrics of the final weights on the test reviews.
 
     Raises:
-        UserError: another run is at work in the folder, or was with other options; a loss is not
-            finite; a file cannot be written.
+        UserError: another run is at work in the folder, or was with other options; a loss is not finite.
     """
     options = training.options
     fewest = min(len(data.reviews) for data in training.data.values())
