@@ -126,8 +126,7 @@ def parse_options(description, script, argv=None, presets=None, **defaults):
     """Read the options of a part's script; common.devices.set_up() then follows them.
 
     Args:
-        description: the script's docstring, shown by --help.
-        script: the script's __file__; --output defaults to its folder.
+        description: shown by --help; script: its __file__, in whose folder --output is by default.
         argv: arguments; None takes those of the command line.
         presets: dict of dicts of dicts: for each option that names a set of options, such as "recipe", the sets
             by name. Options on the command line override it.
