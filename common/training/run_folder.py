@@ -56,21 +56,12 @@ class RunFolder:
         if processes.rank == 0:
             for path in self.state_path, *self.results:
                 remove_unfinished(path)
-            if self.options.restart and not self.has_restarted():
+            if self.options.restart and not has_restarted(self.restarted_path):
                 self.remove(*self.states(), *self.results, *self.tables)
                 if "SLURM_JOB_ID" in os.environ:
                     with replace_file(self.restarted_path, durable=False) as file:
                         file.write(os.environ["SLURM_JOB_ID"])
         processes.wait_for_all()
-
-    def has_restarted(self):
-        """Whether an earlier turn of the same job has discarded earlier results, and this one is to resume its run.
-
-        torchrun starts a run whose process died, and Slurm a job that it requeues, with the same --restart.
-        """
-        if os.environ.get("SLURM_RESTART_COUNT", "0") != "0" and self.restarted_path.exists():
-            return self.restarted_path.read_text() == os.environ.get("SLURM_JOB_ID")
-        return os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
 
     def refuse_other_part(self):
         """Raise UserError where the results of another part are, whose files have the same names."""
@@ -175,6 +166,16 @@ class RunFolder:
             self.remove(*self.states())         # last: a run killed before this comes here again from its state
         processes.wait_for_all()
         print(f"wrote {self.model_path}, data.npy, record.json and curves.png")
+
+
+def has_restarted(path):
+    """Whether an earlier turn of the same job, whose number is in the file, has discarded earlier results.
+
+    torchrun starts a run whose process died, and Slurm a job that it requeues, with the same --restart.
+    """
+    if os.environ.get("SLURM_RESTART_COUNT", "0") != "0" and path.exists():
+        return path.read_text() == os.environ.get("SLURM_JOB_ID")
+    return os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
 
 
 def other_inputs(before, now):
