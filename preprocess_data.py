@@ -113,4 +113,4 @@ def main():
 
 
 if __name__ == "__main__":
-    run_script(main, less_memory="use fewer --workers")
+    run_script(main)

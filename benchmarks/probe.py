@@ -27,7 +27,7 @@ from common.data.batches import WholeReviews, by_length
 from common.data.splits import read_splits, split_by_film
 from common.devices import autocast, set_up
 from common.errors import UserError, run_script
-from common.layers.batch_norm import measured_statistics
+from common.layers.batch_norm import measure_statistics
 from common.layers.output import Pooling
 from common.options import HOLDOUT
 from common.training.evaluation import evaluate
@@ -115,11 +115,9 @@ def main():
     # The same ones for every model.
     train, validation = (some.select(np.random.default_rng(0).permutation(len(some)) < options.reviews)
                          for some in (reviews["train"], reviews["validation"]))
-    with torch.no_grad(), autocast(options), measured_statistics(model) as announce:
-        for _, batch in batches(train.select(np.arange(len(train)) < MEASURED)):
-            if len(batch.x) >= 20:
-                announce(batch.lengths)
-                next_word_score(model, batch)
+    measured = (batch for _, batch in batches(train.select(np.arange(len(train)) < MEASURED)) if len(batch.x) >= 20)
+    with torch.no_grad(), autocast(options):
+        measure_statistics(model, measured, next_word_score)
     perplexity = math.exp(evaluate(model, next_word_score, (batch for _, batch in batches(validation)), options).loss)
     print(json.dumps({"language model": options.language_model.parent.name, "perplexity": round(perplexity, 2)}
                      | probe(model, train, validation, options)))

@@ -6,7 +6,6 @@ import math
 import os
 import re
 import shlex
-import sys
 from pathlib import Path
 
 from common.errors import UserError
@@ -19,50 +18,25 @@ class Parser(argparse.ArgumentParser):
         description: shown by --help.
         files: whether @FILE on the command line stands for the options in a file, where # starts a comment.
         epilog: shown below the options.
-        elsewhere: (option) -> list of other scripts that have it.
     """
 
-    def __init__(self, description, files=False, epilog=None, elsewhere=lambda option: []):
+    def __init__(self, description, files=False, epilog=None):
         super().__init__(description=description, usage="%(prog)s [OPTION ...]" + " [@FILE ...]" * files,
-                         epilog=epilog, formatter_class=_HelpFormatter, allow_abbrev=False)
-        self.files, self.groups, self.elsewhere = files, {}, elsewhere
+                         epilog=epilog, fromfile_prefix_chars="@" if files else None, formatter_class=_HelpFormatter,
+                         allow_abbrev=False)
         self.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
-    def group(self, title):
-        """The group of that title, made at the first call."""
-        if title not in self.groups:
-            self.groups[title] = self.add_argument_group(title)
-        return self.groups[title]
-
-    def expand(self, argv=None, inside=()):
-        """Command line (None: this process's) with the options of each @FILE, which may name others, in its place.
-
-        Args:
-            inside: the @FILEs that argv itself comes from.
-        """
-        words = []
-        for word in sys.argv[1:] if argv is None else argv:
-            if not (self.files and word.startswith("@")):
-                words.append(word)
-                continue
-            if word in inside:
-                self.error(f"{word}: names itself, {' in '.join([word, *reversed(inside)])}; leave it out there")
-            try:
-                found = shlex.split(Path(word[1:]).read_text(encoding="utf-8-sig"), comments=True)
-            except (OSError, ValueError) as error:
-                self.error(f"{word}: cannot be read ({error}); name a text file of options")
-            words += self.expand(found, (*inside, word))
-        return words
+    def convert_arg_line_to_args(self, arg_line):
+        """The options in a line of a file."""
+        try:
+            return shlex.split(arg_line.removeprefix("\ufeff"), comments=True)     # Windows marks UTF-8 by it
+        except ValueError as error:
+            self.error(f"'{arg_line}' in a file of options: {error}")
 
     def error(self, message):
-        if message.startswith("unrecognized arguments: @") and not self.files:
-            message += ": only training scripts take options from a file; give them on the command line"
-        elif unknown := re.match("unrecognized arguments: (--[^ =]+)", message):
-            near = difflib.get_close_matches(unknown[1], self._option_string_actions, 1, cutoff=0.75)
-            if near:
+        if unknown := re.match("unrecognized arguments: (--[^ =]+)", message):
+            if near := difflib.get_close_matches(unknown[1], self._option_string_actions, 1, cutoff=0.75):
                 message += f": did you mean {near[0]}?"
-            elif scripts := self.elsewhere(unknown[1]):
-                message += f": an option of {', '.join(scripts)}"
         raise UserError(f"{message.removeprefix('argument ')}; see --help")
 
 

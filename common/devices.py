@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from common.errors import UserError
-from common.processes import environment_number, expected, processes
+from common.processes import processes
 
 
 def set_up(options, several_processes=False):
@@ -27,7 +27,7 @@ def set_up(options, several_processes=False):
     options.device = choose_device(options.device)
     options.auto_precision = options.precision == "auto"
     options.precision = choose_precision(options.precision, options.device)
-    if expected() > 1:
+    if int(os.environ.get("WORLD_SIZE") or 1) > 1:              # as torchrun sets it
         if not several_processes:
             raise UserError("torchrun: this script runs in one process; start it with python")
         processes.join(options.device)
@@ -51,11 +51,7 @@ def keep_freed_memory():
 
 
 def choose_device(device):
-    """Resolve "auto" -> torch.device.
-
-    Raises:
-        UserError: no such device here.
-    """
+    """Resolve "auto" -> torch.device, or raise UserError where there is no such device."""
     if device == "cuda" and not torch.cuda.is_available():
         try:
             torch.cuda.init()
@@ -66,7 +62,7 @@ def choose_device(device):
         raise UserError("--device cuda: torch finds no CUDA GPU here; use --device cpu, or a node with a GPU")
     if device == "cpu" or not torch.cuda.is_available():
         return torch.device("cpu")
-    index = environment_number("LOCAL_RANK", 0)    # torchrun starts a process for each GPU
+    index = int(os.environ.get("LOCAL_RANK") or 0)              # torchrun starts a process for each GPU
     if index >= torch.cuda.device_count():
         raise UserError(f"torchrun: {index + 1} processes or more on a node with {torch.cuda.device_count()} GPUs; "
                         "start as many as there are with --nproc_per_node")
@@ -75,15 +71,9 @@ def choose_device(device):
 
 
 def choose_precision(precision, device):
-    """Resolve "auto", and set torch's matrix multiplications to it.
-
-    Raises:
-        UserError: the device does not have it.
-    """
-    if device.type == "cuda":
-        has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        has_bfloat16 = faster_in_bfloat16()
+    """Resolve "auto", and set torch's matrix multiplications to it, or raise UserError where the device has none."""
+    has_bfloat16 = (torch.cuda.is_bf16_supported(including_emulation=False) if device.type == "cuda" else
+                    faster_in_bfloat16())
     if precision == "auto":
         precision = "bfloat16" if has_bfloat16 else "float32"
     if precision == "tf32" and device.type == "cpu":

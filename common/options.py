@@ -5,13 +5,12 @@ Nothing here imports torch, so that --help and refusals come at once.
 
 import argparse
 import os
-import re
 from pathlib import Path
 
 from common.arguments import Parser, number, path, positive_int
 from common.errors import UserError
 from common.files import find_temporary_folder
-from common.parts import PARTS, ROOT
+from common.parts import ROOT
 
 # Options that do not change what is learned, but for the seed.
 SHAPES_NOTHING = {"seed", "test_every"}
@@ -127,8 +126,7 @@ def parse_options(description, script, argv=None, presets=None, **defaults):
     """Read the options of a part's script; common.devices.set_up() then follows them.
 
     Args:
-        description: the script's docstring, shown by --help.
-        script: the script's __file__; --output defaults to its folder.
+        description: shown by --help; script: its __file__, in whose folder --output is by default.
         argv: arguments; None takes those of the command line.
         presets: dict of dicts of dicts: for each option that names a set of options, such as "recipe", the sets
             by name. Options on the command line override it.
@@ -145,16 +143,20 @@ def parse_options(description, script, argv=None, presets=None, **defaults):
     spin_briefly()
     presets = presets or {}
     parser = build_parser(description, script, presets, defaults)
-    argv = parser.expand(argv)          # once: a pipe cannot be read twice
-    options = parser.parse_args(argv)
+    recipe = vars(parser.parse_args([]))
+    try:
+        given = vars(parser.parse_args(argv, argparse.Namespace(**dict.fromkeys(recipe))))      # None: not given
+    except RecursionError:
+        parser.error("@FILE: a file of options that names itself; leave that out")
+    given = {name: value for name, value in given.items() if value is not None}
     for name, sets in presets.items():
-        parser.set_defaults(**sets[getattr(options, name)])
-    options = parser.parse_args(argv)
+        recipe |= sets[given.get(name, recipe[name])]
+    options = argparse.Namespace(**recipe | given)
     refuse_contradictions(options)
-    refuse_idle(options, parser)
-    recipe, kept = plain_options(parser.parse_args([])), SHAPES_NOTHING | PLACES | {"device", "precision", *presets}
-    options.overridden = [name for name, value in plain_options(options).items()
-                          if name not in kept and value != recipe[name]]
+    refuse_idle(options, recipe)
+    kept = SHAPES_NOTHING | PLACES | {"device", "precision", *presets}
+    options.overridden = [name for name, value in vars(options).items()
+                          if name not in kept and plain(value) != plain(recipe[name])]
     find_temporary_folder(options.output)
     return options
 
@@ -170,9 +172,9 @@ def spin_briefly():
 
 
 def build_parser(description, script, presets, defaults):
-    parser = Parser(description, files="recipe" in presets, epilog=describe_recipes(presets), elsewhere=scripts_with)
-    for title in GROUPS:            # in this order
-        parser.group(title)
+    parser = Parser(description, files="recipe" in presets, epilog=describe_recipes(presets))
+    titles = [*GROUPS, *(default.group for default in defaults.values() if isinstance(default, Option)), "machine"]
+    groups = {title: parser.add_argument_group(title) for title in dict.fromkeys(titles)}
     in_order = [name for group in GROUPS.values() for name in group if name in defaults]
     for name, default in {**dict.fromkeys(in_order), **defaults}.items():
         if isinstance(default, Option):
@@ -181,12 +183,12 @@ def build_parser(description, script, presets, defaults):
             group, arguments = next((group, some[name]) for group, some in GROUPS.items() if name in some)
             arguments = {"nargs": "+"} | arguments if isinstance(default, list) and default else arguments
         choices = {"choices": list(presets[name])} if name in presets else {}
-        parser.group(group).add_argument("--" + name.replace("_", "-"), default=default, **arguments | choices)
-    parser.group("data").add_argument("--data", type=path, metavar="DIR", default=ROOT / "preprocessed_data",
-                                      help="folder of the preprocessed files")
-    parser.group("saving").add_argument("--output", type=path, metavar="DIR", default=Path(script).resolve().parent,
-                                        help="folder that results are written to")
-    machine = parser.group("machine")
+        groups[group].add_argument("--" + name.replace("_", "-"), default=default, **arguments | choices)
+    groups["data"].add_argument("--data", type=path, metavar="DIR", default=ROOT / "preprocessed_data",
+                                help="folder of the preprocessed files")
+    groups["saving"].add_argument("--output", type=path, metavar="DIR", default=Path(script).resolve().parent,
+                                  help="folder that results are written to")
+    machine = groups["machine"]
     machine.add_argument("--seed", type=number(int, 0, 2 ** 32 - 1), metavar="N", default=0, help="random seed")
     machine.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto",
                          help="auto takes the GPU where there is one")
@@ -205,70 +207,54 @@ def describe_recipes(presets):
     return "\n".join(["recipes:", *lines]) if len(recipes) > 1 else None
 
 
-def scripts_with(option):
-    """The parts' scripts that have an option, such as --hidden-layers: a list of paths as text."""
-    name = option.removeprefix("--no-").removeprefix("--").replace("-", "_")
-    shared = [title for title, some in {"TRAINING_DEFAULTS": TRAINING_DEFAULTS, "CLASSIFIER_DEFAULTS":
-              CLASSIFIER_DEFAULTS, "TEST_DEFAULTS": TEST_DEFAULTS, "LSTM_TEST_DEFAULTS": LSTM_TEST_DEFAULTS}.items()
-              if name in some]
-    scripts = [script for part in PARTS.values() for script in (part.train, part.test) if script]
-    return [script for script in scripts
-            if re.search("|".join([rf"\b{name}=", rf'"{name}": Option', *(rf"\b{some}\b" for some in shared)]),
-                         (ROOT / script).read_text(encoding="utf-8"))]
-
-
 def refuse_contradictions(options):
     """Raise UserError for an option that is nothing without another, or works against it."""
-    if getattr(options, "patience", 0):
-        if not options.validation:
-            raise UserError("--patience: needs validation reviews; hold some out with --validation 0.1")
-        if options.schedule == "one-cycle":
-            raise UserError("--patience: would end --schedule one-cycle before its learning rate has decayed; "
-                            "leave one of them out")
-    refuse_fine_tuning(options)
-    if hasattr(options, "reviews"):
-        own = options.review or options.reviews
-        if options.text and not options.reviews:
-            raise UserError("--text: names a column of a table; give the table with --reviews FILE.csv")
-        if options.mistakes and options.explain:
-            raise UserError("--explain: --mistakes explains already; leave it out")
-        if options.explain and not own:
-            raise UserError("--explain: needs reviews; give some with --review or --reviews")
-        if options.unlabelled and own:
-            raise UserError("--unlabelled: takes the training reviews; leave --review and --reviews out")
-        if options.mistakes and (own or options.unlabelled):
-            raise UserError("--mistakes: is about the test reviews; leave --review, --reviews and --unlabelled out")
+    get = vars(options).get             # a script has some of them
+    own = get("review") or get("reviews")
+    for contradicted, message in [
+            (get("patience") and not get("validation"),
+             "--patience: needs validation reviews; hold some out with --validation 0.1"),
+            (get("patience") and get("schedule") == "one-cycle",
+             "--patience: would end --schedule one-cycle before its learning rate has decayed; leave one of them out"),
+            (get("fixed_batch_norm") and get("precise_batch_norm"),
+             "--fixed-batch-norm: keeps its statistics, and --precise-batch-norm would measure others; leave one of "
+             "them out"),
+            (get("by_length") and get("pooling") != "concat",
+             f"--by-length: leaves padding out, which --pooling {get('pooling')} reads; add --pooling concat"),
+            (get("adversarial") and get("ngrams"),
+             "--adversarial: moves word vectors, which n-grams have none of; add --ngrams 0"),
+            (get("adversarial") and not get("fixed_batch_norm"),
+             "--adversarial: statistics of the batch would mix the directions of its reviews; add --fixed-batch-norm"),
+            (get("adversarial") and get("adversarial_unlabelled") and get("pseudo_labels"),
+             "--adversarial-unlabelled: takes the unlabelled reviews that --pseudo-labels labels; leave one of them "
+             "out"),
+            (get("text") and not get("reviews"),
+             "--text: names a column of a table; give the table with --reviews FILE.csv"),
+            (get("mistakes") and get("explain"), "--explain: --mistakes explains already; leave it out"),
+            ("reviews" in options and get("explain") and not own,      # 3b explains what it writes
+             "--explain: needs reviews; give some with --review or --reviews"),
+            (get("unlabelled") and own,
+             "--unlabelled: takes the training reviews; leave --review and --reviews out"),
+            (get("mistakes") and (own or get("unlabelled")),
+             "--mistakes: is about the test reviews; leave --review, --reviews and --unlabelled out")]:
+        if contradicted:
+            raise UserError(message)
 
 
-def refuse_fine_tuning(options):
-    """Raise UserError for ways of fine-tuning that need another, or work against it."""
-    if getattr(options, "fixed_batch_norm", False) and options.precise_batch_norm:
-        raise UserError("--fixed-batch-norm: keeps its statistics, and --precise-batch-norm would measure others; "
-                        "leave one of them out")
-    if getattr(options, "by_length", False) and options.pooling != "concat":
-        raise UserError(f"--by-length: leaves padding out, which --pooling {options.pooling} reads; "
-                        "add --pooling concat")
-    if getattr(options, "adversarial", 0):
-        if options.ngrams:
-            raise UserError("--adversarial: moves word vectors, which n-grams have none of; add --ngrams 0")
-        if not options.fixed_batch_norm:
-            raise UserError("--adversarial: statistics of the batch would mix the directions of its reviews; add "
-                            "--fixed-batch-norm")
-        if options.adversarial_unlabelled and options.pseudo_labels:
-            raise UserError("--adversarial-unlabelled: takes the unlabelled reviews that --pseudo-labels labels; "
-                            "leave one of them out")
+def refuse_idle(options, recipe):
+    """Raise UserError for an option without effect beside the others, unless it is as the recipe has it.
 
-
-def refuse_idle(options, parser):
-    """Raise UserError for an option without effect beside the others, unless it is as the script or recipe has it."""
+    Args:
+        recipe: dict of the options as the recipe, or else the script, has them.
+    """
     given = vars(options)
+    fine_tuned = "--fine-tune lstm or all", given.get("fine_tune") != "last"
     needs = {"step_epochs": ("--schedule step", given.get("schedule") == "step"),
              "ngram_weight": ("--ngrams", given.get("ngrams")),
              "adversarial_unlabelled": ("--adversarial", given.get("adversarial")),
-             "unfreeze": ("--fine-tune lstm or all", given.get("fine_tune") != "last"),
-             "layer_decay": ("--fine-tune lstm or all", given.get("fine_tune") != "last")}
+             "unfreeze": fine_tuned, "layer_decay": fine_tuned}
     for name, (needed, there) in needs.items():
-        if name in given and not there and given[name] != parser.get_default(name):
+        if name in given and not there and given[name] != recipe[name]:
             raise UserError(f"{typed(name, given[name])}: has no effect without {needed}; add that, or leave it out")
 
 
@@ -279,9 +265,7 @@ def typed(name, value):
         return f"--{option}" if value else f"--no-{option}"
     if value == "None":
         return f"no --{option}"
-    value = str(value)
-    if value.startswith("[") and value.endswith("]"):           # several values
-        value = value[1:-1].replace(", ", " ")
+    value = str(value).strip("[]").replace(", ", " ")           # of several values
     return f"--{option} {value}".rstrip()
 
 

@@ -1,8 +1,7 @@
 """Several processes, one a GPU, that train one model together under torchrun.
 
-Every process draws the random numbers of the whole batch and computes its own rows of it. So they
-draw the same crops, the same dropout and the same order of reviews as one process would, and what
-they sum is what one process computes, to rounding.
+Every process draws the random numbers of the whole batch and computes its own rows of it. So what they sum is what
+one process computes, to rounding.
 """
 
 import os
@@ -59,44 +58,34 @@ class Processes:
             raise UserError(f"torchrun: the processes cannot meet ({error}); see that MASTER_ADDR and MASTER_PORT "
                             "name a host and a free port that all of them reach") from error
         self.rank, self.size = distributed.get_rank(), distributed.get_world_size()
-        self.control = distributed.new_group(backend="gloo")        # for what the host decides, beside the GPU's work
+        self.control = distributed.new_group(backend="gloo")        # for count()
         if self.rank:
             sys.stdout = open(os.devnull, "w")
 
     def wrap(self, model):
         """The model as the training loop calls it: gradients are averaged over the processes."""
-        if self.size == 1:
-            return model
-        parallel = DistributedDataParallel(model)
         # The buffers need not be sent at each step: batch normalisation computes the same in all processes (total).
-        parallel.broadcast_buffers = False
-        return parallel
+        return model if self.size == 1 else DistributedDataParallel(model, broadcast_buffers=False)
 
     def rows(self, count):
         """The slice of this process's rows in a batch of `count` reviews."""
         return slice(count * self.rank // self.size, count * (self.rank + 1) // self.size)
 
-    def rows_of_batch(self, count):
-        """Of a batch of which this process has `count` rows: (slice of them in it, its reviews in all processes)."""
-        if self.size == 1:
-            return slice(count), count
-        counts = [torch.zeros(1, dtype=torch.int64) for _ in range(self.size)]
-        distributed.all_gather(counts, torch.tensor([count]), group=self.control)
-        counts = torch.cat(counts).tolist()
-        start = sum(counts[:self.rank])
-        return slice(start, start + count), sum(counts)
-
     def total(self, summands):
         """The sum over all processes, a tensor of the same shape; gradients flow through it."""
         return summands if self.size == 1 else _Total.apply(summands)
 
+    def count(self, own):
+        """The sum of a whole number over all processes, on the host, which a GPU's work does not keep waiting."""
+        if self.size == 1:
+            return own
+        total = torch.tensor(own)
+        distributed.all_reduce(total, group=self.control)
+        return total.item()
+
     def any(self, flag):
         """Whether the flag is up in any process."""
-        if self.size == 1:
-            return bool(flag)
-        flags = torch.tensor(float(bool(flag)))
-        distributed.all_reduce(flags, group=self.control)
-        return flags.item() > 0
+        return self.count(int(bool(flag))) > 0
 
     def leave(self):
         """Part from the other processes at the end of the run."""
@@ -107,23 +96,6 @@ class Processes:
     def wait_for_all(self):
         """Return when every process has come here."""
         self.any(False)
-
-
-def expected():
-    """How many processes torchrun says there are."""
-    return environment_number("WORLD_SIZE", 1)
-
-
-def environment_number(name, default):
-    """A number that torchrun sets in the environment, or the default where it is not set or empty.
-
-    Raises:
-        UserError: something else has set it.
-    """
-    text = os.environ.get(name) or str(default)
-    if not text.isdecimal():
-        raise UserError(f"{name}={text}: is no number; unset {name}, which torchrun sets for several processes")
-    return int(text)
 
 
 processes = Processes()

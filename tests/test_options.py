@@ -116,16 +116,6 @@ def test_a_misspelt_option_names_the_one_that_was_meant():
         parse("--epoch", "3")
 
 
-@pytest.mark.parametrize("option, has, has_not", [
-    ("--hidden-layers", "1a/BOW_sentiment_analysis.py", "2a"), ("--lengths", "2a/RNN_test.py", "1a"),
-    ("--fine-tune", "3c/RNN_sentiment_analysis.py", "2a"), ("--cutoffs", "3a/train_language_model.py", "3c")])
-def test_an_option_of_other_scripts_is_refused_with_their_names(option, has, has_not):
-    with pytest.raises(UserError) as refusal:
-        parse(option, "2", epochs=6)
-    assert ": an option of " in str(refusal.value) and has in str(refusal.value)
-    assert f" {has_not}/" not in str(refusal.value)
-
-
 def test_help_shows_what_each_recipe_sets(capsys):
     with pytest.raises(SystemExit):
         parse_options("", __file__, ["--help"], presets=PRESETS, **DEFAULTS)

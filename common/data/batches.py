@@ -74,7 +74,7 @@ class ReviewData:
 
     def batches(self, batch_size):
         """Indices of all reviews in the batches of an evaluation."""
-        return in_order(len(self.reviews), batch_size)
+        return nearly_equal(torch.arange(len(self.reviews)), batch_size)
 
     def batch(self, indices):
         """The Batch of the reviews at indices (batch,)."""
@@ -112,28 +112,22 @@ class Crops(ReviewData):
         super().__init__(reviews, table)
         self.sequence_length, self.last, self.padding_counts = sequence_length, last, padding_counts
         self.cut = cut and not padding_counts
+        self.lengths = reviews.host_lengths.clamp(max=sequence_length)
 
     def settings(self):
         return {"sequence_length": self.sequence_length, "last": self.last, "padding_counts": self.padding_counts}
 
-    def batches(self, batch_size):
-        """Indices of all reviews in the batches of an evaluation: of similar length where that saves padding."""
+    def batches(self, batch_size):      # of similar length where that saves padding
         if not self.cut:
             return super().batches(batch_size)
-        order = self.reviews.host_lengths.clamp(max=self.sequence_length).argsort(descending=True, stable=True)
-        return [order[indices] for indices in super().batches(batch_size)]
+        return nearly_equal(self.lengths.argsort(descending=True, stable=True), batch_size)
 
     def epoch(self, batch_size):
-        """Indices of all reviews in the batches of an epoch: of similar length where that saves padding."""
-        if not self.cut:
-            return super().epoch(batch_size)
-        return batches_by_length(self.reviews.host_lengths.clamp(max=self.sequence_length), batch_size)
+        return batches_by_length(self.lengths, batch_size) if self.cut else super().epoch(batch_size)
 
     def batch(self, indices):
         """The Batch of the reviews at indices (batch,); every process draws the crops of all of them."""
-        time = self.sequence_length
-        if self.cut:
-            time = min(time, int(self.reviews.host_lengths[indices].max()))
+        time = int(self.lengths[indices].max()) if self.cut else self.sequence_length
         indices = self.reviews.on_device(indices)
         slack = (self.reviews.lengths[indices] - time).clamp(min=0)                     # batch
         shift = slack if self.last else (
@@ -151,9 +145,8 @@ class Crops(ReviewData):
 
 def crops_of_splits(splits, sequence_length, padding_counts, table=None, by_length=False):
     """Crops of the training reviews, and crops of twice their length of the others: a dict like splits, of Reviews."""
-    return {split: Crops(reviews, sequence_length, padding_counts=padding_counts, cut=by_length, table=table)
-            if split == "train" else
-            Crops(reviews, 2 * sequence_length, padding_counts=padding_counts, cut=True, table=table)
+    return {split: Crops(reviews, sequence_length if split == "train" else 2 * sequence_length,
+                         padding_counts=padding_counts, cut=by_length or split != "train", table=table)
             for split, reviews in splits.items()}
 
 
@@ -171,7 +164,6 @@ class WholeReviews(ReviewData):
         self.padded_to = padded_to
 
     def batch(self, indices):
-        """The Batch of the reviews at indices (batch,)."""
         time = max(self.padded_to, int(self.reviews.host_lengths[indices].max()))
         on_device = self.reviews.on_device(indices)
         return Batch(self.reviews.window(on_device, 0, time), self.reviews.labels[on_device],
@@ -219,7 +211,6 @@ class BagsOfWords(ReviewData):
         self.distinct, self.weights = reviews.distinct()
 
     def batch(self, indices):
-        """The Batch of the reviews at indices (batch,)."""
         token_ids, offsets, positions = self.distinct.row(indices)
         bag = Bag(token_ids, offsets.int(), self.weights.index_select(0, positions))
         return Batch(bag, self.reviews.labels[self.reviews.on_device(indices)], ngrams=self.ngrams_of_whole(indices))
@@ -236,29 +227,19 @@ class MeanVectors(ReviewData):
 
     def __init__(self, reviews, vectors, table=None, batch_size=1000):
         super().__init__(reviews, table)
-        batches = torch.arange(len(reviews)).split(batch_size)
-        self.means = torch.cat([self.mean_vectors(indices, vectors) for indices in batches])    # reviews, features
-
-    def mean_vectors(self, indices, vectors):
-        token_ids, offsets, _ = self.reviews.row(indices)
-        return F.embedding_bag(token_ids, vectors, offsets.int(), mode="mean", padding_idx=0)
+        rows = map(reviews.row, torch.arange(len(reviews)).split(batch_size))
+        self.means = torch.cat([F.embedding_bag(token_ids, vectors, offsets.int(), mode="mean", padding_idx=0)
+                                for token_ids, offsets, _ in rows])             # reviews, features
 
     def batch(self, indices):
-        """The Batch of the reviews at indices (batch,)."""
         on_device = self.reviews.on_device(indices)
         return Batch(self.means[on_device], self.reviews.labels[on_device], ngrams=self.ngrams_of_whole(indices))
-
-
-def in_order(count, batch_size):
-    """Indices 0 to count - 1 in batches of nearly equal size, at most batch_size each."""
-    return torch.arange(count).tensor_split(-(-count // batch_size))
 
 
 def nearly_equal(order, batch_size):
     """Split (reviews,) into batches of nearly equal size, at most batch_size each.
 
-    None has only one review, which batch normalisation could not take: three reviews are one
-    batch, even where batch_size is 2.
+    None has only one review, which batch normalisation could not take: three are one batch, even of batch_size 2.
     """
     return order.tensor_split(batches_of(len(order), batch_size))
 
@@ -282,13 +263,9 @@ def batches_of(count, batch_size):
 
 def by_length(lengths, batch_tokens):
     """Indices in batches of reviews of similar length, each at most batch_tokens padded tokens or one review."""
-    batches, batch = [], []
-    order = lengths.argsort(descending=True)
-    longest = 0
-    for index, length in zip(order.tolist(), lengths[order].tolist()):
-        longest = longest or length
-        if batch and (len(batch) + 1) * longest > batch_tokens:
-            batches.append(torch.tensor(batch))
-            batch, longest = [], length
-        batch.append(index)
-    return batches + [torch.tensor(batch)]
+    batches, order = [], lengths.argsort(descending=True)
+    while len(order):
+        size = max(batch_tokens // int(lengths[order[0]]), 1)
+        batches.append(order[:size])
+        order = order[size:]
+    return batches

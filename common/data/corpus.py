@@ -24,8 +24,7 @@ def describe_data(options, train, test, glove=None):
         the labels in a dataset of one's own, "glove", "language_model" and "teacher", the settings of the one that
         made the pseudo-labels, where there are such.
     """
-    found = {"name": corpus_name(options.data), "test_reviews": len(test),
-             "reviews": number_of(test),
+    found = {"name": corpus_name(options.data), "test_reviews": len(test), "reviews": number_of(test),
              "token_ids": checksum(train.token_ids, test.token_ids)}
     if (names := read_label_names(options.data)) != LABEL_NAMES:
         found |= zip(LABEL_NAMES, names)
@@ -33,8 +32,8 @@ def describe_data(options, train, test, glove=None):
         found["glove"] = checksum(glove)
     if getattr(options, "language_model", None):
         found["language_model"] = file_checksum(options.language_model)
-    if getattr(options, "pseudo_labels", None) and (teacher := teacher_of(options.pseudo_labels)) is not None:
-        found["teacher"] = teacher
+    if getattr(options, "pseudo_labels", None):
+        found["teacher"] = teacher_of(options.pseudo_labels)
     return found
 
 

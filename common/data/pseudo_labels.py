@@ -12,6 +12,7 @@ from common.errors import UserError
 from common.files import file_checksum, replace_file
 from common.options import HOLDOUT, SHAPES_NOTHING
 
+REVIEWS = "imdb_train_reviews.tsv"
 MAKER = ("`1a/BOW_sentiment_analysis.py --recipe teacher --output DIR` and then `1a/BOW_test.py --unlabelled --output "
          "DIR`, DIR being results/teacher")
 
@@ -25,7 +26,7 @@ def write_pseudo_labels(path, probabilities, folder, part, options):
     """
     settings = sorted((name, value) for name, value in options.items() if name not in SHAPES_NOTHING)
     with replace_file(path, "wb") as file:
-        np.savez(file, probabilities=probabilities, reviews=review_checksum(folder),
+        np.savez(file, probabilities=probabilities, reviews=file_checksum(folder / REVIEWS),
                  teacher=zlib.crc32(f"{part} {settings}".encode()), **{name: options[name] for name in HOLDOUT})
 
 
@@ -45,7 +46,7 @@ def read_pseudo_labels(train, options):
     try:
         with np.load(path, allow_pickle=False) as file:
             probabilities = file["probabilities"].astype(np.float32)
-            found = {name: file[name].item() for name in ("reviews", *HOLDOUT)}
+            found = {name: file[name].item() for name in ("reviews", "teacher", *HOLDOUT)}
         if ((probabilities < 0) | (probabilities > 1)).any():
             raise ValueError("probabilities are from 0 to 1")
     except FileNotFoundError:
@@ -54,20 +55,13 @@ def read_pseudo_labels(train, options):
         raise UserError(f"{path}: holds no labels ({error}); make it again with {MAKER}") from error
     unlabelled = train.labels.isnan()
     probabilities = torch.from_numpy(probabilities).to(train.labels)
-    if found["reviews"] != review_checksum(options.data) or not torch.equal(probabilities.isnan(), ~unlabelled):
+    if found["reviews"] != file_checksum(options.data / REVIEWS) or not torch.equal(probabilities.isnan(), ~unlabelled):
         raise UserError(f"{path}: holds the labels of other reviews than those in --data; make it again with {MAKER}")
     labels = (probabilities >= 0.5).to(train.labels)
     return dataclasses.replace(train, labels=labels).select(unlabelled.cpu().numpy()), found
 
 
 def teacher_of(path):
-    """A checksum of the part and settings of the teacher that wrote the labels; its seed does not count.
-
-    None where the file is from before such files told it.
-    """
+    """A checksum of the part and settings of the teacher that wrote the labels; its seed does not count."""
     with np.load(path, allow_pickle=False) as file:
-        return file["teacher"].item() if "teacher" in file else None
-
-
-def review_checksum(folder):
-    return file_checksum(folder / "imdb_train_reviews.tsv")
+        return file["teacher"].item()

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -36,8 +35,8 @@ class Reviews:
     starts, lengths: (reviews,) int64, where each review lies in token_ids.
     labels: (reviews,) float32, 1 positive, 0 negative, NaN unlabelled.
     films: (reviews,) array of str, the film that each review is about.
-    texts: (reviews,) uint64, equal where two reviews have the same words, rare ones and stop words included;
-        None where read_reviews was not asked for it.
+    texts: (reviews,) int64, equal where two reviews have the same words, rare ones and stop words included, and
+        other numbers in each process; None where read_reviews was not asked for it.
     backwards: whether each review stands from its last word to its first.
 
     A selection of reviews shares token_ids with the whole. Methods take indices (batch,) int64 on the CPU, where
@@ -76,7 +75,6 @@ class Reviews:
                                    starts=len(self.token_ids) - self.starts - self.lengths)
 
     def checksum(self):
-        """A number that changes with the reviews."""
         return checksum(self.token_ids, self.starts, self.lengths, self.labels)
 
     def rows(self):
@@ -166,23 +164,18 @@ def read_reviews(folder, split, words="imdb", vocab_size=None, drop_stop_words=F
     if len(labels) != len(lengths):
         raise UserError(f"{path}: {len(lengths)} reviews, but imdb_{split}_reviews.tsv beside it has {len(labels)}; "
                         "run preprocess_data.py again")
-    # In the ids of the IMDB dictionary, which has every word, and before the options leave any out.
-    texts = text_numbers(*((token_ids, lengths) if words == "imdb" else read_token_ids(
-        folder / f"imdb_{split}.txt", len(read_dictionary(folder, "imdb"))))) if texts else None
+    numbers = None
+    if texts:       # in the ids of the IMDB dictionary, which has every word, and before the options leave any out
+        ids, counts = (token_ids, lengths) if words == "imdb" else read_token_ids(
+            folder / f"imdb_{split}.txt", len(read_dictionary(folder, "imdb")))
+        numbers = np.array([hash(row.tobytes()) for row in np.split(ids, counts.cumsum()[:-1])])
     if vocab_size is not None:
         vocabulary = vocabulary[:vocab_size]
         token_ids[token_ids > vocab_size] = 0
     if drop_stop_words:
         token_ids, lengths = without_stop_words(token_ids, lengths, vocabulary)
     reviews = build_reviews(token_ids, lengths, labels, films, device)
-    return dataclasses.replace(reviews, texts=texts), vocabulary
-
-
-def text_numbers(token_ids, lengths):
-    """A number for each review, equal for reviews of the same token ids -> (reviews,) uint64."""
-    token_ids, ends = memoryview(token_ids), lengths.cumsum().tolist()
-    digests = [hashlib.blake2b(token_ids[start:end], digest_size=8).digest() for start, end in zip([0, *ends], ends)]
-    return np.frombuffer(b"".join(digests), np.uint64)
+    return dataclasses.replace(reviews, texts=numbers), vocabulary
 
 
 def build_reviews(token_ids, lengths, labels, films, device):
@@ -232,12 +225,7 @@ def start_from(embedding, vectors):
 def without_stop_words(token_ids, lengths, vocabulary):
     """Token ids and lengths of reviews without their stop words; nothing left becomes one unknown token."""
     stop_ids = [k for k, word in enumerate(vocabulary, 1) if word in STOP_WORDS]
-    keep = ~np.isin(token_ids, stop_ids)
-    ends = lengths.cumsum()
-    starts = ends - lengths
-    kept_before = np.concatenate(([0], keep.cumsum()))
-    emptied = kept_before[ends] == kept_before[starts]
-    keep[starts[emptied]] = True
-    token_ids = token_ids.copy()
-    token_ids[starts[emptied]] = 0
-    return token_ids[keep], np.add.reduceat(keep, starts, dtype=np.int64)
+    ends, unknown = lengths.cumsum()[:-1], np.zeros(1, token_ids.dtype)
+    rows = [row[kept] if kept.any() else unknown
+            for row, kept in zip(np.split(token_ids, ends), np.split(~np.isin(token_ids, stop_ids), ends))]
+    return np.concatenate(rows), np.array([len(row) for row in rows])

@@ -16,9 +16,6 @@ def split_by_film(reviews, fraction, seed):
     Reviews of one film resemble each other, and the test films are others than the training
     films; so no film has reviews on both sides. Reviews of no known film count as one film each. The films are
     drawn from those of the labelled reviews, so that a language model holds out what a classifier does.
-
-    Raises:
-        UserError: no review is left to train on.
     """
     names = np.where(reviews.films == "", [f"review {k}" for k in range(len(reviews))], reviews.films)
     unknown = np.count_nonzero(reviews.films == "")

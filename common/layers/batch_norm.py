@@ -1,7 +1,5 @@
 """Batch normalisation of every timestep on its own."""
 
-import contextlib
-
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -21,7 +19,7 @@ class TimestepBatchNorm(nn.BatchNorm1d):
     """
 
     fixed = False       # whether training normalises with the running statistics too, and leaves them as they are
-    measured: list | None = None        # inside measured_statistics(): the moments of each batch
+    measured: list | None = None        # inside measure_statistics(): the moments of each batch
     lengths = None      # there too: (batch,) tokens of each review, where the padding does not count
 
     def train(self, mode=True):
@@ -53,26 +51,25 @@ class TimestepBatchNorm(nn.BatchNorm1d):
         return output
 
 
-@contextlib.contextmanager
-def measured_statistics(model):
-    """A context in which the batches that a model reads set the statistics that its TimestepBatchNorms evaluate with.
+def measure_statistics(model, batches, score):
+    """Let the batches that a model reads set the statistics that its TimestepBatchNorms evaluate with.
 
     They are the means over all reviews and timesteps (Wu and Johnson 2021), where training leaves those of the last
-    timesteps of the last batch. Dropout is off. Before each batch, call what the context gives with the batch's
-    lengths (batch,), or None where the padding counts.
+    timesteps of the last batch. Dropout is off.
+
+    Args:
+        batches: iterable of Batches; score: reads one, as score(model, batch).
     """
     layers = [layer for layer in model.modules() if isinstance(layer, TimestepBatchNorm)]
     model.eval()
     for layer in layers:
         layer.measured = []
         layer.train()
-
-    def announce(lengths):
-        for layer in layers:
-            layer.lengths = lengths
-
     try:
-        yield announce
+        for batch in batches:
+            for layer in layers:
+                layer.lengths = batch.lengths
+            score(model, batch)
         for layer in layers:
             count, total, squares = processes.total(torch.stack(layer.measured).sum(dim=0))     # each features
             mean = total / count

@@ -123,16 +123,11 @@ def table_of(reviews, options):
 
 
 def rebuild(network, checkpoint):
-    """The trained model of a checkpoint in evaluation mode: the network, or the Ensemble that it was trained in.
-
-    Args:
-        network: with the checkpoint's arguments, and any weights.
-    """
-    model = network
-    if checkpoint["ensemble"]:
-        model = Ensemble(network, NGrams(NGramTable(checkpoint["ensemble"]["sizes"])), checkpoint["ensemble"]["weight"])
-    model.load_state_dict(checkpoint["model"])
-    return model.eval()
+    """The trained model of a checkpoint in evaluation mode: a network of its arguments, or an Ensemble around it."""
+    if ensemble := checkpoint["ensemble"]:
+        network = Ensemble(network, NGrams(NGramTable(ensemble["sizes"])), ensemble["weight"])
+    network.load_state_dict(checkpoint["model"])
+    return network.eval()
 
 
 def member_logits(model, batch):

@@ -30,8 +30,8 @@ class LockedDropout(nn.Module):
             return x
         if self.m is None:
             # Every process draws the mask of the whole batch, so that several draw what one would.
-            rows, batch_size = (slice(len(x)), len(x)) if processes.size == 1 else processes.rows_of_batch(len(x))
-            mask = torch.empty(batch_size, x.shape[-1], device=x.device)
-            self.m = mask.bernoulli_(1 - dropout).div_(1 - dropout)[rows]       # batch, features
+            batch_size = len(x) if processes.size == 1 else processes.count(len(x))
+            mask = torch.empty(batch_size, x.shape[-1], device=x.device).bernoulli_(1 - dropout).div_(1 - dropout)
+            self.m = mask if processes.size == 1 else mask[processes.rows(batch_size)]              # batch, features
         # The mask is float32, since bfloat16 would round 1 / (1 - dropout).
         return (x * (self.m if x.dim() == 2 else self.m.unsqueeze(1))).to(x.dtype)

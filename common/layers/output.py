@@ -32,28 +32,19 @@ class Logit(nn.Linear):
 
 
 def padding_counts(kind):
-    """Whether crops are pooled with their padding: max and mean are, as in the assignment.
-
-    concat is not: the last timestep of a short review would be padding.
-    """
+    """Whether crops are pooled with their padding, as in the assignment; the last timestep of concat would be it."""
     return kind != "concat"
 
 
 def pool(h, kind, lengths=None):
     """Pooling of one kind: (batch, time, features) -> (batch, features)."""
-    if lengths is not None:
-        lengths = lengths.clamp(1, h.shape[1])
-        h = mask_padding(h, kind, lengths)
+    if lengths is not None:             # what the kind never takes, in the timesteps that it leaves out
+        lengths, steps = lengths.clamp(1, h.shape[1]), torch.arange(h.shape[1], device=h.device)
+        unread = steps != lengths[:, None] - 1 if kind == "last" else steps >= lengths[:, None]
+        h = h.masked_fill(unread[:, :, None], -torch.inf if kind == "max" else 0)
     if kind == "max":
         # argmax takes time, and only the backward pass needs it.
         return h.max(dim=1).values if h.requires_grad else h.amax(dim=1)
     if kind == "last":
         return h[:, -1] if lengths is None else h.sum(dim=1)
     return h.sum(dim=1) / (h.shape[1] if lengths is None else lengths[:, None])
-
-
-def mask_padding(h, kind, lengths):
-    """h (batch, time, features) with what pooling never takes in the timesteps that lengths (batch,) leave out."""
-    steps = torch.arange(h.shape[1], device=h.device)
-    unread = steps != lengths[:, None] - 1 if kind == "last" else steps >= lengths[:, None]
-    return h.masked_fill(unread[:, :, None], -torch.inf if kind == "max" else 0)

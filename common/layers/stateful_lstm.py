@@ -1,8 +1,4 @@
-"""An LSTM layer that takes one timestep or a whole sequence and gives the same answer.
-
-The recurrence of an LSTM never sees the batch normalisation or the dropout that follow it. So the layer runs
-over the whole sequence in one call, and the numbers are those of the assignment's loop over timesteps.
-"""
+"""An LSTM layer that takes one timestep or a whole sequence and gives the same answer."""
 
 import torch
 from torch import nn

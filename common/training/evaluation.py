@@ -1,18 +1,17 @@
 """Loss and accuracy of a model over many reviews."""
 
-import dataclasses
+from typing import NamedTuple
 
 import torch
 
 from common.devices import autocast, fixed_seed
-from common.layers.batch_norm import fix_statistics, measured_statistics
+from common.layers.batch_norm import fix_statistics, measure_statistics
 from common.processes import processes
 
 MEASURED_BATCHES = 60
 
 
-@dataclasses.dataclass(frozen=True)
-class Metrics:
+class Metrics(NamedTuple):
     """loss: mean cross entropy in nats; accuracy: share of correct predictions, 0 to 1."""
 
     loss: float
@@ -45,11 +44,9 @@ def measure_batch_norm(model, score, data, options, watch=iter):
     Args:
         model, score: of evaluate(); data: of training; watch: what the loop over batches passes through.
     """
-    with fixed_seed(options), torch.no_grad(), autocast(options), measured_statistics(model) as announce:
-        for indices in watch(data.epoch(options.batch_size)[:MEASURED_BATCHES]):
-            for batch in data.parts(indices):
-                announce(batch.lengths)
-                score(model, batch)
+    with fixed_seed(options), torch.no_grad(), autocast(options):
+        order = watch(data.epoch(options.batch_size)[:MEASURED_BATCHES])
+        measure_statistics(model, (batch for indices in order for batch in data.parts(indices)), score)
 
 
 def fix_batch_norm(training):

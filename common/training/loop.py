@@ -1,5 +1,7 @@
 """The one training loop of all parts."""
 
+import copy
+import math
 import time
 
 import torch
@@ -12,18 +14,18 @@ from common.devices import autocast, fixed_seed, random_states, set_random_state
 from common.layers.ensemble import Ensemble
 from common.layers.stateful_lstm import StatefulLSTM
 from common.processes import processes
-from common.training.curves import Curves, EarlyStopping, describe, show_progress
+from common.results.records import CURVES
 from common.training.evaluation import evaluate, fix_batch_norm, measure_batch_norm, metrics
-from common.training.finite import FiniteCheck
+from common.training.finite import check_held_out, check_loss, check_weights
+from common.training.progress import describe, report, show_progress
 from common.training.recorded_steps import RecordedSteps, can_record
-from common.training.run import run
+from common.training.run import StopSignals, run
 from common.training.run_folder import RunFolder
-from common.training.schedules import Schedule, unfreeze
-from common.training.stopping import StopSignals
+from common.training.schedules import after_epoch, build_schedule, unfreeze
 
 # What a state to resume from is made of: what has a state of its own, and plain values.
-STATEFUL = "model", "optimizer", "schedule", "early_stopping", "curves"
-PROGRESS = "epoch", "order", "batches_done", "totals"
+STATEFUL = "model", "optimizer", "schedule"
+PROGRESS = "epoch", "order", "batches_done", "totals", "early_stopping", "curves"
 
 
 def sentiment_score(model, batch):
@@ -65,24 +67,25 @@ class Training:
         self.part, self.model, self.arguments, self.options = part, model, arguments, options
         self.parallel = processes.wrap(model)
         self.optimizer, self.score, self.data = optimizer, score, data
-        self.review_count = len(data["train"].reviews)
         self.network = describe_network(model.network if isinstance(model, Ensemble) else model)
-        inputs = {"reviews": data["train"].reviews.checksum(), "test reviews": number_of(data["test"].reviews),
+        reviews, test_reviews = data["train"].reviews, data["test"].reviews
+        inputs = {"reviews": reviews.checksum(), "test reviews": number_of(test_reviews),
                   "word vectors": checksum(glove), "initial weights": checksum(*model.state_dict().values()),
                   "model file": self.network["source"]}         # what the options do not say, but makes another run
-        self.folder = RunFolder(part, options, {"vocabulary": vocabulary, "inputs": inputs}, describe_data(
-            options, data["train"].reviews, data["test"].reviews, glove))
-        self.schedule = Schedule(optimizer, options, options.epochs * batches_of(self.review_count, options.batch_size))
+        self.folder = RunFolder(part, options, {"vocabulary": vocabulary, "inputs": inputs},
+                                describe_data(options, reviews, test_reviews, glove))
+        self.schedule = build_schedule(optimizer, options,
+                                       options.epochs * batches_of(len(reviews), options.batch_size))
         self.step = (RecordedSteps(self.launch_step, optimizer) if can_record(data["train"], options)
                      else self.launch_step)
-        self.early_stopping = EarlyStopping(options.patience)
-        self.finite = FiniteCheck(model, options, lambda: [
-            path for path in (*self.folder.states(), self.folder.model_path) if path.exists()])
-        self.signals, self.curves = StopSignals(), Curves(logger)
+        self.signals, self.logger = StopSignals(), logger
         self.epoch = 0                      # epochs done
-        self.kept_epoch = None              # whose weights the model has at the end of train(), from 1
         self.order, self.batches_done = None, 0         # indices of the current epoch's batches, None between two
         self.totals = None                  # summed loss, number correct, number of predictions of the current epoch
+        self.curves: dict = {name: [] for name in CURVES}       # a value an epoch, NaN where it has none
+        # With --patience, of the epoch with the lowest validation loss; epochs count from 1.
+        self.early_stopping: dict = {"loss": math.inf, "epoch": 0, "weights": None}
+        self.kept_epoch = None              # whose weights the model has at the end of train(), from 1
         self.saved_at = self.started_at = time.monotonic()
 
     run = run       # in the run's folder, where what was stopped is resumed
@@ -98,16 +101,20 @@ class Training:
                 measure_batch_norm(self.model, self.score, self.data["train"], options, self.signals.watch)
             epoch = self.epoch + 1
             validation = self.evaluate("validation", self.signals.watch) if options.validation else None
-            last = self.early_stopping.see(epoch, validation and validation.loss, self.model) or epoch == options.epochs
+            if options.patience and validation.loss < self.early_stopping["loss"]:
+                self.early_stopping = {"loss": validation.loss, "epoch": epoch,
+                                       "weights": copy.deepcopy(self.model.state_dict())}
+            last = epoch == options.epochs or 0 < options.patience <= epoch - self.early_stopping["epoch"]
             test = self.evaluate("test", self.signals.watch) if last or epoch % options.test_every == 0 else None
             self.order, self.epoch = None, epoch    # before the save: a run resumed from it begins the next epoch
-            self.report(time.perf_counter() - started, train=train, validation=validation, test=test)
-            self.schedule.after_epoch((validation or train).loss)
+            report(self, time.perf_counter() - started, train=train, validation=validation, test=test)
+            after_epoch(self.schedule, (validation or train).loss)
             if not last:
                 self.save_state()
                 self.folder.save_model(self.checkpoint(), self.curves, finished=False)
-        self.kept_epoch = self.early_stopping.restore(self.model, self.epoch)
+        self.kept_epoch = self.early_stopping["epoch"] or self.epoch
         if self.kept_epoch < self.epoch:
+            self.model.load_state_dict(self.early_stopping["weights"])
             test = self.evaluate("test")
             print(f"kept the weights of epoch {self.kept_epoch}, the lowest validation loss | {describe('test', test)}")
         return test
@@ -122,16 +129,15 @@ class Training:
             # Summed on the device: asking for a number would make the loop wait for the GPU.
             self.totals = torch.zeros(3, dtype=torch.float64, device=options.device)
         for indices in self.signals.watch(show_progress(self.order, self.batches_done, self.epoch, options.epochs)):
-            sums = self.step(indices)
-            self.schedule.after_step()
-            self.totals += sums
-            self.finite.note(sums[0])
+            self.totals += self.step(indices)
             self.batches_done += 1
+            if options.schedule == "one-cycle":
+                self.schedule.step()
             if options.device.type == "cpu":        # a GPU would have to be waited for
-                self.finite.losses_of(self.epoch + 1, self.batches_done)
+                check_loss(self)
             if time.monotonic() - self.saved_at > 60 * options.save_minutes:     # a killed run loses minutes, no epoch
                 self.save_state()
-        self.finite.weights_of(self.epoch + 1, self.batches_done)
+        check_weights(self)
         return metrics(self.totals)
 
     def launch_step(self, indices):
@@ -162,16 +168,8 @@ class Training:
         batches = data.batches(4 * options.batch_size)      # without gradients little more memory, and less time
         with fixed_seed(options):
             found = evaluate(self.parallel, self.score, map(data.batch, watch(batches)), options)
-        self.finite.held_out(split, found.loss, self.epoch + 1)
+        check_held_out(self, split, found.loss)
         return found
-
-    def report(self, elapsed_s, **metrics):
-        """Add an epoch to the curves and print its line."""
-        learning_rate = self.optimizer.param_groups[-1]["lr"]
-        self.curves.add(learning_rate, elapsed_s, **metrics)
-        found = [describe(split, some, perplexity=self.part == "3a") for split, some in metrics.items() if some]
-        print(" | ".join([f"epoch {self.epoch:2d}/{self.options.epochs}", *found, f"learning rate {learning_rate:g}",
-                          f"{elapsed_s:.1f} s"]), flush=True)
 
     def checkpoint(self):
         """What it takes to build the model again, and to read reviews as in training."""
@@ -182,7 +180,7 @@ class Training:
 
     def save_state(self):
         """Write all that a later run needs to resume from here."""
-        self.finite.weights_of(self.epoch + 1, self.batches_done)
+        check_weights(self)
         self.saved_at = time.monotonic()
         self.folder.save_state({name: getattr(self, name).state_dict() for name in STATEFUL} | {
             name: getattr(self, name) for name in PROGRESS} | {

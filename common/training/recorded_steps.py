@@ -50,7 +50,11 @@ class RecordedSteps:
         size, indices = len(indices), indices.to("cuda", non_blocking=True)
         self.steps[size] += 1
         if self.steps[size] <= WARM_UP_STEPS:
-            return self.launch(indices)
+            self.stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(self.stream):        # that it is recorded on
+                result = self.step(indices)
+            torch.cuda.current_stream().wait_stream(self.stream)
+            return result
         if size not in self.recordings:
             self.recordings[size] = self.record(indices)
         graph, recorded_indices, result = self.recordings[size]
@@ -61,14 +65,6 @@ class RecordedSteps:
             momentum.fill_(group["betas"][0])
         graph.replay()
         return result.clone()                   # the next replay writes over it
-
-    def launch(self, indices):
-        """The step itself, on the stream that it is recorded on."""
-        self.stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(self.stream):
-            result = self.step(indices)
-        torch.cuda.current_stream().wait_stream(self.stream)
-        return result
 
     def record(self, indices):
         """Record the step, without taking it.

@@ -117,17 +117,17 @@ class RunFolder:
         Raises:
             UserError: there are states, but none can be read, or it is of other options or inputs.
         """
-        paths = self.states()
-        for path in paths:
-            try:
-                state = load_checkpoint(path, self.part, self.options.device)
-                break
-            except UserError as error:
-                if path == paths[-1]:
-                    raise
-                print(f"{error}; resuming from {paths[-1]}", file=sys.stderr)
-        else:
+        if not self.states():
             return None
+        path, *before = self.states()
+        try:
+            state = load_checkpoint(path, self.part, self.options.device)
+        except UserError as error:
+            if not before:
+                raise
+            [path] = before
+            print(f"{error}; resuming from {path}", file=sys.stderr)
+            state = load_checkpoint(path, self.part, self.options.device)
         if self.options.auto_precision:         # goes on in that of the state, whatever this machine would take
             precision = state["options"].get("precision", self.options.precision)
             if precision != self.options.precision:
@@ -150,9 +150,9 @@ class RunFolder:
         """Write the checkpoint and data.npy; model: dict with what it takes to build the model again."""
         if processes.rank == 0:
             write_checkpoint(self.model_path, self.part, self.made_from | model | {
-                "options": self.fixed_options, "curves": dict(curves), "finished": finished})
-            with replace_file(self.data_path, "wb") as file:
-                np.save(file, curves.array())
+                "options": self.fixed_options, "curves": curves, "finished": finished})
+            with replace_file(self.data_path, "wb") as file:            # the assignment's: (3, epochs)
+                np.save(file, np.array([curves[name] for name in ("train_loss", "train_accuracy", "test_accuracy")]))
 
     def finish(self, model, curves, elapsed_s, kept_epoch):
         """Write the results of a run that came to its end; from then on there is nothing to resume."""
@@ -169,12 +169,9 @@ class RunFolder:
 
 
 def has_restarted(path):
-    """Whether an earlier turn of the same job has discarded earlier results, and this one is to resume its run.
+    """Whether an earlier turn of the same job, whose number is in the file, has discarded earlier results.
 
     torchrun starts a run whose process died, and Slurm a job that it requeues, with the same --restart.
-
-    Args:
-        path: of the file that holds the number of the job that has done so.
     """
     if os.environ.get("SLURM_RESTART_COUNT", "0") != "0" and path.exists():
         return path.read_text() == os.environ.get("SLURM_JOB_ID")

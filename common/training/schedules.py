@@ -32,46 +32,27 @@ def unfreeze(optimizer, options, epoch):
             parameter.requires_grad_(depth <= epoch)
 
 
-class Schedule:
-    """The learning rate over a training.
+def build_schedule(optimizer, options, steps):
+    """The learning rate over a training of so many steps, that after_epoch() moves on.
 
-    Args:
-        optimizer: whose learning rates are set.
-        options: of parse_options.
-        steps: of the whole training.
+    Raises:
+        UserError: a one-cycle schedule of one step.
     """
+    if options.schedule == "one-cycle":         # Smith and Topin 2018; the only one that is moved on at each step
+        if steps < 2:
+            raise UserError("--schedule one-cycle: takes two steps at least to warm up and decay, and this "
+                            "training has one; use more --epochs or a smaller --batch-size")
+        return lr_scheduler.OneCycleLR(optimizer, [group["lr"] for group in optimizer.param_groups], total_steps=steps)
+    if options.schedule == "plateau":
+        return lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=1)        # two epochs
+    return lr_scheduler.StepLR(optimizer, options.step_epochs, gamma=0.1 if options.schedule == "step" else 1)
 
-    def __init__(self, optimizer, options, steps):
-        self.kind = options.schedule
-        self.scheduler: lr_scheduler.LRScheduler
-        if self.kind == "one-cycle":            # Smith and Topin 2018
-            if steps < 2:
-                raise UserError("--schedule one-cycle: takes two steps at least to warm up and decay, and this "
-                                "training has one; use more --epochs or a smaller --batch-size")
-            rates = [group["lr"] for group in optimizer.param_groups]
-            self.scheduler = lr_scheduler.OneCycleLR(optimizer, rates, total_steps=steps)
-        elif self.kind == "plateau":
-            self.scheduler = lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=1)      # two epochs
-        elif self.kind == "step":
-            self.scheduler = lr_scheduler.StepLR(optimizer, options.step_epochs, gamma=0.1)
-        else:
-            self.scheduler = lr_scheduler.ConstantLR(optimizer, factor=1)       # so that each has a state to save
 
-    def after_step(self):
-        if self.kind == "one-cycle":
-            self.scheduler.step()
-
-    def after_epoch(self, loss):
-        """Follow an epoch of that validation loss, or of that training loss where none is measured."""
-        if self.kind == "plateau":
-            self.scheduler.step(loss)
-        elif self.kind == "step":
-            with warnings.catch_warnings():     # of an epoch that was resumed without a step left to make
-                warnings.simplefilter("ignore", UserWarning)
-                self.scheduler.step()
-
-    def state_dict(self):
-        return self.scheduler.state_dict()
-
-    def load_state_dict(self, state):
-        self.scheduler.load_state_dict(state)
+def after_epoch(schedule, loss):
+    """Let a schedule follow an epoch of that validation loss, or of that training loss where none is measured."""
+    if isinstance(schedule, lr_scheduler.ReduceLROnPlateau):
+        schedule.step(loss)
+    elif isinstance(schedule, lr_scheduler.StepLR):
+        with warnings.catch_warnings():         # of an epoch that was resumed without a step left to make
+            warnings.simplefilter("ignore", UserWarning)
+            schedule.step()

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from common.data.batches import (BagsOfWords, Crops, MeanVectors, WholeReviews, batches_of, by_length, in_order,
-                                 nearly_equal)
+from common.data.batches import BagsOfWords, Crops, MeanVectors, WholeReviews, batches_of, by_length, nearly_equal
 from common.data.reviews import build_reviews
 from common.processes import processes
 
@@ -171,16 +170,7 @@ def test_a_batch_has_the_labels_of_its_reviews(kind, device):
 # Order
 
 
-def test_batches_in_order_hold_each_review_once():
-    for count, batch_size in itertools.product([1, 2, 9, 10, 11, 100], [1, 2, 3, 10, 1000]):
-        batches = in_order(count, batch_size)
-        assert torch.cat(batches).tolist() == list(range(count))
-        assert max(map(len, batches)) <= batch_size
-        assert max(map(len, batches)) - min(map(len, batches)) <= 1
-        assert len(batches) == -(-count // batch_size)
-
-
-def test_training_batches_hold_each_review_once_and_never_one_alone():
+def test_batches_hold_each_review_once_and_never_one_alone():
     for count, batch_size in itertools.product([2, 3, 9, 10, 11, 101], [2, 3, 10, 1000]):
         batches = nearly_equal(torch.arange(count), batch_size)
         assert torch.cat(batches).tolist() == list(range(count))

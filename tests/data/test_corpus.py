@@ -76,11 +76,6 @@ def test_labels_of_another_teacher_are_other_data_and_those_of_another_seed_are_
     assert described("1a", epochs=3) != described("1a", epochs=4)
 
 
-def test_labels_from_before_they_told_their_teacher_are_read(folder, tmp_path):
-    np.savez(tmp_path / "labels.npz", probabilities=np.zeros(4))
-    assert describe(folder, pseudo_labels=tmp_path / "labels.npz") == describe(folder)
-
-
 def test_the_sample_is_known_by_its_statistics(folder):
     assert describe(folder)["name"] == "other"
     (folder / "statistics.json").write_text(json.dumps({"tokenizer": {"sample_seed": 0}}))

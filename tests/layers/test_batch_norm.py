@@ -5,7 +5,8 @@ import torch
 from sequences import BATCH, OUT_SIZE, TIME, assert_close, by_timestep, gradients, sequence
 from torch import nn
 
-from common.layers.batch_norm import TimestepBatchNorm, measured_statistics
+from common.data.batches import Batch
+from common.layers.batch_norm import TimestepBatchNorm, measure_statistics
 
 MODES = pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 
@@ -66,12 +67,15 @@ def test_a_training_batch_of_one_review_is_refused():
         ours(sequence(OUT_SIZE)[:1])
 
 
+def measure(model, *sequences, lengths=None, read=lambda model, batch: model(batch.x)):
+    with torch.no_grad():
+        measure_statistics(model, [Batch(x, None, lengths) for x in sequences], read)
+
+
 def test_measured_statistics_are_the_means_over_batches_and_timesteps(device):
     layer = TimestepBatchNorm(OUT_SIZE).to(device)
     batches = [3 + 2 * torch.randn(BATCH, TIME, OUT_SIZE, device=device) for _ in range(4)]
-    with measured_statistics(nn.Sequential(layer)), torch.no_grad():
-        for x in batches:
-            layer(x)
+    measure(nn.Sequential(layer), *batches)
     x = torch.cat(batches).flatten(0, 1)                                        # reviews and timesteps, features
     assert_close(layer.running_mean, x.mean(dim=0))
     assert_close(layer.running_var, x.var(dim=0))
@@ -83,9 +87,7 @@ def test_measured_statistics_leave_out_the_padding_where_it_does_not_count(devic
     padded = x.clone()
     for row, length in zip(padded, lengths.tolist()):
         row[length:] = 100
-    with measured_statistics(layer) as announce, torch.no_grad():
-        announce(lengths)
-        layer(padded)
+    measure(layer, padded, lengths=lengths)
     read = torch.cat([row[:length] for row, length in zip(x, lengths.tolist())])
     assert_close(layer.running_mean, read.mean(dim=0))
     assert_close(layer.running_var, read.var(dim=0))
@@ -95,9 +97,8 @@ def test_measured_statistics_leave_out_the_padding_where_it_does_not_count(devic
 def test_measured_statistics_are_those_of_a_loop_over_timesteps_too():
     whole, single = TimestepBatchNorm(OUT_SIZE), TimestepBatchNorm(OUT_SIZE)
     x = 3 + torch.randn(BATCH, TIME, OUT_SIZE)
-    with measured_statistics(whole), measured_statistics(single):
-        whole(x)
-        by_timestep(single, x)
+    measure(whole, x)
+    measure(single, x, read=lambda model, batch: by_timestep(model, batch.x))
     assert_close(single.running_mean, whole.running_mean)
     assert_close(single.running_var, whole.running_var)
 
@@ -107,16 +108,18 @@ def test_while_statistics_are_measured_batches_are_normalised_as_in_training_and
     model = nn.Sequential(nn.Dropout(0.5), layer)
     x = torch.randn(BATCH, TIME, OUT_SIZE)
     expected = layer(x)
-    with measured_statistics(model):
-        assert_close(model(x), expected)
+    measure(model, x, read=lambda model, batch: assert_close(model(batch.x), expected))
 
 
 def test_statistics_stay_as_they_are_where_measuring_is_stopped():
     layer = TimestepBatchNorm(OUT_SIZE)
     before = layer.running_mean.clone()
-    with pytest.raises(KeyboardInterrupt), measured_statistics(layer):
-        layer(torch.randn(BATCH, TIME, OUT_SIZE))
+
+    def stop(model, batch):
+        model(batch.x)
         raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        measure(layer, torch.randn(BATCH, TIME, OUT_SIZE), read=stop)
     assert torch.equal(layer.running_mean, before)
     layer.train()(torch.randn(BATCH, TIME, OUT_SIZE))
     assert not torch.equal(layer.running_mean, before)

@@ -20,7 +20,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from common.checkpoints import load_checkpoint
 from common.preprocessing import tokenizer
 from common.results.records import read_table
-from common.training.stopping import EXIT_STOPPED
+from common.training.run import EXIT_STOPPED
 
 RECURRENT = "--hidden-units 8 --sequence-length 10"
 # Of each part, with what its recipes add, but for 3a's cutoffs, whose library layer waits.

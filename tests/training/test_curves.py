@@ -1,17 +1,16 @@
 """Learning curves, and what a logger and a terminal are told of an epoch."""
 
-import math
-
 import numpy as np
 import pytest
 from small_runs import points_training
 
 from common.processes import processes
-from common.training.curves import CURVES, Curves, describe
+from common.results.records import CURVES
 from common.training.evaluation import Metrics
+from common.training.progress import describe, report
 from common.training.run import run
 
-TRAIN, TEST = Metrics(loss=0.5, accuracy=0.75), Metrics(loss=0.25, accuracy=0.8)
+TEST = Metrics(loss=0.25, accuracy=0.8)
 
 
 class Logger:
@@ -22,43 +21,28 @@ class Logger:
         self.logged.setdefault(name, []).append(value)
 
 
-def two_epochs(logger=None):
-    curves = Curves(logger)
-    curves.add(0.1, 3.0, train=TRAIN, validation=None, test=None)
-    curves.add(0.01, 4.0, train=TRAIN, validation=None, test=TEST)
-    return curves
+def test_every_curve_has_a_value_an_epoch_and_nan_where_there_is_none(tmp_path):
+    training = points_training(tmp_path, "--epochs", 4, "--test-every", 3)
+    run(training)
+    assert list(training.curves) == CURVES
+    assert np.isnan(training.curves["train_loss"]).tolist() == [False] * 4
+    assert np.isnan(training.curves["test_accuracy"]).tolist() == [True, True, False, False]
+    assert np.isnan(training.curves["validation_loss"]).tolist() == [True] * 4
 
 
-def test_every_curve_has_a_value_an_epoch_and_nan_where_there_is_none():
-    curves = two_epochs()
-    assert list(curves) == CURVES
-    assert curves["train_loss"] == [0.5, 0.5]
-    assert math.isnan(curves["test_accuracy"][0]) and curves["test_accuracy"][1] == 0.8
-    assert np.isnan(curves["validation_loss"]).tolist() == [True, True]
-
-
-def test_the_array_holds_training_loss_training_accuracy_and_test_accuracy_by_epoch():
-    np.testing.assert_array_equal(two_epochs().array(), [[0.5, 0.5], [0.75, 0.75], [math.nan, 0.8]])
-
-
-def test_a_logger_is_given_what_was_measured_the_learning_rate_and_the_seconds():
-    logger = Logger()
-    two_epochs(logger)
-    assert logger.logged == {"train_loss": [0.5, 0.5], "train_accuracy": [0.75, 0.75], "test_loss": [0.25],
-                             "test_accuracy": [0.8], "learning_rate": [0.1, 0.01], "elapsed_s": [3.0, 4.0]}
-
-
-def test_of_several_processes_the_first_alone_logs(monkeypatch):
+def test_of_several_processes_the_first_alone_logs(tmp_path, monkeypatch):
+    training = points_training(tmp_path, logger=Logger())
     monkeypatch.setattr(processes, "rank", 1)
-    logger = Logger()
-    two_epochs(logger)
-    assert not logger.logged
+    report(training, 3.0, train=TEST, test=None)
+    assert not training.logger.logged
 
 
 def test_a_run_logs_every_epoch_with_the_learning_rate_that_it_was_trained_at(tmp_path):
     logger = Logger()
     training = points_training(tmp_path, "--epochs", 4, "--schedule", "step", "--test-every", 2, logger=logger)
     run(training)
+    assert set(logger.logged) == {"train_loss", "train_accuracy", "test_loss", "test_accuracy", "learning_rate",
+                                  "elapsed_s"}
     assert logger.logged["train_accuracy"] == training.curves["train_accuracy"]
     assert logger.logged["test_loss"] == training.curves["test_loss"][1::2]
     assert logger.logged["learning_rate"] == pytest.approx([0.1, 0.1, 0.01, 0.01])

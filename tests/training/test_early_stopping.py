@@ -9,41 +9,19 @@ from small_runs import Linear, Points, points_training
 from torch import nn
 
 from common.checkpoints import load_checkpoint
-from common.training.curves import EarlyStopping
+from common.training.evaluation import Metrics
 from common.training.run import run
 
 
-def follow(patience, losses):
-    """(EarlyStopping, whether it would stop after each epoch); the weight of epoch k is k."""
-    early_stopping, model, stops = EarlyStopping(patience), nn.Linear(1, 1, bias=False), []
-    for epoch, loss in enumerate(losses, 1):
-        nn.init.constant_(model.weight, epoch)
-        stops.append(early_stopping.see(epoch, loss, model))
-    return early_stopping, stops
-
-
-@pytest.mark.parametrize("patience, losses, stops", [
-    (1, [0.9, 0.8, 0.85], [False, False, True]), (2, [0.9, 0.8, 0.85, 0.7, 0.75, 0.7], [False] * 5 + [True]),
-    (3, [0.9, 1.0, 1.1], [False] * 3)])
-def test_training_stops_after_so_many_epochs_without_a_lower_loss(patience, losses, stops):
-    assert follow(patience, losses)[1] == stops
-
-
-def test_the_weights_of_the_lowest_loss_are_kept():
-    early_stopping, _ = follow(9, [0.9, 0.8, 0.7, 0.75, 0.7, 0.9])
-    assert early_stopping.epoch == 3 and early_stopping.weights["weight"].item() == 3
-
-
-def test_no_patience_keeps_no_weights_and_never_stops():
-    early_stopping, stops = follow(0, [0.5, 0.6, 0.7])
-    assert early_stopping.weights is None and not any(stops)
-
-
-def test_an_early_stopping_with_the_state_of_another_goes_on_as_it():
-    first, _ = follow(2, [0.9, 0.8, 0.85])
-    second = EarlyStopping(2)
-    second.load_state_dict(first.state_dict())
-    assert second.see(4, 0.8, nn.Linear(1, 1)) and second.weights["weight"].item() == 2
+@pytest.mark.parametrize("patience, losses, epochs, kept", [
+    (1, [0.9, 0.8, 0.85, 0.7], 3, 2), (2, [0.9, 0.8, 0.85, 0.7, 0.75, 0.7, 0.6], 6, 4), (3, [0.9, 1.0, 1.1], 3, 1),
+    (9, [0.9, 0.8, 0.7, 0.75, 0.7, 0.9], 6, 3), (0, [0.5, 0.6, 0.7], 3, 3)])
+def test_training_stops_after_so_many_epochs_without_a_lower_loss(patience, losses, epochs, kept, tmp_path):
+    training = points_training(tmp_path, "--epochs", len(losses), "--validation", 0.2, "--patience", patience)
+    training.evaluate = lambda split, watch=iter: Metrics(losses[min(training.epoch, len(losses) - 1)], 0.5)
+    run(training)
+    assert len(training.curves["validation_loss"]) == epochs
+    assert training.kept_epoch == kept
 
 
 # Training pushes the logit up for ever; on the validation reviews its best value is log(7 / 3).

@@ -2,50 +2,14 @@
 
 import pytest
 import torch
-from small_runs import POINTS, parse, points_training, separable
+from small_runs import POINTS, points_training, separable
 from torch import nn
 
 from common.checkpoints import load_checkpoint
 from common.data.batches import nearly_equal
 from common.errors import UserError
-from common.training.finite import FiniteCheck
+from common.training.finite import check_held_out
 from common.training.run import run
-
-GOOD = [0.5, 0.4, 0.3]
-
-
-def make_check(losses, kept=()):
-    check = FiniteCheck(nn.Linear(2, 1), parse("unused"), lambda: list(kept))
-    for loss in losses:
-        check.note(torch.tensor(loss))
-    return check
-
-
-@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
-def test_the_step_of_the_first_loss_that_is_not_finite_is_named(bad):
-    check = make_check(GOOD)
-    check.losses_of(epoch=2, steps=10)
-    for loss in 0.2, bad, 0.1, float("nan"):
-        check.note(torch.tensor(loss))
-    with pytest.raises(UserError, match=f"--learning-rate 0.1: the training loss became {bad} at step 12 of epoch 2; "
-                                        "use a smaller one with --restart$"):
-        check.losses_of(epoch=2, steps=14)
-
-
-def test_a_weight_that_is_not_finite_is_refused_where_the_losses_are():
-    check = make_check(GOOD)
-    check.losses_of(epoch=1, steps=3)
-    check.weights_of(epoch=1, steps=3)
-    check.model.bias.data[:] = torch.inf
-    with pytest.raises(UserError, match="a weight became infinite by step 3 of epoch 1"):
-        check.weights_of(epoch=1, steps=3)
-
-
-def test_the_file_that_holds_the_last_good_weights_is_named():
-    check = make_check([float("nan")], kept=["training.state", "BOW.model"])
-    with pytest.raises(UserError, match=r"\(training.state holds the last good weights\)"):
-        check.losses_of(epoch=1, steps=1)
-
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
 def test_a_run_ends_at_the_step_of_a_loss_that_is_not_finite_and_saves_nothing(value, tmp_path):
@@ -55,20 +19,20 @@ def test_a_run_ends_at_the_step_of_a_loss_that_is_not_finite_and_saves_nothing(v
     torch.manual_seed(3)
     step = 1 + next(k for k, batch in enumerate(nearly_equal(torch.randperm(205), 10)) if 37 in batch)
     torch.manual_seed(3)
-    with pytest.raises(UserError, match=f"the training loss became (nan|inf) at step {step} of epoch 1"):
+    with pytest.raises(UserError, match=f"the training loss became (nan|inf) by step {step} in epoch 1"):
         run(training)
     assert training.batches_done == step > 1
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 
-def test_a_run_leaves_and_names_the_last_good_state(tmp_path):
+def test_a_run_leaves_and_names_the_last_good_state(tmp_path, monkeypatch):
     training = points_training(tmp_path, "--epochs", 9)
 
-    def spoil(loss):
+    def spoil(schedule, loss):
         if training.epoch == 2:
             training.optimizer.param_groups[0]["lr"] = float("inf")
-    training.schedule.after_epoch = spoil
-    with pytest.raises(UserError, match=r"step 2 of epoch 3; .*\(.*training.state holds the last good weights\)"):
+    monkeypatch.setattr("common.training.loop.after_epoch", spoil)
+    with pytest.raises(UserError, match=r"step 2 in epoch 3; .*\(.*training.state holds the last good weights\)"):
         run(training)
     for name in "training.state", "BOW.model":
         weights = load_checkpoint(tmp_path / name, "1a")["model"].values()
@@ -88,7 +52,7 @@ def test_weights_that_are_not_finite_are_not_saved_where_the_last_loss_was(step,
         if len(steps) == step:
             nn.init.constant_(training.model.weight, torch.inf)
     training.optimizer.step = last_step_spoils
-    with pytest.raises(UserError, match=f"a weight became infinite by step {step} of epoch 1"):
+    with pytest.raises(UserError, match=f"a weight became infinite by step {step} in epoch 1"):
         run(training)
     assert sorted(path.name for path in tmp_path.iterdir()) == left
     for state in tmp_path.glob("*.state"):
@@ -104,7 +68,19 @@ def test_a_run_ends_where_a_held_out_loss_is_not_finite(split, tmp_path):
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf"), 1e3])
-def test_a_held_out_loss_without_a_finite_perplexity_is_refused(loss):
-    make_check(GOOD).held_out("test", 9.0, epoch=2)
-    with pytest.raises(UserError, match=f"--learning-rate 0.1: the test loss became {loss} in epoch 2"):
-        make_check(GOOD).held_out("test", loss, epoch=2)
+def test_a_held_out_loss_without_a_finite_perplexity_is_refused(loss, tmp_path):
+    training = points_training(tmp_path)
+    check_held_out(training, "test", 9.0)
+    with pytest.raises(UserError, match=f"--learning-rate 0.1: the test loss became {loss} in epoch 1; use a smaller "
+                                        "one with --restart$"):
+        check_held_out(training, "test", loss)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+def test_on_a_gpu_the_losses_of_an_epoch_are_looked_at_where_they_are_saved(bad, tmp_path):
+    """Within an epoch it would have to be waited for."""
+    training = points_training(tmp_path)
+    training.totals, training.batches_done = torch.tensor([bad, 3, 9]), 14
+    with pytest.raises(UserError, match=f"the training loss became {bad} by step 14 in epoch 1"):
+        training.save_state()
+    assert not list(tmp_path.iterdir())

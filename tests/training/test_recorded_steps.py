@@ -16,7 +16,7 @@ from common.errors import UserError
 from common.processes import Processes
 from common.training import recorded_steps
 from common.training.recorded_steps import RecordedSteps, can_record
-from common.training.schedules import Schedule, build_optimizer
+from common.training.schedules import after_epoch, build_optimizer, build_schedule
 
 
 def recordable(data=Crops, device="cuda", **options):
@@ -82,7 +82,7 @@ def test_what_a_schedule_sets_reaches_the_steps_that_are_replayed(schedule, cuda
         model = nn.Linear(3, 1).to(cuda)
         options = argparse.Namespace(optimizer="adam", learning_rate=0.1, schedule=schedule, step_epochs=1)
         optimizer = build_optimizer(model.parameters(), options)
-        follow = Schedule(optimizer, options, steps=12)
+        follow = build_schedule(optimizer, options, steps=12)
         x = torch.randn(20, 3).to(cuda)
 
         def step(indices):
@@ -96,8 +96,9 @@ def test_what_a_schedule_sets_reaches_the_steps_that_are_replayed(schedule, cuda
         for k in range(12):
             indices = torch.arange(k, k + 5)
             losses.append((steps(indices) if recorded else step(indices.to(cuda))).item())
-            follow.after_step()
-            if k == 7:
-                follow.after_epoch(1.0)
+            if schedule == "one-cycle":
+                follow.step()
+            elif k == 7:
+                after_epoch(follow, 1.0)
         return losses
     assert train(recorded=True) == pytest.approx(train(recorded=False), rel=1e-4)

@@ -17,8 +17,7 @@ import common.training.loop
 from common.checkpoints import load_checkpoint, write_checkpoint
 from common.errors import UserError
 from common.results.records import read_runs
-from common.training.run import run
-from common.training.stopping import EXIT_STOPPED, StopSignals
+from common.training.run import EXIT_STOPPED, StopSignals, run
 
 
 def stop(folder, after, *argv):
@@ -232,7 +231,7 @@ def test_signals_end_a_script_with_the_status_of_a_stopped_run(number):
     code = f"""
 import os, signal, sys
 sys.path.insert(0, {str(ROOT)!r})
-from common.training.stopping import EXIT_STOPPED, Stopped, StopSignals
+from common.training.run import EXIT_STOPPED, Stopped, StopSignals
 signal.signal({int(number)}, signal.SIG_DFL)    # tests in the background or under nohup have it ignored
 with StopSignals() as signals:
     try:
@@ -249,7 +248,7 @@ def test_a_second_interrupt_stops_at_once():
 import os, signal, sys
 sys.path.insert(0, {str(ROOT)!r})
 from common.errors import run_script
-from common.training.stopping import StopSignals
+from common.training.run import StopSignals
 def main():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     with StopSignals():

@@ -18,8 +18,7 @@ from common.checkpoints import load_checkpoint
 from common.errors import UserError
 from common.files import file_checksum
 from common.results.figures import save_curves
-from common.results.records import read_runs
-from common.training.curves import CURVES
+from common.results.records import CURVES, read_runs
 from common.training.run import run
 from common.training.run_folder import RunFolder
 

@@ -10,7 +10,7 @@ from torch import nn
 from common.errors import UserError
 from common.processes import processes
 from common.training.run import run
-from common.training.schedules import Schedule, build_optimizer, unfreeze
+from common.training.schedules import after_epoch, build_optimizer, build_schedule, unfreeze
 
 
 @pytest.mark.parametrize("name, kind, defaults", [
@@ -26,11 +26,10 @@ def rates_after_epochs(losses, *argv):
     """Learning rate after each epoch; losses: of the epochs."""
     options = parse("unused", *argv)
     optimizer = build_optimizer([torch.zeros(1, requires_grad=True)], options)
-    schedule, rates = Schedule(optimizer, options, steps=100), []
+    schedule, rates = build_schedule(optimizer, options, steps=100), []
     for loss in losses:
         optimizer.step()
-        schedule.after_step()
-        schedule.after_epoch(loss)
+        after_epoch(schedule, loss)
         rates.append(optimizer.param_groups[0]["lr"])
     return rates
 
@@ -57,7 +56,7 @@ def test_the_plateau_schedule_leaves_a_falling_loss_alone():
 @pytest.mark.parametrize("validation, expected", [("0", "train"), ("0.2", "validation")])
 def test_a_plateau_is_judged_by_the_validation_loss_where_there_is_one(validation, expected, tmp_path):
     training, losses = points_training(tmp_path, "--schedule", "plateau", "--validation", validation), []
-    training.schedule.after_epoch = losses.append
+    training.schedule.step = losses.append
     run(training)
     assert losses == training.curves[expected + "_loss"]
 
@@ -81,10 +80,10 @@ def test_one_cycle_keeps_the_ratio_of_the_learning_rates_of_two_groups():
     groups = [{"params": [torch.zeros(1, requires_grad=True)], "lr": rate} for rate in (0.1, 0.02)]
     options = parse("unused", "--schedule", "one-cycle")
     optimizer = build_optimizer(groups, options)
-    schedule = Schedule(optimizer, options, steps=10)
+    schedule = build_schedule(optimizer, options, steps=10)
     for _ in range(9):
         optimizer.step()
-        schedule.after_step()
+        schedule.step()
         first, second = (group["lr"] for group in optimizer.param_groups)
         assert first / second == pytest.approx(5)
 
