@@ -74,7 +74,8 @@ def parse_options():
 
 def made_from(options):
     """What all preprocessed files depend on, a dict of plain values."""
-    reviews = options.seed if options.sample else [fingerprint(path) for path in options.csv or [options.imdb] if path]
+    reviews = [options.seed] if options.sample else [
+        fingerprint(path) for path in options.csv or [options.imdb] if path]
     vectors = options.glove if options.glove in (None, "train", "download") else fingerprint(options.glove)
     code = [ROOT / "preprocess_data.py", *sorted((ROOT / "common" / "preprocessing").glob("*.py"))]
     return {"reviews": [reviews, options.text, options.label],
@@ -83,11 +84,12 @@ def made_from(options):
 
 
 def fingerprint(path):
-    """Number of files, bytes and time of the last change of a file, or of a folder and all that is in it."""
-    if not path.exists():
-        return None
-    found = [file.lstat() for file in (path.resolve(), *path.rglob("*"))]
-    return [len(found), sum(status.st_size for status in found), max(status.st_mtime_ns for status in found)]
+    """CRC-32 of a file, or number, bytes and last change of a folder's files; None of a pipe, or where there is none."""
+    if path.is_file():
+        return file_checksum(path)
+    found = [file.lstat() for file in path.rglob("*")]
+    return found and [len(found), sum(status.st_size for status in found),
+                      max(status.st_mtime_ns for status in found)] or None
 
 
 def is_made(folder, sources):
@@ -96,7 +98,8 @@ def is_made(folder, sources):
 
     checksums = read_json(folder / CHECKSUMS)
     known = checksums.pop("made from", None) or {}
-    return all(known.get(name) == value for name, value in sources.items() if value is not None) and all(
+    return None not in sources["reviews"][0] and all(
+        known.get(name) == value for name, value in sources.items() if value is not None) and all(
         (folder / name).is_file() and file_checksum(folder / name) == checksum for name, checksum in checksums.items())
 
 
