@@ -1,33 +1,23 @@
-"""Reviews whose words are coloured by what they add to the logit: as a line of text, as HTML, as a page, as a file."""
+"""Reviews whose words are coloured by what they add to the logit: as a line of text, as HTML, as a page."""
 
 import html
-import json
 import math
 import string
 import sys
 from pathlib import Path
 
-from common.errors import UserError
 from common.files import replace_file
 
 FILE = "explanations.json"
-# Shades for the thirds of the largest contribution, told apart by colour-blind readers too: (terminal's
-# 256 colours, page's).
-POSITIVE = [(189, "#dbe9ff"), (153, "#a6c8ff"), (111, "#6aa5ff")]
-NEGATIVE = [(223, "#ffe6cf"), (216, "#ffc08c"), (209, "#ff9a4d")]
-# print-color-adjust, since printing leaves backgrounds out otherwise.
-STYLE = "\n".join([
-    *(f".{sign}{level} {{ background: {colour}; color: black; padding: 0.1em 0.2em; border-radius: 0.2em; "
-      "-webkit-print-color-adjust: exact; print-color-adjust: exact }"
-      for sign, colours in (("positive", POSITIVE), ("negative", NEGATIVE))
-      for level, (_, colour) in enumerate(colours, 1)),
-    ".unknown { text-decoration: underline dotted }"])
+# Shades of a terminal's 256 colours for the thirds of the largest contribution, told apart by colour-blind readers too;
+# a page has its own.
+POSITIVE, NEGATIVE = [189, 153, 111], [223, 216, 209]
 LEGEND = """<div><p><span class="positive3">Blue</span>
 words made the review more {positive}, <span class="negative3">orange</span> words more {negative}; the darker, the
 more. Words without a colour made hardly a difference, and punctuation is not coloured. An
 <span class="unknown">underlined</span> word is one that the model does not know. Resting the pointer on a coloured word
 shows what it adds to the logit, which is above 0 where the review is called {positive}: {how}.</p></div>"""
-# Of all pages: $title, $style and $body.
+# Of all pages: $title and $body.
 PAGE = string.Template(Path(__file__).with_name("page.html").read_text(encoding="utf-8"))
 
 
@@ -63,8 +53,7 @@ def as_text(words, contributions, known, coloured):
     for word, added, is_known, level in zip(words, contributions, known, shades(words, contributions)):
         word = word if is_known else f"[{word}]"
         if coloured and level:
-            colour, _ = (POSITIVE if added > 0 else NEGATIVE)[level - 1]
-            word = f"\033[30;48;5;{colour}m{word}\033[0m"
+            word = f"\033[30;48;5;{(POSITIVE if added > 0 else NEGATIVE)[level - 1]}m{word}\033[0m"
         elif level and round(added, 2):
             word = f"{word}({added:+.2f})"
         marked.append(word)
@@ -80,7 +69,7 @@ def show(heading, entry):
 
 
 def as_html(words, contributions, known):
-    """The words, those in colour or unknown as spans of the classes in STYLE with what they add as their title."""
+    """The words, those in colour or unknown as spans of the classes in page.html with what they add as their title."""
     spans = []
     for word, added, is_known, level in zip(words, contributions, known, shades(words, contributions)):
         classes = [f"{'positive' if added > 0 else 'negative'}{level}"] * (level > 0) + ["unknown"] * (not is_known)
@@ -101,21 +90,5 @@ def write_page(path, title, how, labels, entries):
                for heading, entry in entries]
     negative, positive = map(html.escape, labels)
     with replace_file(path) as file:
-        file.write(PAGE.substitute(title=html.escape(title), style=STYLE, body="\n".join([
+        file.write(PAGE.substitute(title=html.escape(title), body="\n".join([
             f"<h1>{html.escape(title)}</h1>", LEGEND.format(positive=positive, negative=negative, how=how), *reviews])))
-
-
-def read_explanations(folder):
-    """What a test script wrote to explanations.json in a run's folder, a dict; None where there is none.
-
-    Raises:
-        UserError: a broken file.
-    """
-    path = folder / FILE
-    try:
-        found = json.loads(path.read_bytes())
-        return {name: found[name] for name in ("part", "weights", "how", "reviews", "mistakes", "telling_words")}
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise UserError(f"{path}: not what a test script writes ({error}); test the part again") from error

@@ -119,7 +119,7 @@ def write_explanations(run, reviews, logits):
     with replace_file(run.options.output / FILE) as file:
         json.dump({"part": run.part, "weights": run.checkpoint["weights"], "how": run.how,
                    "reviews": entries[:len(chosen)], "mistakes": entries[len(chosen):],
-                   "telling_words": telling_words(run, reviews, read_words(run))}, file)
+                   "telling_words": telling_words(run, reviews)}, file)
     print(f"wrote {run.options.output / FILE}")
 
 

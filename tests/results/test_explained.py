@@ -4,9 +4,7 @@ import re
 
 import pytest
 
-from common.errors import UserError
-from common.results.explained import (arithmetic, as_html, as_text, probability_text, read_explanations, shades, show,
-                                      write_page)
+from common.results.explained import arithmetic, as_html, as_text, probability_text, shades, show, write_page
 
 KNOWN = [True] * 4
 
@@ -91,21 +89,7 @@ def test_the_pages_legend_speaks_of_the_datas_labels_and_of_what_a_contribution_
 
 
 def test_colours_are_printed(page):
-    for sign in "positive", "negative":
-        for level in 1, 2, 3:
-            [rule] = re.findall(rf"\.{sign}{level} {{(.*?)}}", page)
-            assert re.search(r"background: #\w{6};.*(?<!-)print-color-adjust: exact", rule)
-
-
-def test_explanations_that_a_test_left_are_read(tmp_path):
-    assert read_explanations(tmp_path) is None
-    (tmp_path / "explanations.json").write_text('{"part": "1a", "weights": "crc-1", "how": "", "reviews": [], '
-                                                '"mistakes": [], "telling_words": []}')
-    assert read_explanations(tmp_path)["weights"] == "crc-1"
-
-
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"part": "1a"}', "null"])
-def test_broken_explanations_are_refused(content, tmp_path):
-    (tmp_path / "explanations.json").write_text(content)
-    with pytest.raises(UserError, match="explanations.json: not what a test script writes"):
-        read_explanations(tmp_path)
+    [rule] = re.findall(r"\[class\^=positive\], \[class\^=negative\] {(.*?)}", page, re.DOTALL)
+    assert re.search("(?<!-)print-color-adjust: exact", rule)
+    colours = re.findall(r"\.(?:positive|negative)[123] { background: (#\w{6}) }", page)
+    assert len(set(colours)) == 6
