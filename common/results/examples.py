@@ -21,13 +21,11 @@ def explanations_of(runs):
             continue
         try:
             explanations = json.loads(path.read_bytes())
-            if explanations["weights"] == run.weights:
-                found[run.part] = explanations
-            else:
-                print(f"{path}: of other weights than record.json; run the part's test script again; left out",
-                      file=sys.stderr)
+            if explanations["weights"] != run.weights:
+                raise ValueError("of other weights than record.json")
+            found[run.part] = explanations
         except (OSError, ValueError, LookupError, TypeError) as error:
-            print(f"{path}: not what a test script writes ({error}); test the part again; left out", file=sys.stderr)
+            print(f"{path}: {error}; run the part's test script again; left out", file=sys.stderr)
     return found
 
 
@@ -77,7 +75,7 @@ def coloured(review, words=None):
         added = [abs(value) for value in review["contributions"]]
         first = max(range(last - words + 1), key=lambda k: sum(added[k:k + words]))
         last = first + words
-    text = as_html(*(review[name][first:last] for name in ("words", "contributions", "known")))
+    text = as_html({name: review[name][first:last] for name in ("words", "contributions", "known")})
     return "… " * bool(first) + text + " …" * (last < len(review["words"]))
 
 
@@ -94,7 +92,8 @@ def telling_words(explanations):
         words = sorted(some["telling_words"], key=lambda word: -abs(word["pull"]))
         sides = [[word for word in words if word["pull"] > 0], [word for word in words if word["pull"] < 0]]
         rows.append((f"<b>{part}</b>", "<br>".join(" ".join(
-            as_html([word["word"]], [word["pull"]], [True]) + f"<small>&nbsp;{word['reviews']:,}</small>"
+            as_html({"words": [word["word"]], "contributions": [word["pull"]], "known": [True]})
+            + f"<small>&nbsp;{word['reviews']:,}</small>"
             for word in side[:TELLING_WORDS]) for side in sides)))
     return reading_table(rows)
 

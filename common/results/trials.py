@@ -3,7 +3,6 @@
 import dataclasses
 import math
 import statistics
-from pathlib import PurePosixPath
 
 from common.parts import PARTS
 
@@ -34,7 +33,7 @@ class Trial:
     @property
     def own_network(self):
         """Whether the network is another than the part's own."""
-        return PurePosixPath(self.first.network["file"]).parent.as_posix() != self.first.part
+        return self.first.network["file"].rpartition("/")[0] != self.first.part
 
     @property
     def differing(self):

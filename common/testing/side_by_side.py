@@ -32,8 +32,7 @@ def main():
         [entry] = explain_texts(run, tokenize, [argument_text(options.review)], with_contributions=True)
         if not entry:
             raise UserError("the review: is empty; give it some words")
-        print(f"{folder}: {heading_of(entry, run.labels)}  "
-              f"{as_text(entry['words'], entry['contributions'], entry['known'], sys.stdout.isatty())}", flush=True)
+        print(f"{folder}: {heading_of(entry, run.labels)}  {as_text(entry, sys.stdout.isatty())}", flush=True)
 
 
 if __name__ == "__main__":

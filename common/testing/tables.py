@@ -30,39 +30,28 @@ from common.testing.predictions import (accuracy_row, mark_other_reviews, show_m
 TOKENS_OF_A_REVIEW = 500     # in a batch of whole reviews, as many as in the longest crops of the assignment
 
 
-def network_class(checkpoint, path):
-    """The class of the network that a checkpoint is of, from the model file that it names.
-
-    Raises:
-        UserError: the file lies outside the project, or has no such class.
-    """
-    file, name = (ROOT / checkpoint["network"]["file"]).resolve(), checkpoint["network"]["class"]
-    try:
-        if ROOT not in file.parents:            # a checkpoint is data, and names no code elsewhere
-            raise ValueError("outside the project")
-        return runpy.run_path(str(file))[name]
-    except (OSError, ValueError, LookupError) as error:
-        raise UserError(f"{path}: of the network {name} in {checkpoint['network']['file'] or 'a notebook'}, which "
-                        f"cannot be loaded ({error}); use the test script beside the training script that wrote it"
-                        ) from error
-
-
-def load_model(model_class, checkpoint, path, table=None):
+def load_model(model_class, checkpoint, path, table):
     """The trained network of a checkpoint, and the model that it was trained in: itself, or an ensemble around it.
 
     Args:
+        model_class: of the network; None takes the one in the model file that the checkpoint names.
         table: word vectors for a network that looks up token ids in its `table`.
 
     Raises:
-        UserError: the checkpoint is of another network.
+        UserError: the checkpoint is of another network, or of one outside the project.
     """
+    file, name = checkpoint["network"]["file"], checkpoint["network"]["class"]
     try:
+        if not model_class:
+            if ROOT not in (ROOT / file).resolve().parents:         # a checkpoint is data, and names no code elsewhere
+                raise ValueError
+            model_class = runpy.run_path(str(ROOT / file))[name]
         network = model_class(**checkpoint["arguments"])
         network.table = table
         return network, rebuild(network, checkpoint)
-    except (TypeError, RuntimeError) as error:          # of arguments, or of weights that have other names or shapes
+    except (OSError, ValueError, LookupError, TypeError, RuntimeError) as error:
         raise UserError(f"{path}: a model of another network than this script tests; use the test script beside the "
-                        "training script that wrote it") from error
+                        f"training script that wrote it ({name} in {file or 'a notebook'})") from error
 
 
 class PartTest(abc.ABC):
@@ -80,17 +69,16 @@ class PartTest(abc.ABC):
     def __init__(self, part, model_class, options):
         set_up(options)
         self.part, self.options, self.words = part, options, PARTS[part].words
-        self.path = options.output / PARTS[part].model
-        self.checkpoint = load_checkpoint(self.path, part, options.device)
+        path = options.output / PARTS[part].model
+        self.checkpoint = load_checkpoint(path, part, options.device)
         self.vocabulary = self.checkpoint["vocabulary"]
         self.drop_stop_words = self.checkpoint["options"].get("drop_stop_words", False)
         self.labels = read_label_names(options.data)
         vocabulary = read_dictionary(options.data, self.words)[:len(self.vocabulary)]
         self.glove = None if self.words == "imdb" else read_glove_embeddings(
             options.data, len(vocabulary), options.device)                      # words + 1, dimensions
-        check_words(self.checkpoint, self.path, vocabulary, self.glove)
-        self.network, model = load_model(model_class or network_class(self.checkpoint, self.path), self.checkpoint,
-                                         self.path, self.glove)
+        check_words(self.checkpoint, path, vocabulary, self.glove)
+        self.network, model = load_model(model_class, self.checkpoint, path, self.glove)
         self.model = model.to(options.device)
         self.table = self.model.ngrams.table if isinstance(self.model, Ensemble) else None
 
@@ -118,21 +106,16 @@ class PartTest(abc.ABC):
         """Test the model, or classify other reviews where the options ask for it."""
         print(f"part {self.part} | {describe_run(self.options)}")
         if self.options.review or self.options.reviews:
-            classify_own_reviews(self)
-        else:
-            check_folder(self.options.output)
-            if self.options.unlabelled:
-                self.write_pseudo_labels()
-            else:
-                reviews = self.read_reviews("test").labelled()
-                check_count(reviews, "test", self.options.data)
-                mark_other_reviews(self, reviews)
-                if self.options.mistakes:
-                    found = self.classify_whole(reviews)
-                    write_predictions(self, reviews, found)
-                    show_mistakes(self, reviews, found["model"].cpu())
-                else:
-                    self.test(reviews)
+            return classify_own_reviews(self)
+        check_folder(self.options.output)
+        if self.options.unlabelled:
+            return self.write_pseudo_labels()
+        reviews = self.read_reviews("test").labelled()
+        check_count(reviews, "test", self.options.data)
+        mark_other_reviews(self, reviews)
+        if self.options.mistakes:
+            return show_mistakes(self, reviews)
+        return self.test(reviews)
 
     def read_reviews(self, split):
         reviews, _ = read_reviews(self.options.data, split, self.words, len(self.vocabulary), self.drop_stop_words,

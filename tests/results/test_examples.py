@@ -68,4 +68,4 @@ def test_broken_explanations_are_named_and_left_out(content, runs, tmp_path, cap
     (tmp_path / "2a" / "explanations.json").unlink()
     assert explanations_of(runs.values()) == {}
     [line] = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"{tmp_path}/1a/explanations.json: not what a test script writes")
+    assert line.startswith(f"{tmp_path}/1a/explanations.json: ") and line.endswith("test script again; left out")
