@@ -55,7 +55,12 @@ def mcnemar(first, second):
     Returns:
         (only_first, only_second, p): how many reviews only the first, and only the second, classifies correctly; the
         probability of a difference at least as large if both erred equally often.
+
+    Raises:
+        UserError: the two are about different reviews.
     """
+    if not np.array_equal(first.positive, second.positive):
+        raise UserError("predictions.csv: of different reviews; run the test scripts of both models again")
     only_first = int((first.correct & ~second.correct).sum())
     only_second = int((second.correct & ~first.correct).sum())
     count, fewer = only_first + only_second, min(only_first, only_second)

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+from common.errors import UserError
 from common.results.comparisons import (Predictions, calibration_error, confusion, corrected, mcnemar,
                                         read_predictions)
 from common.results.records import read_run, save_table
@@ -49,6 +50,12 @@ def test_the_corrected_test_of_many_reviews_is_close_to_the_binomial_test(only_f
 def test_thousands_of_reviews_that_tell_two_models_apart_make_a_tiny_p():
     statistic = (3000 - 2000 - 1) ** 2 / 5000
     assert mcnemar(*two(3000, 2000))[2] == pytest.approx(math.erfc(math.sqrt(statistic / 2)), rel=1e-9)
+
+
+def test_predictions_of_different_reviews_are_not_compared():
+    for others in predictions([1]), predictions([1, 1], [1, 0]):
+        with pytest.raises(UserError, match="different reviews"):
+            mcnemar(predictions([1, 1]), others)
 
 
 def test_several_tests_are_corrected_together():
