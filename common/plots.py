@@ -24,11 +24,10 @@ plain_style = matplotlib.rc_context({name: value for name, value in matplotlib.r
                                      if not name.startswith("backend")})
 
 
-def subplots(rows=1, columns=1, **options):
+def subplots(rows=1, columns=1, figsize=None, **options):
     """(figure, axes) as from plt.subplots, without pyplot and the display that it would look for."""
-    subplot_options = {name: options.pop(name) for name in ("sharex", "sharey", "squeeze") if name in options}
-    figure = Figure(layout="constrained", **options)
-    return figure, figure.subplots(rows, columns, **subplot_options)
+    figure = Figure(figsize, layout="constrained")
+    return figure, figure.subplots(rows, columns, **options)
 
 
 def save_figure(path, figure):

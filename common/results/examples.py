@@ -1,15 +1,14 @@
 """Reviews and words that show what models have learned: explained side by side, telling words, the worst mistakes."""
 
 import html
+import json
 import sys
 
-from common.errors import UserError
-from common.results.explained import as_html, probability_text, read_explanations
+from common.results.explained import FILE, as_html, probability_text
 from common.results.sheets import escaped
 
 SHOWN_WORDS = 60            # of a mistake, those around which the model has found the most
 TELLING_WORDS = 8           # in either direction
-EXAMPLES = 4                # of these, with where they stand
 MISTAKES = 2                # of each part
 
 
@@ -17,16 +16,16 @@ def explanations_of(runs):
     """What the tests of runs left in explanations.json, by part; broken ones and those of other weights cost a line."""
     found = {}
     for run in runs:
-        try:
-            explanations = read_explanations(run.folder)
-            if explanations and explanations["weights"] != run.weights:
-                raise UserError(f"{run.folder / 'explanations.json'}: of other weights than record.json; run the "
-                                "part's test script again")
-        except UserError as error:
-            print(f"{error}; left out", file=sys.stderr)
+        path = run.folder / FILE
+        if not path.exists():
             continue
-        if explanations:
+        try:
+            explanations = json.loads(path.read_bytes())
+            if explanations["weights"] != run.weights:
+                raise ValueError("of other weights than record.json")
             found[run.part] = explanations
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            print(f"{path}: {error}; run the part's test script again; left out", file=sys.stderr)
     return found
 
 
@@ -76,7 +75,7 @@ def coloured(review, words=None):
         added = [abs(value) for value in review["contributions"]]
         first = max(range(last - words + 1), key=lambda k: sum(added[k:k + words]))
         last = first + words
-    text = as_html(*(review[name][first:last] for name in ("words", "contributions", "known")))
+    text = as_html({name: review[name][first:last] for name in ("words", "contributions", "known")})
     return "… " * bool(first) + text + " …" * (last < len(review["words"]))
 
 
@@ -87,17 +86,16 @@ def reading_table(rows):
 
 
 def telling_words(explanations):
-    """The words that pull most in either direction, a row a part, as Markdown; then two examples of each."""
-    rows, examples = [], []
+    """The words that pull most in either direction, a row a part, as Markdown."""
+    rows = []
     for part, some in explanations.items():
         words = sorted(some["telling_words"], key=lambda word: -abs(word["pull"]))
         sides = [[word for word in words if word["pull"] > 0], [word for word in words if word["pull"] < 0]]
         rows.append((f"<b>{part}</b>", "<br>".join(" ".join(
-            as_html([word["word"]], [word["pull"]], [True]) + f"<small>&nbsp;{word['reviews']:,}</small>"
+            as_html({"words": [word["word"]], "contributions": [word["pull"]], "known": [True]})
+            + f"<small>&nbsp;{word['reviews']:,}</small>"
             for word in side[:TELLING_WORDS]) for side in sides)))
-        examples += [(f"<b>{part}</b> {html.escape(word['word'])} <small>{word['pull']:+.2f}</small>",
-                      "<br>".join(map(html.escape, word["examples"]))) for side in sides for word in side[:EXAMPLES]]
-    return reading_table(rows), reading_table(examples)
+    return reading_table(rows)
 
 
 def worst_mistakes(explanations):

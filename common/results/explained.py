@@ -1,33 +1,26 @@
-"""Reviews whose words are coloured by what they add to the logit: as a line of text, as HTML, as a page, as a file."""
+"""Reviews whose words are coloured by what they add to the logit: as a line of text, as HTML, as a page.
+
+A review is a dict with logit and, a value for each word, words, contributions and known, whether the model knows it.
+"""
 
 import html
-import json
 import math
 import string
 import sys
 from pathlib import Path
 
-from common.errors import UserError
 from common.files import replace_file
 
 FILE = "explanations.json"
-# Shades for the thirds of the largest contribution, told apart by colour-blind readers too: (terminal's
-# 256 colours, page's).
-POSITIVE = [(189, "#dbe9ff"), (153, "#a6c8ff"), (111, "#6aa5ff")]
-NEGATIVE = [(223, "#ffe6cf"), (216, "#ffc08c"), (209, "#ff9a4d")]
-# print-color-adjust, since printing leaves backgrounds out otherwise.
-STYLE = "\n".join([
-    *(f".{sign}{level} {{ background: {colour}; color: black; padding: 0.1em 0.2em; border-radius: 0.2em; "
-      "-webkit-print-color-adjust: exact; print-color-adjust: exact }"
-      for sign, colours in (("positive", POSITIVE), ("negative", NEGATIVE))
-      for level, (_, colour) in enumerate(colours, 1)),
-    ".unknown { text-decoration: underline dotted }"])
+# Shades of a terminal's 256 colours for the thirds of the largest contribution, told apart by colour-blind readers too;
+# a page has its own.
+POSITIVE, NEGATIVE = [189, 153, 111], [223, 216, 209]
 LEGEND = """<div><p><span class="positive3">Blue</span>
 words made the review more {positive}, <span class="negative3">orange</span> words more {negative}; the darker, the
 more. Words without a colour made hardly a difference, and punctuation is not coloured. An
 <span class="unknown">underlined</span> word is one that the model does not know. Resting the pointer on a coloured word
 shows what it adds to the logit, which is above 0 where the review is called {positive}: {how}.</p></div>"""
-# Of all pages: $title, $style and $body.
+# Of all pages: $title and $body.
 PAGE = string.Template(Path(__file__).with_name("page.html").read_text(encoding="utf-8"))
 
 
@@ -37,9 +30,9 @@ def probability_text(logit, labels=("negative", "positive")):
     return f"{labels[logit >= 0]}, {f'{100 * sure:.0f}' if sure < 0.995 else 'over 99'} % sure"
 
 
-def arithmetic(logit, contributions):
+def arithmetic(review):
     """The logit as the sum of what the words add and the rest; the numbers add up as they are shown."""
-    shown, words = round(logit, 2), round(sum(contributions), 2)
+    shown, words = round(review["logit"], 2), round(sum(review["contributions"]), 2)
     rest = round(shown - words, 2)
     # Adding 0 makes 0 of -0.
     return f"logit {shown + 0:+.2f} = words {words + 0:+.2f}, rest {rest + 0:+.2f}"
@@ -50,40 +43,40 @@ def is_punctuation(word):
     return not any(letter.isalnum() or letter in "!?" for letter in word)
 
 
-def shades(words, contributions):
-    """For each word 0, where it is to stay plain, else 1 to 3: how large its contribution is beside the largest."""
-    sizes = [0 if is_punctuation(word) else abs(added) for word, added in zip(words, contributions)]
+def shaded(review):
+    """Each word of a review, what it adds, whether the model knows it, and its shade: 0 where it is to stay plain,
+    else 1 to 3, by how large its contribution is beside the largest."""
+    sizes = [0 if is_punctuation(word) else abs(added) for word, added in zip(review["words"], review["contributions"])]
     largest = max(sizes, default=0) or 1
-    return [sum(size / largest > least for least in (0.05, 1 / 3, 2 / 3)) for size in sizes]
+    shades = [sum(size / largest > least for least in (0.05, 1 / 3, 2 / 3)) for size in sizes]
+    return zip(review["words"], review["contributions"], review["known"], shades)
 
 
-def as_text(words, contributions, known, coloured):
+def as_text(review, coloured):
     """One line: words in colours, or followed by what they add, such as great(+2.31); unknown ones in brackets."""
     marked = []
-    for word, added, is_known, level in zip(words, contributions, known, shades(words, contributions)):
+    for word, added, is_known, shade in shaded(review):
         word = word if is_known else f"[{word}]"
-        if coloured and level:
-            colour, _ = (POSITIVE if added > 0 else NEGATIVE)[level - 1]
-            word = f"\033[30;48;5;{colour}m{word}\033[0m"
-        elif level and round(added, 2):
+        if coloured and shade:
+            word = f"\033[30;48;5;{(POSITIVE if added > 0 else NEGATIVE)[shade - 1]}m{word}\033[0m"
+        elif shade and round(added, 2):
             word = f"{word}({added:+.2f})"
         marked.append(word)
     return " ".join(marked)
 
 
-def show(heading, entry):
-    """Print a review, a dict as in write_page, in colours on a terminal."""
+def show(heading, review):
+    """Print a review, in colours on a terminal."""
     coloured = sys.stdout.isatty()
     small, plain = ("\033[2m", "\033[0m") if coloured else ("", "")
-    print(f"{heading}\n{as_text(entry['words'], entry['contributions'], entry['known'], coloured)}\n"
-          f"{small}{arithmetic(entry['logit'], entry['contributions'])}{plain}\n", flush=True)
+    print(f"{heading}\n{as_text(review, coloured)}\n{small}{arithmetic(review)}{plain}\n", flush=True)
 
 
-def as_html(words, contributions, known):
-    """The words, those in colour or unknown as spans of the classes in STYLE with what they add as their title."""
+def as_html(review):
+    """The words, those in colour or unknown as spans of the classes in page.html with what they add as their title."""
     spans = []
-    for word, added, is_known, level in zip(words, contributions, known, shades(words, contributions)):
-        classes = [f"{'positive' if added > 0 else 'negative'}{level}"] * (level > 0) + ["unknown"] * (not is_known)
+    for word, added, is_known, shade in shaded(review):
+        classes = [f"{'positive' if added > 0 else 'negative'}{shade}"] * (shade > 0) + ["unknown"] * (not is_known)
         spans.append(f'<span class="{" ".join(classes)}" title="{added:+.2f}">{html.escape(word)}</span>'
                      if classes else html.escape(word))
     return " ".join(spans)
@@ -94,28 +87,11 @@ def write_page(path, title, how, labels, entries):
 
     Args:
         how: what a contribution is; labels: names of the negative and the positive label.
-        entries: list of (heading, review), each review a dict with logit, words, contributions, known.
+        entries: list of (heading, review).
     """
-    reviews = [f"<h3>{html.escape(heading)}</h3>\n<p>{as_html(entry['words'], entry['contributions'], entry['known'])}"
-               f"<br><small>{arithmetic(entry['logit'], entry['contributions'])}</small></p>"
-               for heading, entry in entries]
+    reviews = [f"<h3>{html.escape(heading)}</h3>\n<p>{as_html(review)}<br><small>{arithmetic(review)}</small></p>"
+               for heading, review in entries]
     negative, positive = map(html.escape, labels)
     with replace_file(path) as file:
-        file.write(PAGE.substitute(title=html.escape(title), style=STYLE, body="\n".join([
+        file.write(PAGE.substitute(title=html.escape(title), body="\n".join([
             f"<h1>{html.escape(title)}</h1>", LEGEND.format(positive=positive, negative=negative, how=how), *reviews])))
-
-
-def read_explanations(folder):
-    """What a test script wrote to explanations.json in a run's folder, a dict; None where there is none.
-
-    Raises:
-        UserError: a broken file.
-    """
-    path = folder / FILE
-    try:
-        found = json.loads(path.read_bytes())
-        return {name: found[name] for name in ("part", "weights", "how", "reviews", "mistakes", "telling_words")}
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise UserError(f"{path}: not what a test script writes ({error}); test the part again") from error

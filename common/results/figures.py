@@ -1,4 +1,4 @@
-"""Figures: learning curves, accuracy by sequence length, and calibration; none wider than a page shows it."""
+"""Figures: learning curves, and accuracy by sequence length; none wider than a page shows it."""
 
 import itertools
 import math
@@ -9,9 +9,8 @@ import numpy as np
 from common.plots import plain_style, save_figure, subplots
 
 # Told apart by colour-blind readers (after Okabe and Ito 2008), and in grey: each is lighter than the one before.
-COLOURS = ["#000000", "#004c8c", "#d55e00", "#56b4e9"]
-BLACK, BLUE, ORANGE, SKY = COLOURS
-MARKERS = "osD^vP*X"
+COLOURS = BLACK, BLUE, ORANGE, SKY = ["#000000", "#004c8c", "#d55e00", "#56b4e9"]
+MARKERS = "osD^vP*"     # seven beside four colours: no two of the first 28 lines have both in common
 SPLITS = {"train": dict(color=BLUE, linestyle="-", marker="o"),
           "validation": dict(color=SKY, linestyle="-.", marker="^"),
           "test": dict(color=ORANGE, linestyle="--", marker="s")}
@@ -57,22 +56,21 @@ def save_lengths_figure(path, title, tables, expected=None):
     """Test accuracy against sequence length.
 
     Args:
-        tables: dict of {sequence length in tokens or "whole": test accuracy in percent, or a list of those of several
-            seeds} by name; a line is their mean, its band a standard deviation to either side, and whole reviews are
+        tables: dict of {sequence length in tokens or "whole": test accuracies in percent, a list with one of each
+            seed} by name; a line is their mean, its band a standard deviation to either side, and whole reviews are
             a horizontal line.
-        expected: the same of another source, drawn hollow and dashed.
+        expected: dict of {sequence length: test accuracy} of another source by name, drawn hollow and dashed.
     """
     figure, axis = subplots(figsize=(5.2, 4 + 0.12 * len(tables)))
-    for (name, table), (marker, colour) in zip(tables.items(), looks()):
-        found = {str(length): np.atleast_1d(values) for length, values in table.items()}
-        x = sorted(int(length) for length in found if length != "whole")
-        means = np.array([found[str(length)].mean() for length in x])
-        spread = np.array([found[str(length)].std(ddof=1) if len(found[str(length)]) > 1 else 0 for length in x])
+    for (name, table), marker, colour in zip(tables.items(), itertools.cycle(MARKERS), itertools.cycle(COLOURS)):
+        x = sorted(int(length) for length in table if length != "whole")
+        means = np.array([np.mean(table[str(length)]) for length in x])
+        spread = np.array([np.std(table[str(length)], ddof=1) if len(table[str(length)]) > 1 else 0 for length in x])
         axis.plot(x, means, color=colour, marker=marker, label=name)
         if spread.any():
             axis.fill_between(x, means - spread, means + spread, color=colour, alpha=0.25, linewidth=0)
-        if "whole" in found:
-            axis.axhline(found["whole"].mean(), color=colour, linestyle=":", linewidth=1)
+        if "whole" in table:
+            axis.axhline(np.mean(table["whole"]), color=colour, linestyle=":", linewidth=1)
     for (name, table), marker in zip((expected or {}).items(), MARKERS):
         axis.plot(*zip(*table.items()), color="0.35", marker=marker, linestyle="--", markerfacecolor="white",
                   label=name)
@@ -80,30 +78,5 @@ def save_lengths_figure(path, title, tables, expected=None):
         axis.plot([], [], "k:", label="whole reviews")
     axis.set(xlabel="sequence length (tokens)", ylabel="test accuracy (%)")
     axis.set_title(title, fontsize="medium")
-    figure.legend(loc="outside lower center", ncols=2, fontsize="small")
-    save_figure(path, figure)
-
-
-def looks():
-    """(marker, colour) of one line after the other; no two of the first 32 have both in common."""
-    colours = itertools.chain.from_iterable(
-        COLOURS[shift:] + COLOURS[:shift] for shift in itertools.cycle([0, 0, 1, 1, 2, 2, 3, 3]))
-    return zip(itertools.cycle(MARKERS), colours)
-
-
-@plain_style
-def save_calibration_figure(path, models):
-    """Share of positive reviews against predicted probability, where at least a hundredth of the reviews are.
-
-    Args:
-        models: points of comparisons.calibration by name.
-    """
-    figure, axis = subplots(figsize=(4.2, 4.4 + 0.1 * len(models)))
-    axis.plot([0, 1], [0, 1], color="0.5", linestyle=":", label="calibrated")
-    for (name, points), (marker, colour) in zip(models.items(), looks()):
-        least = sum(count for *_, count in points) / 100                # a handful of reviews tell nothing
-        shown = [point[:2] for point in points if point[2] >= least]
-        axis.plot(*zip(*shown), color=colour, marker=marker, markersize=5, label=name)
-    axis.set(xlabel="predicted probability", ylabel="share that has the label")
     figure.legend(loc="outside lower center", ncols=2, fontsize="small")
     save_figure(path, figure)

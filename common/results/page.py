@@ -8,7 +8,8 @@ import markdown
 
 from common.files import replace_file
 from common.plots import DPI
-from common.results.explained import PAGE, STYLE
+from common.results.explained import PAGE
+
 
 class Page:
     """Sections of Markdown, some of them folded, and figures in a folder.
@@ -18,8 +19,7 @@ class Page:
     """
 
     def __init__(self, folder, title):
-        self.folder, self.title = folder, title
-        self.sections, self.drawn = [("", f"# {title}")], set()
+        self.folder, self.title, self.sections = folder, title, [("", f"# {title}")]
 
     def add(self, *sections):
         self.sections += [("", section) for section in sections if section]
@@ -29,20 +29,18 @@ class Page:
         if any(sections):
             self.sections.append((html.escape(summary, quote=False), "\n\n".join(filter(None, sections))))
 
-    def figures(self, *figures):
-        """Draw figures that stand side by side, each (name, what draws it, arguments after the path) -> Markdown."""
-        for name, draw, *arguments in figures:
-            draw(self.folder / f"{name}.png", *arguments)
-        names = [name for name, *_ in figures if (self.folder / f"{name}.png").exists()]
-        self.drawn.update(f"{name}.png" for name in names)
-        return "\n".join(f"![{name.replace('_', ' ')}]({name}.png)" for name in names)
+    def figure(self, name, draw, *arguments):
+        """Markdown of a figure; draw: what draws it, given a path and the arguments."""
+        draw(self.folder / f"{name}.png", *arguments)
+        there = (self.folder / f"{name}.png").exists()
+        return f"![{name.replace('_', ' ')}]({name}.png)" if there else ""
 
     def write(self):
         """Write report.md and report.html."""
         with replace_file(self.folder / "report.md") as file:
             file.write(self.joined(str) + "\n")
         with replace_file(self.folder / "report.html") as file:
-            file.write(PAGE.substitute(title=html.escape(self.title), style=STYLE, body=self.joined(self.html)))
+            file.write(PAGE.substitute(title=html.escape(self.title), body=self.joined(self.html)))
 
     def joined(self, converted):
         """All sections, each converted from Markdown."""
@@ -59,8 +57,6 @@ class Page:
 
     def embedded(self, found):
         """An image tag with the figure in it, at the size that it was drawn for."""
-        if found[2] not in self.drawn:
-            return found[0]
         content = (self.folder / found[2]).read_bytes()
         width = int.from_bytes(content[16:20], "big") * 96 // DPI               # of a PNG file, in pixels
         return f'{found[1]}"data:image/png;base64,{base64.b64encode(content).decode()}" width="{width}"'

@@ -1,13 +1,12 @@
 """What a run leaves on record, and how it is found again: record.json beside test_table.csv."""
 
-import codecs
 import csv
 import dataclasses
-import io
+import glob
 import json
 import math
-import os
 import platform
+import re
 import sys
 from pathlib import Path
 
@@ -54,6 +53,11 @@ class Run:
         return {row.get("sequence length", "whole"): float(row["test accuracy"])
                 for row in self.table if "test accuracy" in row}
 
+    @property
+    def labels(self):
+        """Names of the negative and the positive label."""
+        return [self.data.get(name, name) for name in ("negative", "positive")]
+
     def kept(self, curve):
         """The value of a curve in the epoch whose weights were kept."""
         return self.curves[curve][self.kept_epoch - 1]
@@ -78,10 +82,9 @@ def describe_machine(device):
 
     from common.processes import processes
 
-    cpu = platform.processor()
-    if Path("/proc/cpuinfo").exists():
-        names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-        cpu = names[0].split(":")[1].strip() if names else cpu
+    cpuinfo = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    model = re.search(r"^model name\s*: (.*)", cpuinfo, re.MULTILINE)
+    cpu = model[1] if model else platform.processor()
     return {"cpu": cpu, "threads": torch.get_num_threads(), "processes": processes.size,
             "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
             "python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
@@ -100,7 +103,7 @@ def write_record(path, part, options, overridden, device, seconds, curves, data,
 def read_run(path):
     """The Run of a record.json.
 
-    A table that cannot be read, such as one that a spreadsheet saved with dates in it, or that is of other weights,
+    A table that cannot be read, such as one that a spreadsheet saved in its own way, or that is of other weights,
     costs a line on standard error and counts as none.
 
     Raises:
@@ -108,19 +111,15 @@ def read_run(path):
     """
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        for name in "options", "machine", "data", "network":
-            record[name] = {key: printable(value) for key, value in record[name].items()}
         record["curves"] = {name: [math.nan if value is None else float(value) for value in record["curves"][name]]
                             for name in CURVES}
         run = Run(path.parent, **record)
         [epochs] = {len(values) for values in run.curves.values()}
-        numbers = [run.data["test_reviews"], run.data["reviews"], run.kept_epoch]
-        if run.part not in PARTS or not (run.options and run.machine) or not run.seconds >= 0 or (
-                not all(isinstance(number, int) for number in numbers) or not 1 <= run.kept_epoch <= epochs):
+        if run.part not in PARTS or not 1 <= run.kept_epoch <= epochs:
             raise ValueError
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; train the part first") from None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise UserError(f"{path}: not the record of a run; move it away, or train its part again with "
                         "--restart") from error
     table = path.with_name("test_table.csv")
@@ -132,17 +131,16 @@ def read_run(path):
 
 
 def read_runs(folders):
-    """All runs in the folders, however deep, those of the shortest path first, and each seed of a trial once.
+    """All runs in the folders, those of the shortest path first, and each seed of a trial once.
 
-    Linked folders count as any other. A record that is not one of ours, and a second run with the settings and seed
-    of another, are named on standard error and left out.
+    A record that is not one of ours, and a second run with the settings and seed of another, are named on standard
+    error and left out.
 
     Raises:
         UserError: there are records, but none is one of ours.
     """
-    paths = {path.resolve(): path for folder in folders for path in find_files(folder, "record.json")}.values()
     runs, errors = {}, []
-    for path in sorted(paths, key=lambda path: (len(path.parts), path)):
+    for path in find_files(folders, "record.json"):
         try:
             run = read_run(path)
         except UserError as error:
@@ -161,28 +159,14 @@ def read_runs(folders):
     return list(runs.values())
 
 
-def find_files(folder, name):
-    """Paths of the files of that name in a folder, however deep, through links too."""
-    def refuse(error):
-        print(f"{error.filename}: cannot be read ({error.strerror}); left out", file=sys.stderr)
-
-    seen = set()
-    for path, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
-        if os.path.realpath(path) in seen:              # links may go in circles
-            folders.clear()
-            continue
-        seen.add(os.path.realpath(path))
-        folders.sort()
-        if name in files:
-            yield Path(path, name)
-
-
-def printable(value):
-    """A plain value that any file can hold: of a list its values as text, and a ? for each byte that is not UTF-8."""
-    if isinstance(value, dict):
-        raise TypeError
-    value = " ".join(map(str, value)) if isinstance(value, list) else value
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+def find_files(folders, name):
+    """Paths of the files of that name in the folders, however deep, through links too; the shortest first."""
+    found = {}
+    paths = [Path(path) for folder in folders
+             for path in glob.glob(f"{glob.escape(str(folder))}/**/{name}", recursive=True)]
+    for path in sorted(paths, key=lambda path: (len(path.parts), path)):
+        found.setdefault(path.resolve(), path)
+    return list(found.values())
 
 
 def save_table(path, rows, mark=""):
@@ -203,43 +187,22 @@ def save_table(path, rows, mark=""):
 
 
 def read_table(path, weights=None):
-    """Rows of a test table, dicts of text, also where a spreadsheet has saved it in its own way.
+    """Rows of a CSV file that a test script wrote, dicts of text.
 
     Args:
-        weights: checksum of those that it should be of, if not None.
+        weights: checksum of those that all rows should be of, if not None.
 
     Raises:
-        UserError: the file has no rows, or something else than a number where one belongs, or is of other weights.
+        UserError: something else than a number where one belongs, no rows, or rows of other weights.
     """
     try:
-        rows = [{name: value.replace(",", ".") for name, value in row.items()} for row in read_csv(path, weights)]
+        with open(path, encoding="utf-8-sig", newline="") as file:      # Excel begins a file with a byte order mark
+            rows = list(csv.DictReader(file))
         for row in rows:
-            accuracy, length = float(row.get("test accuracy", 0)), row.get("sequence length", "whole")
-            perplexity = float(row.get("perplexity", 1))
-            if not {"test accuracy", "perplexity"}.intersection(row) or not (
-                    0 <= accuracy <= 100 and perplexity >= 1 and (length == "whole" or int(length) >= 1)):
-                raise ValueError
-    except (OSError, ValueError, AttributeError, csv.Error) as error:
+            for name in {"test accuracy", "perplexity", "logit"}.intersection(row):
+                float(row[name])
+    except (OSError, ValueError, TypeError, csv.Error) as error:
         raise UserError(f"{path}: not the table of a test; run the part's test script again") from error
-    return rows
-
-
-def read_csv(path, weights=None):
-    """Rows of a CSV file as dicts of text, also where a spreadsheet has saved it with semicolons or tabs.
-
-    Raises:
-        ValueError: no rows, or one that does not say of which weights it is; UserError: they are of other weights
-            than those, if these are not None.
-    """
-    content = path.read_bytes()
-    text = content.decode("utf-16" if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig")
-    delimiter = max(",;\t", key=text.partition("\n")[0].count)
-    rows = [row for row in csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter) if any(row.values())]
-    if not rows:
-        raise ValueError("no rows")
-    found = {row.get("weights") for row in rows}
-    if weights is not None and None in found:
-        raise ValueError("a row without its weights")
-    if weights is not None and found != {weights}:
+    if weights is not None and {row.get("weights") for row in rows} != {weights}:
         raise UserError(f"{path}: of other weights than record.json; run the part's test script again")
     return rows

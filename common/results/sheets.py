@@ -4,8 +4,7 @@ import html
 import re
 
 from common.parts import PARTS
-from common.results.records import printable
-from common.results.trials import are_of, mean, read_curves, shown_length
+from common.results.trials import CORPORA, mean, read_curves, shown_length
 
 NUMBER = re.compile(r"(< |[+−])?[\d.,]+( ± [\d.]+)?|inf|not tested|")
 # What the course's sheet wants to know beside what is not as the recipe has it.
@@ -43,8 +42,10 @@ def escaped(text):
 
 def results_rows(runs):
     """Rows of results.csv, one a run: its folder, options and data, its figures in the kept epoch, its test table."""
-    rows = [{"part": run.part, "folder": printable(str(run.folder)), "seconds": f"{run.seconds:.1f}",
-             "epochs trained": len(run.curves["train_loss"]), "kept epoch": run.kept_epoch}
+    # A ? for each byte of a folder's name that is not UTF-8.
+    rows = [{"part": run.part, "folder": str(run.folder).encode("utf-8", "replace").decode(),
+             "seconds": f"{run.seconds:.1f}", "epochs trained": len(run.curves["train_loss"]),
+             "kept epoch": run.kept_epoch}
             | {f"last {name.replace('_', ' ')}": run.kept(name) for name in run.curves}
             | {f"test accuracy at {length}": accuracy for length, accuracy in run.accuracy().items()}
             | run.options | run.machine | {f"data {name}": value for name, value in run.data.items()}
@@ -59,28 +60,28 @@ def hand_in_rows(trials):
     Args:
         trials: of trials_of.
     """
-    rows = []
-    for part, some in trials.items():
-        for trial in some:
-            run, length = trial.first, shown_length([trial])
-            is_given, is_film = trial is some[0] and trial.title == "assignment", are_of(["imdb", "sample"], [run])
-            kind = "trial" if not is_film else "given model" if is_given else "custom trial"
-            comments = [read_curves(run)]
-            if part == "3a" and trial.result(length):
-                comments.insert(0, f"test perplexity {trial.result(length)}")
-            elif part[0] in "23":
-                comments.append("tested on " + ("whole reviews" if length == "whole" else f"crops of {length} tokens"))
-            if trial.spread():
-                comments.append(f"mean and standard deviation of {trial.spread()}")
-            names = dict.fromkeys([*HYPERPARAMETERS, *(name for name in run.overridden if name != "epochs")])
-            rows.append({
-                "Description": f"{part} {PARTS[part].title}, {kind}" + f": {trial.title}" * (kind != "given model"),
-                "Hyperparameters": ", ".join(
-                    f"{name.replace('_', ' ')} {run.options[name]}" for name in names if name in run.options),
-                "Epochs": ", ".join(dict.fromkeys(run.epochs() for run in trial.runs)),
-                "Training loss": mean(trial.values("train_loss"), 4),
-                "Training accuracy": mean([100 * value for value in trial.values("train_accuracy")]),
-                # Of a language model, how many next words it predicts.
-                "Test accuracy": trial.tested("next-word accuracy") if part == "3a" else trial.result(length),
-                "Comments": "; ".join(comments)})
-    return rows
+    return [hand_in_row(part, trial, is_given=trial is some[0] and trial.title == "assignment")
+            for part, some in trials.items() for trial in some]
+
+
+def hand_in_row(part, trial, is_given):
+    run, length = trial.first, shown_length([trial])
+    kind = "trial" if run.data["name"] not in CORPORA else "given model" if is_given else "custom trial"
+    comments = [read_curves(run)]
+    if part == "3a" and trial.result(length):
+        comments.insert(0, f"test perplexity {trial.result(length)}")
+    elif part[0] in "23":
+        comments.append("tested on " + ("whole reviews" if length == "whole" else f"crops of {length} tokens"))
+    if trial.spread():
+        comments.append(f"mean and standard deviation of {trial.spread()}")
+    names = dict.fromkeys([*HYPERPARAMETERS, *(name for name in run.overridden if name != "epochs")])
+    return {
+        "Description": f"{part} {PARTS[part].title}, {kind}" + f": {trial.title}" * (kind != "given model"),
+        "Hyperparameters": ", ".join(
+            f"{name.replace('_', ' ')} {run.options[name]}" for name in names if name in run.options),
+        "Epochs": ", ".join(dict.fromkeys(run.epochs() for run in trial.runs)),
+        "Training loss": mean(trial.values("train_loss"), 4),
+        "Training accuracy": mean([100 * value for value in trial.values("train_accuracy")]),
+        # Of a language model, how many next words it predicts.
+        "Test accuracy": trial.tested("next-word accuracy") if part == "3a" else trial.result(length),
+        "Comments": "; ".join(comments)}

@@ -1,17 +1,13 @@
 """Trials: runs that differ by nothing but their seed, what they are called, and what they reached."""
 
 import dataclasses
-import functools
 import math
 import statistics
-from pathlib import PurePosixPath
 
 from common.parts import PARTS
 
-# Of the test table's sequence lengths, those that the report shows; 128 is SentimentClassifier's.
-LENGTHS = ["50", "100", "128", "200", "300", "400", "500", "whole"]
-CORPORA = {"imdb": "the {:,} test reviews of the IMDB dataset", "sample": "the {:,} test reviews of the sample",
-           "other": "{:,} test texts of another dataset"}
+# Of films; any other data set has a name of its own.
+CORPORA = {"imdb": "the {:,} test reviews of the IMDB dataset", "sample": "the {:,} test reviews of the sample"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +20,7 @@ class Trial:
     def first(self):
         return self.runs[0]
 
-    @functools.cached_property
+    @property
     def title(self):
         """"assignment" with all of the assignment's settings, or another recipe's name; and a network of one's own."""
         recipe = self.first.options.get("recipe", "assignment")
@@ -37,16 +33,15 @@ class Trial:
     @property
     def own_network(self):
         """Whether the network is another than the part's own."""
-        return PurePosixPath(self.first.network["file"]).parent.as_posix() != self.first.part
+        return self.first.network["file"].rpartition("/")[0] != self.first.part
 
-    @functools.cached_property
+    @property
     def differing(self):
         """All in which trials of a part may differ but their title, as text."""
-        run = self.first
-        data = {name.replace("_", " "): f"{value:08x}" for name, value in run.data.items()
-                if isinstance(value, int) and name != "test_reviews"}
-        settings = {name.replace("_", " "): str(value) for name, value in run.settings().items() if name != "recipe"}
-        return settings | data | {"network": f"{run.network['source']:08x}"}
+        settings = {name: str(value) for name, value in self.first.settings().items() if name != "recipe"}
+        checksums = {name: f"{value:08x}" for name, value in self.first.data.items() if isinstance(value, int)}
+        found = settings | checksums | {"network": f"{self.first.network['source']:08x}"}
+        return {name.replace("_", " "): value for name, value in found.items()}
 
     def differences(self, trials):
         """In what trials of a part differ, as this one has it."""
@@ -72,20 +67,18 @@ class Trial:
     def accuracies(self):
         """Test accuracies in percent, by those sequence lengths that all tested runs have: {length: list}."""
         tables = [run.accuracy() for run in self.runs if run.table]
-        lengths = [length for length in (tables[0] if tables else ()) if all(length in table for table in tables)]
-        return {length: [table[length] for table in tables] for length in lengths}
+        return {length: [table[length] for table in tables] for length in (tables[0] if tables else ())
+                if all(length in table for table in tables)}
 
     def tested(self, column, digits=2):
         """A figure of a language model's test table, as text; "" of an untested one."""
-        found = [float(run.table[0][column]) for run in self.runs if run.table]
-        return mean(found, digits) if found else ""
+        return mean([float(run.table[0][column]) for run in self.runs if run.table], digits)
 
     def result(self, length):
         """Its figure, as text: test accuracy in percent at a length, or the perplexity of a language model."""
         if self.first.part == "3a":
             return self.tested("perplexity", 1)
-        found = self.accuracies().get(length)
-        return mean(found) if found else ""
+        return mean(self.accuracies().get(length, []))
 
 
 def trials_of(runs):
@@ -109,24 +102,17 @@ def first_and_best(trials):
     return [trials[0], *(trial for trial in trials[1:] if trial.title == "best")]
 
 
-def corpora(runs):
-    """The data sets of runs: {checksum of the reviews: what they are called}."""
-    found = {run.data["reviews"]: CORPORA.get(run.data["name"], CORPORA["other"]).format(run.data["test_reviews"])
-             for run in runs}
-    names = list(found.values())
-    return {reviews: name if names.count(name) == 1 else f"{name} ({reviews:08x})" for reviews, name in found.items()}
-
-
-def are_of(names, runs):
-    """Whether all runs are on data of these names."""
-    return all(run.data["name"] in names for run in runs)
+def data_of(run):
+    """What a run was tested on, in words."""
+    return CORPORA.get(run.data["name"], "{:,} test texts of another dataset").format(run.data["test_reviews"])
 
 
 def mean(values, digits=2):
-    """Mean and, of several, standard deviation as text."""
-    text = f"{statistics.mean(values):.{digits}f}"
+    """Mean and, of several, standard deviation as text; "" of none."""
+    if not values:
+        return ""
     several = len(values) > 1 and all(map(math.isfinite, values))
-    return text + (f" ± {statistics.stdev(values):.{digits}f}" if several else "")
+    return f"{statistics.mean(values):.{digits}f}" + (f" ± {statistics.stdev(values):.{digits}f}" if several else "")
 
 
 def shown_length(trials):
@@ -134,10 +120,13 @@ def shown_length(trials):
 
     On the assignment's reviews it is where the assignment's accuracy is highest, if all were tested there.
     """
-    figures, tables = PARTS[trials[0].first.part].accuracy, [trial.accuracies() for trial in trials]
-    best = str(max(figures, key=figures.get)) if isinstance(figures, dict) else "whole"
-    tested_there = all(best in table for table in tables if table) and any(tables)
-    return best if tested_there and are_of(["imdb"], [trial.first for trial in trials]) else "whole"
+    run, tables = trials[0].first, [table for trial in trials if (table := trial.accuracies())]
+    figures = PARTS[run.part].accuracy
+    if run.data["name"] == "imdb" and isinstance(figures, dict) and tables:
+        best = str(max(figures, key=figures.get))
+        if all(best in table for table in tables):
+            return best
+    return "whole"
 
 
 def measure(part, length):

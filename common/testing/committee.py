@@ -21,7 +21,7 @@ from common.options import HOLDOUT, LSTM_TEST_DEFAULTS, Option, parse_options
 from common.parts import ROOT
 from common.results.comparisons import Predictions, mcnemar
 from common.results.records import save_table
-from common.testing.predictions import accuracy_row, labelled_rows, write_predictions
+from common.testing.predictions import accuracy_row, write_predictions
 from common.testing.tables import SequenceTest, load_test
 
 MEMBERS = Option("evaluation", [], nargs="+", metavar="FOLDER", help="of two trained models or more")
@@ -91,9 +91,7 @@ class Committee:
                                      **{"sequence length": length or "whole"}))
         save_table(self.options.output / "test_table.csv", rows)
         write_predictions(self, reviews, found)
-        together, *alone = (Predictions(labelled_rows(self), (reviews.labels > 0.5).cpu().numpy(),
-                                        reviews.host_lengths.numpy(), logits.cpu().numpy(),
-                                        dict(enumerate(self.labels)))
+        together, *alone = (Predictions((reviews.labels > 0.5).cpu().numpy(), logits.cpu().numpy())
                             for logits in found.values())
         for folder, member in zip(self.members, alone):
             better, worse, p = mcnemar(together, member)

@@ -91,50 +91,42 @@ def explain(run, words, rows, with_contributions=True):
     if not rows:
         return []
     logits = run.logits(rows).astype(float)
-    added = run.contributions(rows) if with_contributions else [np.zeros(0)] * len(rows)
+    places = [range(len(row)) for row in rows]
+    added = run.contributions(rows, places) if with_contributions else [np.zeros(0)] * len(rows)
     return [{"logit": logit, "probability": 1 / (1 + math.exp(-max(logit, -700))), "prediction": run.labels[logit >= 0],
              "words": some, "known": (row > 0).tolist(), "contributions": each.tolist()}
             for logit, some, row, each in zip(logits.tolist(), words, rows, added)]
 
 
-def telling_words(run, reviews, words_of):
+def telling_words(run, reviews):
     """The words that pull most in either direction, of those in at least 1 of 200 reviews.
 
     Candidates are the words that say most alone; how they pull is the mean of what they add in a few reviews.
 
     Args:
-        run: a PartTest; reviews: Reviews as it reads them; words_of: index of a review -> list of its words.
+        run: a PartTest; reviews: Reviews as it reads them.
 
     Returns:
         list of dicts, the most positive word first, the most negative one last: word; pull, the mean contribution;
-        reviews, in how many it stands; examples, two excerpts.
+        reviews, in how many it stands.
     """
-    distinct, _ = reviews.distinct()
-    token_ids, _, _ = distinct.row(torch.arange(len(distinct)))
-    counts = token_ids.long().bincount(minlength=len(run.vocabulary) + 1).cpu().numpy()         # reviews that have it
-    common = [k for k in np.flatnonzero(counts >= max(3, len(reviews) / 200)).tolist()
+    rows = reviews.rows()
+    counts = np.bincount(np.concatenate([np.unique(row) for row in rows]))      # reviews that have each word
+    common = [k for k in np.flatnonzero(counts >= max(3, len(rows) / 200)).tolist()
               if k > 0 and not is_punctuation(run.vocabulary[k - 1])]
     if not common:
         return []
     alone = run.logits([(k,) for k in common]).argsort()
     candidates = {common[index] for index in [*alone[:CANDIDATES], *alone[-CANDIDATES:]]}
 
-    rows, draw = reviews.rows(), np.random.default_rng(0)
-    having = {k: [] for k in candidates}
-    for index in draw.permutation(len(rows)).tolist():
-        for k in candidates.intersection(rows[index].tolist()):
-            if len(having[k]) < OCCURRENCES:
-                having[k].append((index, rows[index].tolist().index(k)))
-    occurrences = [(k, *occurrence) for k, some in having.items() for occurrence in some]
-    added = run.contributions([rows[index] for _, index, _ in occurrences], [[place] for *_, place in occurrences])
-    pulls = {k: np.mean([some for some, (other, *_) in zip(added, occurrences) if other == k]) for k in candidates}
+    occurrences = {k: [] for k in candidates}           # of each word, (review, place)
+    for row in (rows[index] for index in np.random.default_rng(0).permutation(len(rows))):
+        for k in candidates.intersection(row.tolist()):
+            if len(occurrences[k]) < OCCURRENCES:
+                occurrences[k].append((row, row.tolist().index(k)))
+    asked = [occurrence for some in occurrences.values() for occurrence in some]
+    added = iter(run.contributions([row for row, _ in asked], [[place] for _, place in asked]))
+    pulls = {k: np.mean([next(added) for _ in some]) for k, some in occurrences.items()}
     told = sorted(pulls, key=pulls.get, reverse=True)
     told = [k for k in told[:TOLD] if pulls[k] > 0] + [k for k in told[-TOLD:] if pulls[k] < 0]
-    return [{"word": run.vocabulary[k - 1], "pull": float(pulls[k]), "reviews": int(counts[k]),
-             "examples": [excerpt(words_of(index), place) for index, place in having[k][:2]]} for k in told]
-
-
-def excerpt(words, place, around=5):
-    """A word of a review with those around it."""
-    start, end = max(place - around, 0), place + around + 1
-    return " ".join(["..."] * (start > 0) + words[start:end] + ["..."] * (end < len(words)))
+    return [{"word": run.vocabulary[k - 1], "pull": float(pulls[k]), "reviews": int(counts[k])} for k in told]

@@ -1,15 +1,14 @@
 """Reviews that the user gives: read, tokenised as preprocessing did, and classified."""
 
 import functools
-import json
+import io
 import sys
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from common.data.reviews import STOP_WORDS
-from common.data.token_files import token_ids
+from common.data.token_files import read_json, token_ids
 from common.errors import UserError
 from common.files import check_folder
 from common.parts import ROOT
@@ -22,54 +21,48 @@ from common.testing.explanations import explain
 def load_tokenizer(folder, fetch=True):
     """The function from a text to its list of tokens that the preprocessed files in a folder were made with.
 
-    The folder's statistics.json says whether their sentences were cut with Punkt parameters learned
-    from the sample; without that file they are those of the real reviews, NLTK's punkt_tab. NLTK is
-    imported here, so that all else works without it.
+    Their statistics.json says whether sentences were cut with Punkt parameters learned from the sample; without that
+    file they are NLTK's punkt_tab. NLTK is imported here, so that all else works without it.
 
     Args:
         fetch: whether punkt_tab is fetched where it is not installed.
 
     Raises:
-        UserError: no NLTK, no punkt_tab, or a broken statistics.json.
+        UserError: no NLTK or no punkt_tab.
     """
     try:
         from common.preprocessing.tokenizer import learn_sample_punkt, load_punkt, tokenize
     except ImportError as error:
         raise UserError(f"NLTK: cannot be imported ({error}), and a text is cut into words with it; "
                         "install it with `python -m pip install nltk`") from error
-    path = folder / "statistics.json"
-    try:
-        seed = json.loads(path.read_bytes())["tokenizer"].get("sample_seed") if path.exists() else None
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise UserError(f"{path}: does not say which tokenizer was used ({error}); "
-                        "run preprocess_data.py again") from error
+    seed = (read_json(folder / "statistics.json").get("tokenizer") or {}).get("sample_seed")
     return functools.partial(tokenize, punkt=load_punkt(fetch) if seed is None else learn_sample_punkt(seed))
 
 
 def given_texts(options):
-    """The reviews of --review and --reviews, as lists of (place, text) that are answered together.
+    """The reviews of --review and --reviews, as lists of those that are answered together.
 
     Those of a file are one list with those of --review; what is typed at a terminal comes line by line.
 
     Raises:
         UserError: a file that is missing, empty or not UTF-8.
     """
-    texts = [(f"--review {number}", argument_text(text)) for number, text in enumerate(options.review, 1)]
+    texts = [argument_text(text) for text in options.review]
     if str(options.reviews) == "-" and sys.stdin.isatty():
         yield texts
         print("type a review and press Enter; Ctrl-D ends", flush=True)
-        for number, line in enumerate(sys.stdin.buffer, 1):
-            yield [(f"line {number}", line.decode(errors="replace"))]
+        for line in sys.stdin.buffer:
+            yield [line.decode(errors="replace")]
     else:
         yield texts + ([] if options.reviews is None else read_texts(options.reviews, options.text))
 
 
 def read_texts(path, column=None):
-    """Reviews of a table, or one a line of a text file or for "-" of standard input: a list of (place, text)."""
+    """Reviews of a table, or one a line of a text file or for "-" of standard input: a list of str."""
     if column or path.suffix.lower() in (".csv", ".tsv"):
         from common.preprocessing.tables import read_columns        # which the parts need for nothing else
 
-        return [(f"{path}:{line}", text) for line, text in read_columns(path, column or "text")]
+        return [text for _, text in read_columns(path, column or "text")]
     name = "standard input" if str(path) == "-" else path
     try:
         content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
@@ -79,12 +72,10 @@ def read_texts(path, column=None):
     if not content.strip():
         raise UserError(f"{name}: no reviews in it; give one a line")
     try:
-        text = decode_text(content)
+        return [line.removesuffix("\n") for line in io.StringIO(decode_text(content), newline=None)]
     except UnicodeDecodeError as error:
         line = content[:error.start].count(b"\n") + 1
         raise UserError(f"{name}:{line}: not UTF-8 text; save it as UTF-8") from error
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n")
-    return [(f"{name}:{number}", line) for number, line in enumerate(lines, 1)]
 
 
 def encode_reviews(texts, tokenize, vocabulary, drop_stop_words):
@@ -105,6 +96,14 @@ def encode_reviews(texts, tokenize, vocabulary, drop_stop_words):
     return words, np.split(ids, np.cumsum([len(review) for review in words])[:-1])
 
 
+def explain_texts(run, tokenize, texts, with_contributions):
+    """What a PartTest's model says of texts: dicts as from explain(), None for a text without a word."""
+    words, rows = encode_reviews(texts, tokenize, run.vocabulary, run.drop_stop_words)
+    entries = iter(explain(run, [some for some in words if some], [row for row in rows if len(row)],
+                           with_contributions))
+    return [next(entries) if some else None for some in words]
+
+
 def classify_own_reviews(run):
     """Print the sentiment of each review that the options give, and how sure the model is; write a file's to a table.
 
@@ -115,11 +114,14 @@ def classify_own_reviews(run):
         run: a PartTest.
     """
     options, tokenize = run.options, load_tokenizer(run.options.data)
+    for number, text in enumerate(options.review, 1):
+        if not tokenize(argument_text(text)):
+            raise UserError(f"--review {number}: an empty review; give it some words")
     if options.explain or options.reviews:
         check_folder(options.output)
     table, entries = [], []
     for texts in given_texts(options):
-        for (_, text), entry in zip(texts, answer(run, tokenize, texts)):
+        for text, entry in zip(texts, explain_texts(run, tokenize, texts, options.explain)):
             row, heading = {"text": text, "probability": "", "prediction": ""}, ""
             if entry:
                 row |= {"probability": f"{entry['probability']:.4f}", "prediction": entry["prediction"]}
@@ -139,17 +141,6 @@ def classify_own_reviews(run):
         print(f"wrote {options.output / 'explanation.html'}")
 
 
-def answer(run, tokenize, texts):
-    """What a model says of texts, a list of (place, text): dicts as from explain(), None for a text without a word."""
-    words, rows = encode_reviews([text for _, text in texts], tokenize, run.vocabulary, run.drop_stop_words)
-    for (place, _), some in zip(texts, words):
-        if not some and place.startswith("--review"):
-            raise UserError(f"{place}: an empty review; give it some words")
-    entries = iter(explain(run, [some for some in words if some], [row for row in rows if len(row)],
-                           with_contributions=run.options.explain))
-    return [next(entries) if some else None for some in words]
-
-
 def heading_of(entry, labels):
     """The prediction of an entry as from explain(), and how many words are unknown if they are most."""
     known, count = sum(entry["known"]), len(entry["known"])
@@ -160,9 +151,7 @@ def heading_of(entry, labels):
 def shortened(text, width=80):
     """A text on one line of at most so many characters, without what steers a terminal."""
     text = clean(text)
-    if len(text) <= width:
-        return text
-    return text[:width - 3].rsplit(" ", 1)[0] + " ..."
+    return text if len(text) <= width else text[:width - 3].rsplit(" ", 1)[0] + " ..."
 
 
 def classify_texts(folder, texts, data=ROOT / "preprocessed_data", device="auto"):
@@ -193,8 +182,8 @@ def classify_texts(folder, texts, data=ROOT / "preprocessed_data", device="auto"
         if not isinstance(text, str):
             raise UserError(f"text {number}: not a text, but {text!r}; leave it out")
     with torch.random.fork_rng():                       # a test seeds it
-        run = load_test(Path(folder), f"--data={data}", f"--device={device}")
-    words, rows = encode_reviews(texts, load_tokenizer(run.options.data), run.vocabulary, run.drop_stop_words)
-    if [] in words:
-        raise UserError(f"text {words.index([]) + 1}: an empty review; give it some words")
-    return [entry["probability"] for entry in explain(run, words, rows, with_contributions=False)]
+        run = load_test(folder, f"--data={data}", f"--device={device}")
+    entries = explain_texts(run, load_tokenizer(run.options.data), texts, with_contributions=False)
+    if None in entries:
+        raise UserError(f"text {entries.index(None) + 1}: an empty review; give it some words")
+    return [entry["probability"] for entry in entries]

@@ -5,7 +5,6 @@ import sys
 import time
 import zlib
 
-import numpy as np
 from torch.nn import functional as F
 
 from common.data.corpus import number_of
@@ -109,23 +108,26 @@ def write_explanations(run, reviews, logits):
     Args:
         run: a PartTest; reviews: all test Reviews; logits: (reviews,) float, the model's, on the CPU.
     """
+    about, lengths = labelled_rows(run), reviews.host_lengths.tolist()
     # In an order without pattern that the file names give, so that all parts explain the same.
-    in_order = np.argsort([zlib.crc32(row["file name"].encode()) for row in labelled_rows(run)], kind="stable")
-    positive, short = reviews.labels.cpu().numpy() > 0.5, reviews.host_lengths.numpy() <= SHORT
-    chosen = [k for label in (True, False)
-              for k in in_order[(short & (positive == label))[in_order]][:OF_A_LABEL].tolist()]
+    short = [k for k in sorted(range(len(about)), key=lambda k: zlib.crc32(about[k]["file name"].encode()))
+             if lengths[k] <= SHORT]
+    chosen = [k for label in reversed(run.labels)
+              for k in [k for k in short if about[k]["label"] == label][:OF_A_LABEL]]
     worst, _ = worst_mistakes(reviews, logits.masked_fill(reviews.host_lengths > LONGEST, 0), MISTAKES)
     entries = explain_tests(run, reviews, [*chosen, *worst])
     with replace_file(run.options.output / FILE) as file:
         json.dump({"part": run.part, "weights": run.checkpoint["weights"], "how": run.how,
                    "reviews": entries[:len(chosen)], "mistakes": entries[len(chosen):],
-                   "telling_words": telling_words(run, reviews, read_words(run))}, file)
+                   "telling_words": telling_words(run, reviews)}, file)
     print(f"wrote {run.options.output / FILE}")
 
 
-def show_mistakes(run, reviews, logits):
+def show_mistakes(run, reviews):
     """Print the --mistakes N reviews that a model is most wrong about, and write them to explanation.html."""
-    worst, mistakes = worst_mistakes(reviews, logits, run.options.mistakes)
+    found = run.classify_whole(reviews)
+    write_predictions(run, reviews, found)
+    worst, mistakes = worst_mistakes(reviews, found["model"].cpu(), run.options.mistakes)
     print(f"{mistakes} mistakes on {len(reviews):,} test reviews")
     if not worst:
         return

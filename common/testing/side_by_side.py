@@ -23,19 +23,16 @@ def main():
 
     from common.preprocessing.text_encoding import argument_text
     from common.results.explained import as_text
-    from common.testing.explanations import explain
-    from common.testing.own_reviews import encode_reviews, heading_of, load_tokenizer
+    from common.testing.own_reviews import explain_texts, heading_of, load_tokenizer
     from common.testing.tables import load_test
 
     tokenize = load_tokenizer(options.data)
     for folder in options.folders:
         run = load_test(folder, f"--data={options.data}")
-        words, rows = encode_reviews([argument_text(options.review)], tokenize, run.vocabulary, run.drop_stop_words)
-        if not words[0]:
+        [entry] = explain_texts(run, tokenize, [argument_text(options.review)], with_contributions=True)
+        if not entry:
             raise UserError("the review: is empty; give it some words")
-        [entry] = explain(run, words, rows)
-        print(f"{folder}: {heading_of(entry, run.labels)}  "
-              f"{as_text(entry['words'], entry['contributions'], entry['known'], sys.stdout.isatty())}", flush=True)
+        print(f"{folder}: {heading_of(entry, run.labels)}  {as_text(entry, sys.stdout.isatty())}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,8 @@
 """The parts' test scripts: a trained model, the test reviews or one's own, and a table."""
 
 import abc
-import functools
-import importlib.util
+import runpy
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -32,51 +30,28 @@ from common.testing.predictions import (accuracy_row, mark_other_reviews, show_m
 TOKENS_OF_A_REVIEW = 500     # in a batch of whole reviews, as many as in the longest crops of the assignment
 
 
-@functools.cache
-def load_model_file(path):
-    """The module in a model file: several parts have one of the same name, so none is imported by its name."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def network_class(checkpoint, path):
-    """The class of the network that a checkpoint is of, from the model file that it names.
-
-    Raises:
-        UserError: the file lies outside the project, or has no such class.
-    """
-    file, name = (ROOT / checkpoint["network"]["file"]).resolve(), checkpoint["network"]["class"]
-    try:
-        if ROOT not in file.parents:            # a checkpoint is data, and names no code elsewhere
-            raise ValueError("outside the project")
-        return getattr(load_model_file(file), name)
-    except (OSError, ValueError, AttributeError) as error:
-        raise UserError(f"{path}: of the network {name} in {checkpoint['network']['file'] or 'a notebook'}, which "
-                        f"cannot be loaded ({error}); use the test script beside the training script that wrote it"
-                        ) from error
-
-
-def load_model(model_class, checkpoint, path, table=None):
+def load_model(model_class, checkpoint, path, table):
     """The trained network of a checkpoint, and the model that it was trained in: itself, or an ensemble around it.
 
     Args:
+        model_class: of the network; None takes the one in the model file that the checkpoint names.
         table: word vectors for a network that looks up token ids in its `table`.
 
     Raises:
-        UserError: the checkpoint is of another network.
+        UserError: the checkpoint is of another network, or of one outside the project.
     """
-    other = UserError(f"{path}: a model of another network than this script tests; use the test script beside the "
-                      "training script that wrote it")
-    if model_class.__name__ != checkpoint["network"]["class"]:
-        raise other
-    network = model_class(**checkpoint["arguments"])
-    network.table = table
+    file, name = checkpoint["network"]["file"], checkpoint["network"]["class"]
     try:
+        if not model_class:
+            if ROOT not in (ROOT / file).resolve().parents:         # a checkpoint is data, and names no code elsewhere
+                raise ValueError
+            model_class = runpy.run_path(str(ROOT / file))[name]
+        network = model_class(**checkpoint["arguments"])
+        network.table = table
         return network, rebuild(network, checkpoint)
-    except RuntimeError as error:                       # of weights that have other names or shapes
-        raise other from error
+    except (OSError, ValueError, LookupError, TypeError, RuntimeError) as error:
+        raise UserError(f"{path}: a model of another network than this script tests; use the test script beside the "
+                        f"training script that wrote it ({name} in {file or 'a notebook'})") from error
 
 
 class PartTest(abc.ABC):
@@ -94,59 +69,53 @@ class PartTest(abc.ABC):
     def __init__(self, part, model_class, options):
         set_up(options)
         self.part, self.options, self.words = part, options, PARTS[part].words
-        self.path = options.output / PARTS[part].model
-        self.checkpoint = load_checkpoint(self.path, part, options.device)
+        path = options.output / PARTS[part].model
+        self.checkpoint = load_checkpoint(path, part, options.device)
         self.vocabulary = self.checkpoint["vocabulary"]
         self.drop_stop_words = self.checkpoint["options"].get("drop_stop_words", False)
         self.labels = read_label_names(options.data)
         vocabulary = read_dictionary(options.data, self.words)[:len(self.vocabulary)]
         self.glove = None if self.words == "imdb" else read_glove_embeddings(
             options.data, len(vocabulary), options.device)                      # words + 1, dimensions
-        check_words(self.checkpoint, self.path, vocabulary, self.glove)
-        self.network, model = load_model(model_class or network_class(self.checkpoint, self.path), self.checkpoint,
-                                         self.path, self.glove)
+        check_words(self.checkpoint, path, vocabulary, self.glove)
+        self.network, model = load_model(model_class, self.checkpoint, path, self.glove)
         self.model = model.to(options.device)
         self.table = self.model.ngrams.table if isinstance(self.model, Ensemble) else None
-
-    @abc.abstractmethod
-    def test(self, reviews):
-        """Test on Reviews, and write test_table.csv and predictions.csv."""
 
     @abc.abstractmethod
     def whole(self, reviews):
         """ReviewData of whole Reviews, read as in training."""
 
     @abc.abstractmethod
-    def contributions(self, rows, places=None):
+    def contributions(self, rows, places):
         """What words add to the logits of reviews; the property `how` says in which sense.
 
         Args:
             rows: list of int arrays, the token ids of reviews; places: for each a list of which of its words are asked
-                for; None asks for all.
+                for.
 
         Returns:
             list of (places,) float arrays.
         """
 
+    def crop_rows(self, reviews):
+        """The rows of the test table that are of crops."""
+        return []
+
     def run(self):
         """Test the model, or classify other reviews where the options ask for it."""
         print(f"part {self.part} | {describe_run(self.options)}")
         if self.options.review or self.options.reviews:
-            classify_own_reviews(self)
-        else:
-            check_folder(self.options.output)
-            if self.options.unlabelled:
-                self.write_pseudo_labels()
-            else:
-                reviews = self.read_reviews("test").labelled()
-                check_count(reviews, "test", self.options.data)
-                mark_other_reviews(self, reviews)
-                if self.options.mistakes:
-                    found = self.classify_whole(reviews)
-                    write_predictions(self, reviews, found)
-                    show_mistakes(self, reviews, found["model"].cpu())
-                else:
-                    self.test(reviews)
+            return classify_own_reviews(self)
+        check_folder(self.options.output)
+        if self.options.unlabelled:
+            return self.write_pseudo_labels()
+        reviews = self.read_reviews("test").labelled()
+        check_count(reviews, "test", self.options.data)
+        mark_other_reviews(self, reviews)
+        if self.options.mistakes:
+            return show_mistakes(self, reviews)
+        return self.test(reviews)
 
     def read_reviews(self, split):
         reviews, _ = read_reviews(self.options.data, split, self.words, len(self.vocabulary), self.drop_stop_words,
@@ -197,16 +166,20 @@ class PartTest(abc.ABC):
         found = self.classify(data, batches)
         return accuracy_row(found, data.reviews.labels, self.checkpoint["weights"], started, **first), found
 
-    def whole_row(self, reviews, **first):
-        """The row of whole reviews; their logits go to predictions.csv."""
-        row, found = self.row(self.whole(reviews), self.whole_batches(reviews), **first)
+    def test(self, reviews):
+        """Test on Reviews, and write test_table.csv and, of whole reviews, predictions.csv and explanations.json.
+
+        Returns:
+            list of the table's rows.
+        """
+        rows = self.crop_rows(reviews)
+        row, found = self.row(self.whole(reviews), self.whole_batches(reviews),
+                              **{"sequence length": "whole"} if rows else {})
         write_predictions(self, reviews, found)
         write_explanations(self, reviews, found["model"].cpu())
-        return row
-
-    def report(self, rows):
-        save_table(self.options.output / "test_table.csv", rows)
+        save_table(self.options.output / "test_table.csv", [*rows, row])
         print(f"wrote {self.options.output / 'test_table.csv'}")
+        return [*rows, row]
 
     def whole_batches(self, reviews):
         """Indices in batches of reviews of similar length, each at most batch_size * TOKENS_OF_A_REVIEW tokens."""
@@ -231,16 +204,12 @@ class BagTest(PartTest):
 
     how = "the word's share of the sum that the logit is"
 
-    def test(self, reviews):
-        self.report([self.whole_row(reviews)])
-
     def whole(self, reviews):
         return BagsOfWords(reviews, self.table) if self.glove is None else MeanVectors(reviews, self.glove, self.table)
 
-    def contributions(self, rows, places=None):
-        found = [bag_contributions(self.model, torch.from_numpy(row).long().to(self.options.device), self.glove)
-                 for row in rows]
-        return [added.cpu().numpy()[slice(None) if places is None else places[k]] for k, added in enumerate(found)]
+    def contributions(self, rows, places):
+        return [bag_contributions(self.model, torch.from_numpy(row).long().to(self.options.device), self.glove)
+                .cpu().numpy()[some] for row, some in zip(rows, places)]
 
 
 class SequenceTest(PartTest):
@@ -253,8 +222,7 @@ class SequenceTest(PartTest):
         return Crops(self.in_reading_order(reviews), **self.checkpoint["crops"] | {"sequence_length": length}, cut=True,
                      table=self.table)
 
-    def test(self, reviews):
-        """Test crops of the sequence lengths asked for, none longer than the longest review, then whole reviews."""
+    def crop_rows(self, reviews):
         # A longer crop would be more padding to every review, or less than training has shown.
         longest = max(int(reviews.host_lengths.max()), self.padded_to())
         rows = []
@@ -263,11 +231,14 @@ class SequenceTest(PartTest):
             crops = self.crops(reviews, min(length, longest))
             row, _ = self.row(crops, crops.batches(self.options.batch_size), **{"sequence length": length})
             rows.append(row)
-        rows.append(self.whole_row(reviews, **{"sequence length": "whole"}))
-        self.report(rows)
-        accuracy = {row["sequence length"]: float(row["test accuracy"]) for row in rows}
+        return rows
+
+    def test(self, reviews):
+        rows = super().test(reviews)
+        name = "last tokens" if self.checkpoint["crops"].get("last") else "random crops"
         save_lengths_figure(self.options.output / "test_table.png", f"Part {self.part}", {
-            "last tokens" if crops.last else "random crops": accuracy})
+            name: {str(row["sequence length"]): [float(row["test accuracy"])] for row in rows}})
+        return rows
 
     def whole(self, reviews):
         return WholeReviews(self.in_reading_order(reviews), self.padded_to(), self.table)
@@ -275,20 +246,15 @@ class SequenceTest(PartTest):
     def in_reading_order(self, reviews):
         return reviews.reversed() if self.checkpoint["options"].get("reversed") else reviews
 
-    def contributions(self, rows, places=None):
-        return word_contributions(self.logits, [row.tolist() for row in rows],
-                                  [range(len(row)) for row in rows] if places is None else places,
-                                  len(self.vocabulary))
-
-
-TESTS: dict[str, Callable] = {"1a": BagTest, "1b": BagTest, "2a": SequenceTest, "2b": SequenceTest, "3c": SequenceTest}
+    def contributions(self, rows, places):
+        return word_contributions(self.logits, [row.tolist() for row in rows], places, len(self.vocabulary))
 
 
 def load_test(folder, *argv):
     """The PartTest of the trained model in a folder, whichever part it is of; argv: options of its test script."""
     part = read_run(Path(folder) / "record.json").part
-    if part not in TESTS:
+    if not PARTS[part].test:
         raise UserError(f"{folder}: holds a model of part {part}, which classifies nothing; name the folder of "
                         "another part")
     options = parse_options("", __file__, [f"--output={folder}", *map(str, argv)], **LSTM_TEST_DEFAULTS)
-    return TESTS[part](part, None, options)
+    return (BagTest if part[0] == "1" else SequenceTest)(part, None, options)

@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from common.errors import UserError
-from common.results.explained import (arithmetic, as_html, as_text, probability_text, read_explanations, shades, show,
-                                      write_page)
+from common.results.explained import arithmetic, as_html, as_text, probability_text, shaded, show, write_page
 
-KNOWN = [True] * 4
+
+def explained(words, contributions, known=(True,) * 5):
+    return {"words": words, "contributions": contributions, "known": known}
 
 
 @pytest.mark.parametrize("logit, shown", [
@@ -27,35 +27,37 @@ def test_labels_have_the_names_of_the_data():
     (-0.001, [0.003, -0.004], "logit +0.00 = words +0.00, rest +0.00"),
     (1.238, [2.0, -0.5], "logit +1.24 = words +1.50, rest -0.26")])
 def test_the_numbers_add_up_as_they_are_shown(logit, contributions, shown):
-    assert arithmetic(logit, contributions) == shown
+    assert arithmetic({"logit": logit, "contributions": contributions}) == shown
 
 
 def test_words_that_count_are_followed_by_what_they_add():
-    shown = as_text(["a", "great", "film", "?"], [0.0, 2.314, -0.2, 0.004], KNOWN, False)
+    shown = as_text(explained(["a", "great", "film", "?"], [0.0, 2.314, -0.2, 0.004]), False)
     assert shown == "a great(+2.31) film(-0.20) ?"
 
 
 def test_words_are_coloured_by_sign_and_size():
-    text = as_text(["a", "great", "film", "bad"], [0.01, 3.0, 1.5, -2.9], KNOWN, True)
+    text = as_text(explained(["a", "great", "film", "bad"], [0.01, 3.0, 1.5, -2.9]), True)
     assert text == "a \033[30;48;5;111mgreat\033[0m \033[30;48;5;153mfilm\033[0m \033[30;48;5;209mbad\033[0m"
 
 
 @pytest.mark.parametrize("coloured", [True, False])
 def test_words_that_add_nothing_stay_plain(coloured):
-    assert as_text(["a", "film"], [0.0, 0.0], KNOWN, coloured) == "a film"
+    assert as_text(explained(["a", "film"], [0.0, 0.0]), coloured) == "a film"
 
 
 def test_punctuation_is_not_coloured_and_takes_no_words_colour_away():
-    assert shades([",", "good", "!", "--", "'s"], [9.0, 2.0, 1.0, -9.0, -0.5]) == [0, 3, 2, 0, 1]
+    found = shaded(explained([",", "good", "!", "--", "'s"], [9.0, 2.0, 1.0, -9.0, -0.5]))
+    assert [shade for *_, shade in found] == [0, 3, 2, 0, 1]
 
 
 def test_an_unknown_word_stands_in_brackets_or_underlined():
-    assert as_text(["a", "zebra"], [0.0, 1.0], [True, False], False) == "a [zebra](+1.00)"
-    assert as_html(["a", "zebra"], [0.0, 0.0], [True, False]) == 'a <span class="unknown" title="+0.00">zebra</span>'
+    assert as_text(explained(["a", "zebra"], [0.0, 1.0], [True, False]), False) == "a [zebra](+1.00)"
+    assert as_html(explained(["a", "zebra"], [0.0, 0.0], [True, False])) == (
+        'a <span class="unknown" title="+0.00">zebra</span>')
 
 
 def test_html_shows_words_as_they_are_and_what_they_add():
-    assert as_html(["<b>", "\u00e9t\u00e9"], [1.0, -0.4], KNOWN) == (
+    assert as_html(explained(["<b>", "\u00e9t\u00e9"], [1.0, -0.4])) == (
         '<span class="positive3" title="+1.00">&lt;b&gt;</span> '
         '<span class="negative2" title="-0.40">\u00e9t\u00e9</span>')
 
@@ -91,21 +93,7 @@ def test_the_pages_legend_speaks_of_the_datas_labels_and_of_what_a_contribution_
 
 
 def test_colours_are_printed(page):
-    for sign in "positive", "negative":
-        for level in 1, 2, 3:
-            [rule] = re.findall(rf"\.{sign}{level} {{(.*?)}}", page)
-            assert re.search(r"background: #\w{6};.*(?<!-)print-color-adjust: exact", rule)
-
-
-def test_explanations_that_a_test_left_are_read(tmp_path):
-    assert read_explanations(tmp_path) is None
-    (tmp_path / "explanations.json").write_text('{"part": "1a", "weights": "crc-1", "how": "", "reviews": [], '
-                                                '"mistakes": [], "telling_words": []}')
-    assert read_explanations(tmp_path)["weights"] == "crc-1"
-
-
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"part": "1a"}', "null"])
-def test_broken_explanations_are_refused(content, tmp_path):
-    (tmp_path / "explanations.json").write_text(content)
-    with pytest.raises(UserError, match="explanations.json: not what a test script writes"):
-        read_explanations(tmp_path)
+    [rule] = re.findall(r"\[class\^=positive\], \[class\^=negative\] {(.*?)}", page, re.DOTALL)
+    assert re.search("(?<!-)print-color-adjust: exact", rule)
+    colours = re.findall(r"\.(?:positive|negative)[123] { background: (#\w{6}) }", page)
+    assert len(set(colours)) == 6

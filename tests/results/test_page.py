@@ -91,7 +91,7 @@ def test_tables_that_a_phone_cannot_show_say_that_they_scroll(tmp_path):
 
 def test_figures_are_shown_at_the_size_that_they_were_drawn_for(tmp_path):
     page = Page(tmp_path, "Title")
-    text = page.figures(("one", save_curves, "1a", curves([0.5, 0.4], [0.5, 0.4])))
+    text = page.figure("one", save_curves, "1a", curves([0.5, 0.4], [0.5, 0.4]))
     assert 'width="364"' in page.html(text)             # of 3.8 inches, at 96 pixels an inch
 
 
@@ -117,6 +117,6 @@ def test_the_markdown_names_its_figures(results, page):
 
 def test_a_figure_that_cannot_be_drawn_costs_no_page(tmp_path):
     page = Page(tmp_path, "Title")
-    page.add(page.figures(("missing", lambda path: None), ("there", lambda path: path.write_bytes(b"\x89PNG"))))
+    page.add(page.figure("missing", lambda path: None), page.figure("there", lambda path: path.write_bytes(b"\x89PNG")))
     page.write()
     assert "missing" not in (tmp_path / "report.md").read_text() and "there.png" in (tmp_path / "report.md").read_text()

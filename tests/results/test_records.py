@@ -1,15 +1,14 @@
 """A run's record is found again as it was written."""
 
 import json
-import os
 import shutil
 
 import pytest
 import torch
 
 from common.errors import UserError
-from common.results.records import (BYTE_ORDER_MARK, CURVES, find_files, printable, read_csv, read_runs, read_table,
-                                    save_table, write_record)
+from common.results.records import (BYTE_ORDER_MARK, CURVES, find_files, read_runs, read_table, save_table,
+                                    write_record)
 
 NAN = float("nan")
 ROWS = [{"sequence length": length, "test accuracy": accuracy, "test loss": "0.5000", "weights": "crc-1"}
@@ -136,27 +135,7 @@ def test_a_linked_run_is_found_even_where_links_go_in_circles(tmp_path):
     (tmp_path / "results" / "linked").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "elsewhere" / "round").symlink_to(tmp_path / "results")
     assert [run.part for run in read_runs([tmp_path / "results"])] == ["2a"]
-    assert len(list(find_files(tmp_path / "results", "record.json"))) == 1
-
-
-def test_a_folder_that_cannot_be_read_is_named_and_left_out(tmp_path, monkeypatch, capsys):
-    for name in "a", "b":
-        leave_run(tmp_path / name, part=f"1{name}")
-    scandir = os.scandir
-
-    def deny(path):
-        if path == str(tmp_path / "a"):
-            raise PermissionError(13, "Permission denied", path)
-        return scandir(path)
-    monkeypatch.setattr(os, "scandir", deny)
-    assert [run.part for run in read_runs([tmp_path])] == ["1b"]
-    assert capsys.readouterr().err == f"{tmp_path}/a: cannot be read (Permission denied); left out\n"
-
-
-def test_a_run_in_a_folder_whose_name_is_not_utf8_is_found(tmp_path):
-    leave_run(tmp_path / os.fsdecode(b"r\xe9sultats"), pseudo_labels=os.fsdecode(b"\xe9.npy"))
-    [run] = read_runs([tmp_path])
-    assert run.options["pseudo_labels"] == "?.npy" and printable(str(run.folder)) == f"{tmp_path}/r?sultats"
+    assert len(find_files([tmp_path / "results"], "record.json")) == 1
 
 
 @pytest.mark.parametrize("text", [
@@ -170,11 +149,8 @@ def test_a_foreign_record_is_named_and_left_out(text, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("change", [
-    {"part": "4x"}, {"part": ["2a"]}, {"options": 3}, {"seconds": "long"}, {"more": 1},
-    {"curves": {"train_loss": []}}, {"curves": {"train_loss": [1], "test_loss": [1, 2]}},
-    {"curves": {"train_loss": ["low"]}}, {"machine": None}, {"options": {"seed": {}}}, {"data": {"name": "imdb"}},
-    {"kept_epoch": 3}, {"network": "RNN_model"}, {"data": {}}, {"options": {}}, {"machine": {}},
-    {"data": {"name": "imdb", "test_reviews": 2, "reviews": "5e6f"}}])
+    {"part": "4x"}, {"part": ["2a"]}, {"more": 1}, {"kept_epoch": 3}, {"curves": {"train_loss": []}},
+    {"curves": {name: [1] * (1 + (name == "test_loss")) for name in CURVES}}, {"curves": {"train_loss": ["low"]}}])
 def test_a_record_of_another_make_is_refused(change, tmp_path):
     leave_run(tmp_path / "a")
     path = tmp_path / "a" / "record.json"
@@ -194,11 +170,6 @@ def test_a_record_that_lacks_something_as_earlier_versions_do_is_refused(missing
         read_runs([tmp_path])
 
 
-def test_an_option_with_several_values_is_read_as_text(tmp_path):
-    leave_run(tmp_path / "a", dropout=[0.5, 0.3])
-    assert read_runs([tmp_path])[0].options["dropout"] == "0.5 0.3"
-
-
 def test_an_infinite_perplexity_is_a_figure(tmp_path):
     save_table(tmp_path / "table.csv", [{"perplexity": "inf", "next-word accuracy": "1.00"}])
     assert read_table(tmp_path / "table.csv")[0]["perplexity"] == "inf"
@@ -207,7 +178,7 @@ def test_an_infinite_perplexity_is_a_figure(tmp_path):
 def test_a_sheet_for_excel_says_that_it_is_utf8(tmp_path):
     save_table(tmp_path / "sheet.csv", [{"accuracy": "87.17 ± 0.07"}], mark=BYTE_ORDER_MARK)
     assert (tmp_path / "sheet.csv").read_bytes() == b"\xef\xbb\xbfaccuracy\n" + "87.17 ± 0.07\n".encode()
-    assert read_csv(tmp_path / "sheet.csv") == [{"accuracy": "87.17 ± 0.07"}]
+    assert read_table(tmp_path / "sheet.csv") == [{"accuracy": "87.17 ± 0.07"}]
 
 
 def test_a_table_is_read_as_it_was_written(tmp_path):
@@ -221,11 +192,8 @@ TABLE = "sequence length,test accuracy,test loss,weights\n50,76.00,0.5000,crc-1\
 
 
 @pytest.mark.parametrize("content", [
-    ("\ufeff" + TABLE).encode(), TABLE.replace("\n", "\r\n").encode(), TABLE.replace(",", "\t").encode("utf-16"),
-    TABLE.replace(",", ";").replace(".", ",").replace("\n", "\r\n").encode("utf-8-sig"),
-    (TABLE + ",,,\n,,,\n").encode(), TABLE.replace("76.00", '"76,00"').encode(),
-    "".join([TABLE.splitlines(True)[k] for k in (0, 2, 1)]).encode()],
-    ids=["mark", "line ends", "UTF-16", "semicolons", "empty lines", "quotes", "sorted"])
+    ("\ufeff" + TABLE).encode(), TABLE.replace("\n", "\r\n").encode(), TABLE.replace(".00", "").encode(),
+    "".join([TABLE.splitlines(True)[k] for k in (0, 2, 1)]).encode()], ids=["mark", "line ends", "numbers", "sorted"])
 def test_a_table_that_a_spreadsheet_saved_is_read(content, tmp_path):
     leave_run(tmp_path / "a")
     (tmp_path / "a" / "test_table.csv").write_bytes(content)
@@ -234,12 +202,10 @@ def test_a_table_that_a_spreadsheet_saved_is_read(content, tmp_path):
 
 
 @pytest.mark.parametrize("content", [
-    b"", b"test accuracy\n", TABLE.replace("76.00", "12. Mai").encode(), TABLE.replace("76.00", "7600").encode(),
-    TABLE.replace("50", "fifty").encode(), TABLE.replace("\n50,", "\n0,").encode(),
-    TABLE.replace("76.00", "nan").encode(), TABLE.encode("utf-16")[3:],
-    b"perplexity\n-1\n", TABLE.replace("test accuracy", "Accuracy").encode(),
-    (TABLE + "1,2,3,4,5\n").encode(), b"PK\x03\x04\x00\xff"])
-def test_a_run_whose_table_has_something_else_than_numbers_counts_as_not_tested(content, tmp_path, capsys):
+    b"", b"test accuracy\n", TABLE.replace("76.00", "12. Mai").encode(), TABLE.replace("76.00", '"76,00"').encode(),
+    TABLE.replace(",", ";").encode(), TABLE.encode("utf-16"), TABLE.encode("utf-16")[3:], (TABLE + "100\n").encode(),
+    b"PK\x03\x04\x00\xff"])
+def test_a_run_whose_table_is_none_of_a_test_counts_as_not_tested(content, tmp_path, capsys):
     leave_run(tmp_path / "a")
     (tmp_path / "a" / "test_table.csv").write_bytes(content)
     [run] = read_runs([tmp_path])

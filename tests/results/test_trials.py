@@ -4,7 +4,7 @@ import pytest
 from leave_runs import IMDB, NAN, NETWORK, SAMPLE, TABLES, curves, leave_results, leave_run
 
 from common.results.records import Run, read_runs
-from common.results.trials import assignment, corpora, first_and_best, mean, read_curves, shown_length, trials_of
+from common.results.trials import assignment, data_of, first_and_best, mean, read_curves, shown_length, trials_of
 
 
 @pytest.fixture
@@ -174,17 +174,10 @@ def test_a_run_that_was_not_tested_has_no_result(tmp_path):
         assert trial.result(shown_length([trial])) == ""
 
 
-def test_two_data_sets_of_one_name_are_told_apart(tmp_path):
-    for reviews in 10, 11:
-        leave_run(tmp_path / str(reviews), "1a", data=SAMPLE | {"reviews": reviews})
-    assert list(corpora(read_runs([tmp_path])).values()) == [
-        "the 600 test reviews of the sample (0000000a)", "the 600 test reviews of the sample (0000000b)"]
-
-
-def test_data_sets_are_called_by_their_names(tmp_path):
-    later = {"name": "yelp", "test_reviews": 56, "reviews": 8}                  # of a version to come
-    for k, data in enumerate([IMDB, SAMPLE, {"name": "other", "test_reviews": 1234, "reviews": 9}, later]):
-        leave_run(tmp_path / str(k), "1a", data=data)
-    assert list(corpora(read_runs([tmp_path])).values()) == [
-        "the 25,000 test reviews of the IMDB dataset", "the 600 test reviews of the sample",
-        "1,234 test texts of another dataset", "56 test texts of another dataset"]
+@pytest.mark.parametrize("data, name", [
+    (IMDB, "the 25,000 test reviews of the IMDB dataset"), (SAMPLE, "the 600 test reviews of the sample"),
+    ({"name": "other", "test_reviews": 1234, "reviews": 9}, "1,234 test texts of another dataset"),
+    ({"name": "yelp", "test_reviews": 56, "reviews": 8}, "56 test texts of another dataset")])
+def test_data_sets_are_called_by_their_names(data, name, tmp_path):
+    leave_run(tmp_path / "a", "1a", data=data)
+    assert data_of(*read_runs([tmp_path])) == name

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from parts import TEST_SCRIPTS
 
-from common.results.records import read_csv, read_table
+from common.results.records import read_table
 
 SCRIPT = "common/testing/committee.py"
 
@@ -31,7 +31,7 @@ def alone(run_here, data, trained):
 
 
 def predictions(folder):
-    return read_csv(folder / "predictions.csv")
+    return read_table(folder / "predictions.csv")
 
 
 def test_its_predictions_are_the_mean_of_its_members(committee, alone):
