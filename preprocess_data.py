@@ -84,7 +84,7 @@ def made_from(options):
 
 
 def fingerprint(path):
-    """CRC-32 of a file, or number, bytes and last change of a folder's files; None of a pipe, or where there is none."""
+    """CRC-32 of a file, or number, bytes and last change of a folder's files; None of a pipe, or of nothing."""
     if path.is_file():
         return file_checksum(path)
     found = [file.lstat() for file in path.rglob("*")]

@@ -32,7 +32,8 @@ def load_reviews(options):
     punkt = load_punkt()  # before the reviews, so that a missing punkt_tab is said at once
     found = {"tokenizer": {"sentences": "punkt_tab english"}}
     if options.csv:
-        reviews, names = read_tables(*options.csv, options.text or "text", options.label or "label")
+        train, test = options.csv
+        reviews, names = read_tables(train, test, options.text or "text", options.label or "label")
         print(f"labels: {names[1]!r}, whose probability a model gives, and {names[0]!r}")
         return reviews, punkt, {"labels": names, **found}
     if options.download:

@@ -1,5 +1,6 @@
 """Reviews to tokens: NLTK's word_tokenize in lower case, on all cores."""
 
+import io
 import multiprocessing
 import signal
 import sys
@@ -38,16 +39,18 @@ def load_punkt(fetch=True):
     Raises:
         UserError: `punkt_tab` is not there and cannot be fetched, or NLTK refuses to read it.
     """
+    printed = io.StringIO()
     try:
         try:
             return PunktTokenizer("english")
         except LookupError:
             if not fetch:
                 raise
-            nltk.download("punkt_tab", quiet=True)      # which says on standard error what goes wrong
+            nltk.download("punkt_tab", quiet=True, print_error_to=printed)
             return PunktTokenizer("english")
     except (LookupError, OSError, ValueError, zipfile.BadZipFile) as error:
-        reason = "it is not installed" if isinstance(error, LookupError) else error
+        failure = printed.getvalue().replace("[nltk_data]", "") or isinstance(error, LookupError) or str(error)
+        reason = "it is not installed" if failure is True else " ".join(failure.split())
         raise UserError(
             f"punkt_tab: NLTK's sentence tokenizer cannot be read{' or fetched' * fetch} ({reason}); run "
             "`python -m nltk.downloader punkt_tab` where there is a network, or point NLTK_DATA at a folder of your "

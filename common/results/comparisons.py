@@ -1,8 +1,8 @@
 """What predictions.csv tells beyond an accuracy: which differences are more than chance, and where a model is wrong."""
 
-import dataclasses
 import math
 import sys
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,15 +10,22 @@ from common.errors import UserError
 from common.results.records import read_table
 
 
-@dataclasses.dataclass(frozen=True)
-class Predictions:
+def in_files(label):
+    """What predictions.csv calls a label: as imdb_test_reviews.tsv does, where label and file name tell a review."""
+    return {"positive": "pos", "negative": "neg"}.get(label, label)
+
+
+class Predictions(NamedTuple):
     """What a model says of each test review.
 
-    positive: (reviews,) bool, whether a label is the one that logits above 0 are for; logits: (reviews,) float.
+    positive: (reviews,) bool, whether a label is the one that logits above 0 are for; logits: (reviews,) float;
+    ratings: (reviews,) str, "" where unknown; tokens: (reviews,) int.
     """
 
     positive: np.ndarray
     logits: np.ndarray
+    ratings: np.ndarray = np.array([], str)
+    tokens: np.ndarray = np.array([], int)
 
     @property
     def correct(self):
@@ -40,8 +47,9 @@ def read_predictions(run):
         print(f"{error}; left out", file=sys.stderr)
         return None
     rows.sort(key=lambda row: (row["label"], row["file name"]))
-    return Predictions(np.array([row["label"] == run.labels[True] for row in rows]),
-                       np.array([float(row["logit"]) for row in rows]))
+    return Predictions(np.array([row["label"] == in_files(run.labels[True]) for row in rows]),
+                       np.array([float(row["logit"]) for row in rows]),
+                       np.array([row["rating"] for row in rows]), np.array([int(row["tokens"]) for row in rows]))
 
 
 def mcnemar(first, second):
@@ -107,3 +115,16 @@ def calibration_error(predictions, bins=10):
     place = np.minimum((probabilities * bins).astype(int), bins - 1)
     gaps = np.bincount(place, probabilities - predictions.positive)             # bins, each the sum over its reviews
     return 100 * abs(gaps).sum() / len(place)
+
+
+def accuracy_by_rating(predictions):
+    """{"rating N": accuracy in percent}, without reviews of unknown rating."""
+    return {f"rating {rating}": 100 * predictions.correct[predictions.ratings == rating].mean()
+            for rating in sorted({*predictions.ratings.tolist()} - {""}, key=int)}
+
+
+def accuracy_by_length(predictions):
+    """{name: accuracy in percent} of fifths of the reviews, from the shortest to the longest."""
+    fifths = np.array_split(np.argsort(predictions.tokens, kind="stable"), 5)
+    return {name: 100 * predictions.correct[fifth].mean()
+            for name, fifth in zip(("shortest fifth", "2nd", "3rd", "4th", "longest fifth"), fifths) if len(fifth)}

@@ -9,6 +9,7 @@ from common.results.sheets import escaped
 
 SHOWN_WORDS = 60            # of a mistake, those around which the model has found the most
 TELLING_WORDS = 8           # in either direction
+EXAMPLES = 4                # of these, with where they stand
 MISTAKES = 2                # of each part
 
 
@@ -86,8 +87,8 @@ def reading_table(rows):
 
 
 def telling_words(explanations):
-    """The words that pull most in either direction, a row a part, as Markdown."""
-    rows = []
+    """The words that pull most in either direction, a row a part, as Markdown; then where some of them stand."""
+    rows, examples = [], []
     for part, some in explanations.items():
         words = sorted(some["telling_words"], key=lambda word: -abs(word["pull"]))
         sides = [[word for word in words if word["pull"] > 0], [word for word in words if word["pull"] < 0]]
@@ -95,7 +96,9 @@ def telling_words(explanations):
             as_html({"words": [word["word"]], "contributions": [word["pull"]], "known": [True]})
             + f"<small>&nbsp;{word['reviews']:,}</small>"
             for word in side[:TELLING_WORDS]) for side in sides)))
-    return reading_table(rows)
+        examples += [(f"<b>{part}</b> {html.escape(word['word'])} <small>{word['pull']:+.2f}</small>",
+                      "<br>".join(map(html.escape, word["examples"]))) for side in sides for word in side[:EXAMPLES]]
+    return reading_table(rows), reading_table(examples)
 
 
 def worst_mistakes(explanations):

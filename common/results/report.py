@@ -18,7 +18,8 @@ from common.arguments import Parser, path
 from common.errors import UserError, run_script
 from common.files import check_folder
 from common.parts import PARTS, ROOT
-from common.results.comparisons import calibration_error, confusion, corrected, mcnemar, read_predictions
+from common.results.comparisons import (accuracy_by_length, accuracy_by_rating, calibration_error, confusion, corrected,
+                                        mcnemar, read_predictions)
 from common.results.examples import explanations_of, side_by_side, telling_words, worst_mistakes
 from common.results.figures import save_curves, save_lengths_figure
 from common.results.model_card import write_model_card
@@ -188,9 +189,11 @@ def add_examples(page, explanations, noun, labels):
              f"<span class=\"negative2\">orange</span> ones towards {escaped(labels[False])}, the darker the more: "
              + "; ".join(f"{escaped(text)} ({parts})" for text, parts in how.items())
              + f". Shown are {noun} about which the parts disagree most.", side_by_side(explanations))
+    words, examples = telling_words(explanations)
     page.add("## Telling words", "What pulls most to either side, on average over the test "
-             f"{noun} that have the word; small, how many have it.", telling_words(explanations),
-             "## The worst mistakes", MISTAKES, worst_mistakes(explanations))
+             f"{noun} that have the word; small, how many have it.", words)
+    page.fold("Where these words stand", examples)
+    page.add("## The worst mistakes", MISTAKES, worst_mistakes(explanations))
 
 
 def comparison(predictions):
@@ -219,13 +222,16 @@ def errors(predictions, labels):
     """How often models are right and wrong, and how sure they are; predictions: dict of Predictions by name."""
     if not predictions:
         return []
+    groups = [[{"model": model} | {group: f"{value:.1f}" for group, value in by(found).items()}
+               for model, found in predictions.items()] for by in (accuracy_by_rating, accuracy_by_length)]
     return [text_table([{"model": model} | {name: f"{value:,}" if isinstance(value, int) else f"{value:.2f}"
                                             for name, value in confusion(found, labels).items()}
                         | {"calibration error": f"{calibration_error(found):.1f}"}
                         for model, found in predictions.items()]),
             f"Whole test texts by label. Precision, recall and F1 are those of the label {escaped(labels[True])}, in "
             "percent; the calibration error is how far predicted probabilities are from the truth on average, in "
-            "points. `--mistakes 10` of a test script explains the worst mistakes."]
+            "points. `--mistakes 10` of a test script explains the worst mistakes.",
+            *("Accuracy in percent:\n\n" + text_table(rows) for rows in groups if len(rows[0]) > 1)]
 
 
 def part_sections(page, part, trials):

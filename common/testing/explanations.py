@@ -98,17 +98,17 @@ def explain(run, words, rows, with_contributions=True):
             for logit, some, row, each in zip(logits.tolist(), words, rows, added)]
 
 
-def telling_words(run, reviews):
+def telling_words(run, reviews, words_of):
     """The words that pull most in either direction, of those in at least 1 of 200 reviews.
 
     Candidates are the words that say most alone; how they pull is the mean of what they add in a few reviews.
 
     Args:
-        run: a PartTest; reviews: Reviews as it reads them.
+        run: a PartTest; reviews: Reviews as it reads them; words_of: index of a review -> list of its words.
 
     Returns:
         list of dicts, the most positive word first, the most negative one last: word; pull, the mean contribution;
-        reviews, in how many it stands.
+        reviews, in how many it stands; examples, two excerpts.
     """
     rows = reviews.rows()
     counts = np.bincount(np.concatenate([np.unique(row) for row in rows]))      # reviews that have each word
@@ -119,14 +119,22 @@ def telling_words(run, reviews):
     alone = run.logits([(k,) for k in common]).argsort()
     candidates = {common[index] for index in [*alone[:CANDIDATES], *alone[-CANDIDATES:]]}
 
-    occurrences = {k: [] for k in candidates}           # of each word, (review, place)
-    for row in (rows[index] for index in np.random.default_rng(0).permutation(len(rows))):
-        for k in candidates.intersection(row.tolist()):
+    occurrences = {k: [] for k in candidates}           # of each word, (index of a review, place in it)
+    for index in np.random.default_rng(0).permutation(len(rows)).tolist():
+        row = rows[index].tolist()
+        for k in candidates.intersection(row):
             if len(occurrences[k]) < OCCURRENCES:
-                occurrences[k].append((row, row.tolist().index(k)))
+                occurrences[k].append((index, row.index(k)))
     asked = [occurrence for some in occurrences.values() for occurrence in some]
-    added = iter(run.contributions([row for row, _ in asked], [[place] for _, place in asked]))
+    added = iter(run.contributions([rows[index] for index, _ in asked], [[place] for _, place in asked]))
     pulls = {k: np.mean([next(added) for _ in some]) for k, some in occurrences.items()}
     told = sorted(pulls, key=pulls.get, reverse=True)
     told = [k for k in told[:TOLD] if pulls[k] > 0] + [k for k in told[-TOLD:] if pulls[k] < 0]
-    return [{"word": run.vocabulary[k - 1], "pull": float(pulls[k]), "reviews": int(counts[k])} for k in told]
+    return [{"word": run.vocabulary[k - 1], "pull": float(pulls[k]), "reviews": int(counts[k]),
+             "examples": [excerpt(words_of(index), place) for index, place in occurrences[k][:2]]} for k in told]
+
+
+def excerpt(words, place, around=5):
+    """A word of a review with those around it."""
+    start, end = max(place - around, 0), place + around + 1
+    return " ".join(["..."] * (start > 0) + words[start:end] + ["..."] * (end < len(words)))

@@ -126,11 +126,12 @@ def classify_own_reviews(run):
             if entry:
                 row |= {"probability": f"{entry['probability']:.4f}", "prediction": entry["prediction"]}
                 heading = heading_of(entry, run.labels)
+            shown = f"{row['probability']}  {heading}"  # the number for scripts that read on, the words for people
             if entry and options.explain:
-                show(heading, entry)
+                show(shown, entry)
                 entries.append((heading, entry))
-            else:                                       # the number for scripts that read on, the words for people
-                print(f"{row['probability']}  {heading}  {shortened(text)}".strip(), flush=True)
+            else:
+                print(f"{shown}  {shortened(text)}".strip(), flush=True)
             table.append(row)
     if options.reviews:
         save_table(options.output / "reviews.csv", table)

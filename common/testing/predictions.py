@@ -11,6 +11,7 @@ from common.data.corpus import number_of
 from common.data.reviews import STOP_WORDS, read_reviews
 from common.data.token_files import read_review_rows
 from common.files import replace_file
+from common.results.comparisons import in_files
 from common.results.explained import FILE, probability_text, show, write_page
 from common.results.records import save_table
 from common.testing.explanations import explain, telling_words
@@ -62,8 +63,9 @@ def write_predictions(run, reviews, found):
     logits = {"logit" if name == "model" else f"{name} logit": logit.tolist() for name, logit in found.items()}
     rows, words_of = [], read_words(run)
     for k, row in enumerate(labelled_rows(run)):
-        rows.append(row | {"tokens": lengths[k]} | {column: f"{some[k]:.6g}" for column, some in logits.items()} | {
-            "probability": f"{probabilities[k]:.4f}", "prediction": run.labels[logits["logit"][k] >= 0],
+        rows.append(row | {"label": in_files(row["label"]), "tokens": lengths[k]} | {
+            column: f"{some[k]:.6g}" for column, some in logits.items()} | {
+            "probability": f"{probabilities[k]:.4f}", "prediction": in_files(run.labels[logits["logit"][k] >= 0]),
             "weights": run.checkpoint["weights"], "text": " ".join(words_of(k)[:FIRST_WORDS])})
     save_table(run.options.output / "predictions.csv", rows)
     print(f"wrote {run.options.output / 'predictions.csv'}")
@@ -98,7 +100,7 @@ def explain_tests(run, reviews, indices):
     about, words_of, rows = labelled_rows(run), read_words(run), reviews.rows()
     entries = explain(run, [words_of(index) for index in indices], [rows[index] for index in indices])
     # A positive and a negative review may have one file name.
-    return [about[index] | {"name": f"{about[index]['label']}/{about[index]['file name']}"} | entry
+    return [about[index] | {"name": f"{in_files(about[index]['label'])}/{about[index]['file name']}"} | entry
             for index, entry in zip(indices, entries)]
 
 
@@ -119,7 +121,7 @@ def write_explanations(run, reviews, logits):
     with replace_file(run.options.output / FILE) as file:
         json.dump({"part": run.part, "weights": run.checkpoint["weights"], "how": run.how,
                    "reviews": entries[:len(chosen)], "mistakes": entries[len(chosen):],
-                   "telling_words": telling_words(run, reviews)}, file)
+                   "telling_words": telling_words(run, reviews, read_words(run))}, file)
     print(f"wrote {run.options.output / FILE}")
 
 

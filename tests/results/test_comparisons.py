@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from common.errors import UserError
-from common.results.comparisons import (Predictions, calibration_error, confusion, corrected, mcnemar,
-                                        read_predictions)
+from common.results.comparisons import (Predictions, accuracy_by_length, accuracy_by_rating, calibration_error, confusion,
+                                        corrected, mcnemar, read_predictions)
 from common.results.records import read_run, save_table
 from leave_runs import leave_run
 
@@ -93,8 +93,23 @@ def test_certain_predictions_lie_in_the_outer_bins():
     assert calibration_error(predictions([800, -800], [0, 1])) == pytest.approx(100)
 
 
-ROWS = [["a.txt", "tt1", "positive", "9", "12", "0.5", "positive", "crc-1"],
-        ["b;,.txt", "", "negative", "", "3", "1e-05", "positive", "crc-1"]]
+def test_accuracy_by_rating_leaves_unknown_ratings_out():
+    found = predictions([1, -1, 1, -1])._replace(ratings=np.array(["10", "10", "7", ""]))
+    assert list(accuracy_by_rating(found).items()) == [("rating 7", 100), ("rating 10", 50)]
+
+
+def test_accuracy_by_length_is_that_of_fifths_of_the_reviews():
+    found = predictions([1, -1, 1, 1, -1, 1])._replace(tokens=np.array([5, 50, 20, 8, 30, 40]))
+    assert accuracy_by_length(found) == {"shortest fifth": 100, "2nd": 100, "3rd": 0, "4th": 100, "longest fifth": 0}
+
+
+def test_few_reviews_have_fewer_groups():
+    found = predictions([1, -1])._replace(tokens=np.array([3, 9]))
+    assert accuracy_by_length(found) == {"shortest fifth": 100, "2nd": 0}
+
+
+ROWS = [["a.txt", "tt1", "pos", "9", "12", "0.5", "pos", "crc-1"],
+        ["b;,.txt", "", "neg", "", "3", "1e-05", "pos", "crc-1"]]
 
 
 def write(run, rows):
@@ -106,6 +121,7 @@ def test_predictions_are_read_as_they_were_written(run):
     found = read_predictions(run)
     assert found.logits.tolist() == [1e-5, 0.5] and found.positive.tolist() == [False, True]
     assert found.correct.tolist() == [False, True]
+    assert found.ratings.tolist() == ["", "9"] and found.tokens.tolist() == [3, 12]
 
 
 def test_predictions_that_a_spreadsheet_has_sorted_and_marked_are_in_the_same_order(run):
@@ -135,12 +151,12 @@ def test_labels_keep_their_names(run):
 
 
 TABLE = ",".join(HEAD)
-LINE = "\na,f,positive,9,3,0.5,positive,crc-1"
+LINE = "\na,f,pos,9,3,0.5,pos,crc-1"
 
 
 @pytest.mark.parametrize("content", [
     b"", b"\xff\x00", "file name,label\na,positive\n", TABLE + LINE.replace("0.5", "half"),
-    TABLE + LINE.replace("\na", '\n"a') + LINE * 10_000, TABLE + LINE.removesuffix(",0.5,positive,crc-1")],
+    TABLE + LINE.replace("\na", '\n"a') + LINE * 10_000, TABLE + LINE.removesuffix(",0.5,pos,crc-1")],
     ids=["empty", "no text", "other columns", "no number", "an open quote", "a short line"])
 def test_broken_predictions_are_named_and_left_out(content, run, capsys):
     (run.folder / "predictions.csv").write_bytes(content if isinstance(content, bytes) else content.encode())

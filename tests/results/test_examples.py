@@ -24,8 +24,8 @@ def runs(tmp_path):
             explained("2.txt", "positive", -2 * sign, "not bad at all", [0.1, -2 * sign, 0, 0]),
             explained("3.txt", "negative", 3 * sign, "never <good>", [0, 3 * sign])],
             [explained("4.txt", "negative", 9, "a " * 90 + "superb end", [0] * 90 + [9, 0])], [
-                {"word": "good", "pull": 2.5, "reviews": 31},
-                {"word": "bad", "pull": -3.5, "reviews": 1200}])
+                {"word": "good", "pull": 2.5, "reviews": 31, "examples": ["a good film", "so good"]},
+                {"word": "bad", "pull": -3.5, "reviews": 1200, "examples": ["a bad one"]}])
         found[part] = read_run(tmp_path / part / "record.json")
     return found
 
@@ -45,8 +45,10 @@ def test_reviews_that_one_part_has_not_explained_are_not_shown(runs, tmp_path):
     assert disputed(explanations_of(runs.values())) == ["2.txt"]
 
 
-def test_telling_words_come_with_how_many_reviews_have_them(runs):
-    assert "1agood&nbsp;31bad&nbsp;1,200\n2a" in text_of(telling_words(explanations_of(runs.values())))
+def test_telling_words_come_with_how_many_reviews_have_them_and_with_examples(runs):
+    words, examples = map(text_of, telling_words(explanations_of(runs.values())))
+    assert "1agood&nbsp;31bad&nbsp;1,200\n2a" in words
+    assert "1a good +2.50a good filmso good\n1a bad -3.50a bad one\n" in examples
 
 
 def test_of_a_long_mistake_the_telling_stretch_is_shown_beside_its_label(runs):

@@ -21,7 +21,7 @@ def wrong_logits(folder):
     """File names and logits of the wrongly classified reviews, the worst first."""
     with open(folder / "predictions.csv", newline="") as file:
         found = [(row["file name"], float(row["logit"]), row["label"]) for row in csv.DictReader(file)]
-    return sorted(((name, logit) for name, logit, label in found if (logit >= 0) != (label == "positive")),
+    return sorted(((name, logit) for name, logit, label in found if (logit >= 0) != (label == "pos")),
                   key=lambda some: -abs(some[1]))
 
 
