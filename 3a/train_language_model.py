@@ -24,9 +24,6 @@ CUTOFFS = Option("model", [], nargs="*", type=positive_int, metavar="N",
                  help="token ids at which the clusters of an adaptive softmax begin; none for the assignment's decoder")
 WORD_VECTORS = Option("model", False, action=argparse.BooleanOptionalAction,
                       help="start the embedding from the word vectors that preprocessing wrote")
-CARRY_STATE = Option("training", False, action=argparse.BooleanOptionalAction,
-                     help="read whole reviews in pieces of --sequence-length, each from the state of the one before, "
-                          "instead of crops")
 # For those without a GPU: an hour on two cores, and three.
 SHORT = dict(hidden_units=320, dropout=0.05, vocab_size=20_000, cutoffs=[1000, 4000], word_vectors=True,
              drop_duplicates=True, epochs=10, batch_size=100, schedule="one-cycle", learning_rate=0.006)
@@ -40,10 +37,10 @@ def build_training(argv=None, logger=None):
         __doc__, __file__, argv, presets={"recipe": RECIPES}, **TRAINING_DEFAULTS | dict(
             epochs=75, test_every=2, schedule="step", step_epochs=50, clip_norm=2.0, sequence_length=50,
             hidden_units=500, lstm_layers=3, dropout=0.3, vocab_size=8000, cutoffs=CUTOFFS,
-            word_vectors=WORD_VECTORS, carry_state=CARRY_STATE, reversed=False, precise_batch_norm=False))
+            word_vectors=WORD_VECTORS, reversed=False, precise_batch_norm=False))
 
     # Only now, since torch takes a second to import, and --help should not.
-    from common.data.batches import Crops, Pieces
+    from common.data.batches import Crops
     from common.data.reviews import read_vectors_of, start_from
     from common.data.splits import read_splits
     from common.devices import set_up
@@ -54,8 +51,7 @@ def build_training(argv=None, logger=None):
     set_up(options, several_processes=True)
     reviews, vocabulary = read_splits(options, unlabelled=True)
     # The assignment trains on the padding of short reviews too.
-    read = Pieces if options.carry_state else Crops
-    data = {split: read(some, options.sequence_length) if split == "train" else
+    data = {split: Crops(some, options.sequence_length) if split == "train" else
             Crops(some, 2 * options.sequence_length, padding_counts=False, cut=True) for split, some in reviews.items()}
 
     arguments = dict(vocab_size=len(vocabulary) + 1, no_of_hidden_units=options.hidden_units,

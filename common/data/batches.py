@@ -33,14 +33,12 @@ class Batch:
     lengths: (batch,) int64, tokens of each review before the padding; None where the padding counts, as in the
         assignment, and for bags of words.
     ngrams: NGramIds of the reviews, for an ensemble with n-grams; else None.
-    goes_on: whether it has the same reviews as the batch before it, from where that ended.
     """
 
     x: torch.Tensor | Bag
     labels: torch.Tensor
     lengths: torch.Tensor | None = None
     ngrams: NGramIds | None = None
-    goes_on: bool = False
 
     def arguments(self):
         """Arguments of a model's forward beside x and t, by name."""
@@ -83,10 +81,6 @@ class ReviewData:
     def epoch(self, batch_size):
         """Indices of all reviews in the batches of an epoch of training, drawn anew at each call."""
         return list(nearly_equal(torch.randperm(len(self.reviews)), batch_size))
-
-    def parts(self, indices):
-        """The Batches, one for each step of the optimizer, that the reviews at indices (batch,) are read in."""
-        return [self.batch(indices)]
 
     def settings(self):
         """What a test has to know to read reviews as training did, in plain values."""
@@ -168,39 +162,6 @@ class WholeReviews(ReviewData):
         on_device = self.reviews.on_device(indices)
         return Batch(self.reviews.window(on_device, 0, time), self.reviews.labels[on_device],
                      self.reviews.lengths[on_device].clamp(min=self.padded_to), self.ngrams_of_whole(indices))
-
-
-class Pieces(ReviewData):
-    """Whole reviews of similar length, read piece by piece, for a language model that carries its state:
-
-        [ x x x x x x x x x x ]   ->   x x x x    and then   x x x x   and then   x x x x
-        [ x x x x x x x x x 0 ]        x x x x               x x x x              x x x 0
-
-    Each piece starts with the last token of the one before, whose next word that had not predicted.
-
-    Args:
-        reviews: Reviews.
-        sequence_length: tokens of a piece.
-    """
-
-    def __init__(self, reviews, sequence_length):
-        super().__init__(reviews)
-        self.sequence_length = sequence_length
-
-    def epoch(self, batch_size):
-        return batches_by_length(self.reviews.host_lengths, batch_size)
-
-    def parts(self, indices):
-        lengths = self.reviews.host_lengths[indices]
-        longest, median = int(lengths.max()), int(lengths.median())
-        indices = self.reviews.on_device(indices)[processes.rows(len(indices))]
-        # Batch normalisation needs reviews: where fewer than half of them go on, their ends are left out.
-        for start in range(0, max(median - 1, 1), self.sequence_length - 1):
-            time = max(min(self.sequence_length, longest - start), 2)           # a token, and the next word
-            left = self.reviews.lengths[indices] - start
-            x = self.reviews.window(indices, start, time)                       # batch, time
-            x *= torch.arange(time, device=x.device) < left[:, None]
-            yield Batch(x, self.reviews.labels[indices], left, goes_on=start > 0)
 
 
 class BagsOfWords(ReviewData):

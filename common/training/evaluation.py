@@ -46,7 +46,7 @@ def measure_batch_norm(model, score, data, options, watch=iter):
     """
     with fixed_seed(options), torch.no_grad(), autocast(options):
         order = watch(data.epoch(options.batch_size)[:MEASURED_BATCHES])
-        measure_statistics(model, (batch for indices in order for batch in data.parts(indices)), score)
+        measure_statistics(model, map(data.batch, order), score)
 
 
 def fix_batch_norm(training):

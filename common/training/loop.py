@@ -12,7 +12,6 @@ from common.data.batches import batches_of
 from common.data.corpus import describe_data, number_of
 from common.devices import autocast, fixed_seed, random_states, set_random_states
 from common.layers.ensemble import Ensemble
-from common.layers.stateful_lstm import StatefulLSTM
 from common.processes import processes
 from common.results.records import CURVES
 from common.training.evaluation import evaluate, fix_batch_norm, measure_batch_norm, metrics
@@ -44,9 +43,6 @@ def sentiment_score(model, batch):
 
 def next_word_score(model, batch):
     """Score a language model's next words: (summed loss, number correct, number of words), scalar tensors."""
-    for layer in model.modules():
-        if isinstance(layer, StatefulLSTM):
-            layer.carries = batch.goes_on
     return model(batch.x, train=model.training, lengths=batch.lengths, keep_logits=False)
 
 
@@ -146,21 +142,19 @@ class Training:
         Returns:
             (3,) float64, summed loss, number correct and number of predictions, over all processes.
         """
-        total = 0
-        for batch in self.data["train"].parts(indices):
-            self.optimizer.zero_grad()
-            with autocast(self.options):
-                loss, correct, count = self.score(self.parallel, batch)
-            sums = torch.stack([loss.detach().double(), correct.double(), count.double()])
-            if processes.size > 1:
-                sums = processes.total(sums)
-                loss = loss * processes.size        # their gradients are averaged, and those of the sum are wanted
-            (loss / sums[2].to(loss.dtype)).backward()      # of the mean, however unequal the processes are
-            if getattr(self.options, "clip_norm", 0):
-                nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip_norm)
-            self.optimizer.step()
-            total += sums
-        return total
+        batch = self.data["train"].batch(indices)
+        self.optimizer.zero_grad()
+        with autocast(self.options):
+            loss, correct, count = self.score(self.parallel, batch)
+        sums = torch.stack([loss.detach().double(), correct.double(), count.double()])
+        if processes.size > 1:
+            sums = processes.total(sums)
+            loss = loss * processes.size            # their gradients are averaged, and those of the sum are wanted
+        (loss / sums[2].to(loss.dtype)).backward()          # of the mean, however unequal the processes are
+        if getattr(self.options, "clip_norm", 0):
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip_norm)
+        self.optimizer.step()
+        return sums
 
     def evaluate(self, split, watch=iter):
         """Metrics on a split, on the same crops each time; the random state is restored after it."""

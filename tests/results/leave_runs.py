@@ -43,8 +43,9 @@ def leave_run(folder, part, table=None, data=IMDB, logits=None, overridden=(), n
     save_table(folder / "test_table.csv", [row | {"weights": WEIGHTS} for row in table or TABLES[part]])
     if logits:
         save_table(folder / "predictions.csv", [
-            {"file name": f"{k}.txt", "film": "", "label": ("neg", "pos")[k % 2], "rating": ("2", "9")[k % 2], "tokens": 10 + k,
-             "logit": logit, "prediction": ("neg", "pos")[logit >= 0], "weights": WEIGHTS} for k, logit in enumerate(logits)])
+            {"file name": f"{k}.txt", "film": "", "label": ("neg", "pos")[k % 2], "rating": ("2", "9")[k % 2],
+             "tokens": 10 + k, "logit": logit, "prediction": ("neg", "pos")[logit >= 0], "weights": WEIGHTS}
+            for k, logit in enumerate(logits)])
 
 
 def explained(name, label, logit, words, contributions):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from common.errors import UserError
-from common.results.comparisons import (Predictions, accuracy_by_length, accuracy_by_rating, calibration_error, confusion,
-                                        corrected, mcnemar, read_predictions)
+from common.results.comparisons import (Predictions, accuracy_by_length, accuracy_by_rating, calibration_error,
+                                        confusion, corrected, mcnemar, read_predictions)
 from common.results.records import read_run, save_table
 from leave_runs import leave_run
 

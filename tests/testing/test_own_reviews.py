@@ -117,7 +117,8 @@ def test_an_explained_review_has_its_words_and_its_logit_as_the_sum_of_words_and
     for (sentiment, words, logit, added, rest), tokens, token_ids in zip(blocks, TOKENS, IDS, strict=True):
         expected = logits_of(part, token_ids, glove, **arguments)["model"]
         probability = 1 / (1 + math.exp(-expected))
-        assert sentiment == f"{probability:.4f}  {probability_text(expected)}" and logit == pytest.approx(expected, abs=0.006)
+        assert sentiment == f"{probability:.4f}  {probability_text(expected)}"
+        assert logit == pytest.approx(expected, abs=0.006)
         assert added + rest == pytest.approx(logit, abs=1e-9)
         assert [re.sub(r"\([+-][\d.]+\)$", "", word).strip("[]") for word in words] == tokens
     page = (tmp_path / "explanation.html").read_text(encoding="utf-8")

@@ -24,7 +24,6 @@ RECURRENT = ["--hidden-units", "24", "--sequence-length", "20"]
 OPTIONS = {"2a": [*RECURRENT, "--lstm-layers", "2", "--validation", "0.2", "--ngrams", "2"], "2b": RECURRENT,
            "3a": [*RECURRENT, "--lstm-layers", "2"],
            "3a adaptive": [*RECURRENT, "--cutoffs", "100", "300", "--word-vectors"],
-           "3a in pieces": [*RECURRENT, "--carry-state"],
            "3c": ["--sequence-length", "20", "--fine-tune", "all"],
            "3c adversarial": ["--sequence-length", "20", "--fine-tune", "all", "--pooling", "concat", "--by-length",
                               "--fixed-batch-norm", "--input-dropout", "0.2", "--adversarial", "0.02",
