@@ -27,11 +27,8 @@ GENERATION = {
     "temperature": Option("generation", [0.5, 1.0], nargs="+", type=number(float, 0.01, 100), metavar="T",
                           help="what the logits are divided by; each value gives a review of every prompt"),
     "length": Option("generation", 150, type=positive_int, metavar="N", help="words of a review, with the prompt's"),
-    "top_k": Option("generation", 0, type=number(int, 0), metavar="K",
-                    help="sample from the K likeliest words; 0 samples from all"),
     "top_p": Option("generation", 1.0, type=number(float, 0, 1, open_low=True), metavar="P",
                     help="sample from the likeliest words that together have probability P"),
-    "raw": Option("generation", False, action="store_true", help="print the tokens as they are"),
     "explain": Option("generation", False, action="store_true",
                       help="show the probability that each word was drawn with"),
 }
@@ -107,11 +104,10 @@ def main():
     lines = []
     for temperature in options.temperature:
         with autocast(options):
-            reviews, drawn_with = generate(model, prompts, options.length, temperature, options.top_k, options.top_p)
+            reviews, drawn_with = generate(model, prompts, options.length, temperature, options.top_p)
         for prompt, review, probabilities in zip(options.prompt, reviews.tolist(), drawn_with.tolist()):
             words = [vocabulary[k - 1] if k else "<unk>" for k in review]
-            text = " ".join(words) if options.raw else readable(words)
-            lines += [f"temperature {temperature:g}, prompt {prompt!r}", text]
+            lines += [f"temperature {temperature:g}, prompt {prompt!r}", readable(words)]
             if options.explain:
                 lines.append(" ".join(word if math.isnan(probability) else f"{word}({probability:.2f})"
                                       for word, probability in zip(words, probabilities)))

@@ -3,13 +3,12 @@
 import torch
 
 
-def sampling_probabilities(logits, temperature, top_k=0, top_p=1.0):
+def sampling_probabilities(logits, temperature, top_p=1.0):
     """Probabilities of the next word.
 
     Args:
         logits: (batch, vocab) float; word 0, the unknown token, is never sampled.
         temperature: above 0; the logits are divided by it.
-        top_k: only the k likeliest words are kept; 0 keeps all.
         top_p: only the likeliest words that together reach this probability are kept (nucleus
             sampling, Holtzman et al. 2020); 1 keeps all.
 
@@ -18,9 +17,6 @@ def sampling_probabilities(logits, temperature, top_k=0, top_p=1.0):
     """
     logits = logits / temperature
     logits[:, 0] = -torch.inf
-    if top_k:
-        least = logits.topk(min(top_k, logits.shape[1] - 1)).values[:, -1:]
-        logits = logits.masked_fill(logits < least, -torch.inf)
     probabilities = logits.softmax(dim=1)
     if top_p < 1:
         ordered, words = probabilities.sort(dim=1, descending=True)
@@ -42,7 +38,7 @@ def sample(probabilities):
 
 
 @torch.inference_mode()
-def generate(model, prompts, length, temperature, top_k=0, top_p=1.0):
+def generate(model, prompts, length, temperature, top_p=1.0):
     """Continue each prompt to a review of `length` words, all at once.
 
     Args:
@@ -62,7 +58,7 @@ def generate(model, prompts, length, temperature, top_k=0, top_p=1.0):
     model.reset_state()
     for step in range(1, token_ids.shape[1]):
         logits = model.next_word_logits(token_ids[:, step - 1:step])[:, -1].float()     # reviews, vocab
-        probabilities = sampling_probabilities(logits, temperature, top_k, top_p)
+        probabilities = sampling_probabilities(logits, temperature, top_p)
         sampled = sample(probabilities)                                         # reviews, 1
         given = step < lengths
         token_ids[:, step] = torch.where(given, token_ids[:, step], sampled[:, 0])
