@@ -7,7 +7,6 @@ make them. What is shown of each part is named in SHOWN.
 """
 
 import csv
-import json
 import re
 import statistics
 import sys
@@ -19,12 +18,12 @@ from common.arguments import Parser
 from common.errors import run_script
 from common.files import replace_file
 from common.parts import PARTS, ROOT
-from common.plots import plain_style, subplots
+from common.results.figures import save_lengths_figure
 from common.results.sheets import markdown_table
 from common.results.trials import assignment, mean
 
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "2a" / "other_networks" / "README.md"]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 FIGURE = ROOT / "docs" / "accuracy_by_length.png"
 TABLE = re.compile(r"(?<=<!-- table: )([a-z ]+)( -->\n).*?(?=<!-- end of table -->)", re.DOTALL)
 
@@ -93,7 +92,7 @@ def table(names, rows):
 
 def by_length(some, title="{}"):
     """Columns of test accuracies of runs, whose headings the title makes of the lengths."""
-    return {title.format(length): mean(values) for length in [*LENGTHS, "128"] if (values := accuracies(some, length))}
+    return {title.format(length): mean(values) for length in LENGTHS if (values := accuracies(some, length))}
 
 
 def minutes(some):
@@ -146,48 +145,19 @@ def changes_table():
                  read(RESULTS / "best_cpu_202611" / "changes.csv"))
 
 
-def trial(row):
-    """Columns of a run of the trials."""
-    return {"epochs": row["epochs"], "training accuracy": f"{100 * float(row['last train accuracy']):.2f}",
-            "training loss": f"{float(row['last train loss']):.3f}", "test loss": f"{float(row['last test loss']):.3f}",
-            } | by_length([row], "test, {}") | minutes([row])
-
-
 def trials_table():
     """The recipes side by side: training and test accuracy of 1a, 1b and 2a."""
-    rows = [{"part": part, "recipe": recipe} | trial(row) for part in ("1a", "1b", "2a")
-            for recipe in ("assignment", "overfit", "underfit")
+    rows = [{"part": part, "recipe": recipe, "epochs": row["epochs"],
+             "training accuracy": f"{100 * float(row['last train accuracy']):.2f}",
+             "training loss": f"{float(row['last train loss']):.3f}", "test loss": f"{float(row['last test loss']):.3f}"}
+            | by_length([row], "test, {}") | minutes([row])
+            for part in ("1a", "1b", "2a") for recipe in ("assignment", "overfit", "underfit")
             for row in runs(TRIALS, f"results/trials/{part}/{recipe}-")]
     return table(["part", "recipe", "epochs", "training accuracy", "training loss", "test loss", "test, 50",
                   "test, 200", "test, whole", "minutes"], rows)
 
 
-def other_networks_table():
-    """The course's other networks for 2a beside part 2a's own of the same width."""
-    titles = {"assignment": "part 2a, 100 hidden units", "SentimentRNN": "SentimentRNN",
-              "SentimentClassifier": "SentimentClassifier"}
-    rows = [{"network": title} | trial(row) for name, title in titles.items()
-            for row in runs(TRIALS, f"results/trials/2a/{name}-")]
-    return table(["network", "epochs", "training accuracy", "test, 128", "test, 200", "test, whole", "minutes"], rows)
-
-
-def precision_table():
-    """Test accuracy by what matrix multiplications are computed in, three seeds each."""
-    precisions = ["float32", "bfloat16", "tf32"]
-    rows = []
-    for title, machine, name, length in (
-            ("1a", "EPYC", "1a/{}-epyc-", "whole"),
-            ("2a, 64 hidden units, 4 epochs", "EPYC", "2a/{}-epyc-4-epochs-", "100"),
-            ("1a", "Xeon", "1a/{}-xeon-", "whole"),
-            ("2a, 64 hidden units, 12 epochs", "Xeon", "2a/{}-xeon-12-epochs-", "100")):
-        found = {precision: by_length(runs(LOGS, name.format(precision))) for precision in precisions}
-        rows.append({"part": title, "machine": machine}
-                    | {precision: some[length] for precision, some in found.items() if some})
-    return table(["part", "machine", *precisions], rows)
-
-
-TABLES = {"parts": parts_table, "lengths": lengths_table, "changes": changes_table, "trials": trials_table,
-          "other networks": other_networks_table, "precision": precision_table}
+TABLES = {"parts": parts_table, "lengths": lengths_table, "changes": changes_table, "trials": trials_table}
 
 
 def fill(text):
@@ -195,47 +165,14 @@ def fill(text):
     return TABLE.sub(lambda found: found[1] + found[2] + TABLES[found[1]]() + "\n", text)
 
 
-LOOKS = {"assignment": dict(color="black", marker="o", linestyle="--", markerfacecolor="white"),
-         "same settings": dict(color="#0072B2", marker="s"), "best recipe": dict(color="#E69F00", marker="^"),
-         "best recipe, network alone": dict(color="#E69F00", marker="v", linestyle=":", markerfacecolor="white")}
-
-
-def points():
-    """What the figure shows: {part: {name: {sequence length in tokens, or "whole": test accuracy in percent}}}."""
-    shown = {}
-    for part in "2a", "2b", "3c":
-        found = {name: runs(*SHOWN[part][name]) for name in ("same settings", "best recipe")}
-        curves = {"assignment": {str(length): [accuracy] for length, accuracy in PARTS[part].accuracy.items()}} | {
-            name: {length: accuracies(some, length) for length in [*map(str, range(50, 501, 50)), "whole"]}
-            for name, some in found.items()} | {
-            "best recipe, network alone": networks_alone(*SHOWN[part]["best recipe"])}
-        shown[part] = {name: {length: round(statistics.mean(values), 2) for length, values in curve.items() if values}
-                       for name, curve in curves.items() if curve}
-    return shown
-
-
-@plain_style
 def draw(path):
-    """Test accuracy by sequence length, a panel a part, in colours that differ in grey too (Okabe and Ito).
-
-    The file says in its description what it shows, so that a test can tell whether it is that of today's results.
-    """
-    shown = points()
-    figure, axes = subplots(1, len(shown), figsize=(10, 3.4), sharey=True)
-    for axis, (part, curves) in zip(axes, shown.items()):
-        for name, curve in curves.items():
-            crops = {int(length): accuracy for length, accuracy in curve.items() if length != "whole"}
-            axis.plot(*zip(*sorted(crops.items())), label=name, markersize=5, **LOOKS[name])
-            if "whole" in curve:
-                axis.plot([575], [curve["whole"]], markersize=5, **LOOKS[name])
-        axis.set_title(f"{part}: {PARTS[part].title}", fontsize="medium")
-        axis.set_xticks([50, 200, 350, 500, 575], ["50", "200", "350", "500", "whole"], fontsize="small")
-        axis.set_xlabel("tokens of the test reviews")
-        axis.grid(axis="y", color="0.9")
-    axes[0].set_ylabel("test accuracy (%)")
-    axes[-1].legend(loc="lower right", fontsize="small")
-    with replace_file(path, "wb") as file:
-        figure.savefig(file, format="png", dpi=110, metadata={"Description": json.dumps(shown)})
+    """Test accuracy of the best recipes by sequence length, beside the assignment's."""
+    found, expected = {}, {}
+    for part in "2a", "2b", "3c":
+        some = runs(*SHOWN[part]["best recipe"])
+        found[f"{part}, best recipe"] = {length: values for length in LENGTHS if (values := accuracies(some, length))}
+        expected[f"{part}, assignment"] = PARTS[part].accuracy
+    save_lengths_figure(path, "Random crops of the test reviews", found, expected)
 
 
 def main():
