@@ -4,9 +4,9 @@
     python 2b/RNN_test.py --review "A great film." --explain
     python 2b/RNN_test.py --mistakes 10
 
-Reads rnn.model from --output, the preprocessed reviews and GloVe vectors from --data; writes test_table.csv and
-test_table.png, of crops of 50 to 500 tokens and of whole reviews, and predictions.csv and explanations.json, of test
-reviews read whole, to --output. Single reviews that are explained are written to explanation.html, too.
+Reads rnn.model from --output, the preprocessed reviews and GloVe vectors from --data; writes test_table.csv, of
+crops of 50 to 500 tokens and of whole reviews, and predictions.csv and explanations.json, of test reviews read whole,
+to --output. Single reviews that are explained are written to explanation.html, too.
 """
 
 import sys

@@ -20,7 +20,6 @@ from common.files import check_folder
 from common.layers.ensemble import Ensemble, member_logits, rebuild
 from common.options import LSTM_TEST_DEFAULTS, parse_options
 from common.parts import PARTS, ROOT
-from common.results.figures import save_lengths_figure
 from common.results.records import read_run, save_table
 from common.testing.explanations import bag_contributions, word_contributions
 from common.testing.own_reviews import classify_own_reviews
@@ -115,7 +114,7 @@ class PartTest(abc.ABC):
         mark_other_reviews(self, reviews)
         if self.options.mistakes:
             return show_mistakes(self, reviews)
-        return self.test(reviews)
+        self.test(reviews)
 
     def read_reviews(self, split):
         reviews, _ = read_reviews(self.options.data, split, self.words, len(self.vocabulary), self.drop_stop_words,
@@ -167,11 +166,7 @@ class PartTest(abc.ABC):
         return accuracy_row(found, data.reviews.labels, self.checkpoint["weights"], started, **first), found
 
     def test(self, reviews):
-        """Test on Reviews, and write test_table.csv and, of whole reviews, predictions.csv and explanations.json.
-
-        Returns:
-            list of the table's rows.
-        """
+        """Test on Reviews, and write test_table.csv and, of whole reviews, predictions.csv and explanations.json."""
         rows = self.crop_rows(reviews)
         row, found = self.row(self.whole(reviews), self.whole_batches(reviews),
                               **{"sequence length": "whole"} if rows else {})
@@ -179,7 +174,6 @@ class PartTest(abc.ABC):
         write_explanations(self, reviews, found["model"].cpu())
         save_table(self.options.output / "test_table.csv", [*rows, row])
         print(f"wrote {self.options.output / 'test_table.csv'}")
-        return [*rows, row]
 
     def whole_batches(self, reviews):
         """Indices in batches of reviews of similar length, each at most batch_size * TOKENS_OF_A_REVIEW tokens."""
@@ -231,13 +225,6 @@ class SequenceTest(PartTest):
             crops = self.crops(reviews, min(length, longest))
             row, _ = self.row(crops, crops.batches(self.options.batch_size), **{"sequence length": length})
             rows.append(row)
-        return rows
-
-    def test(self, reviews):
-        rows = super().test(reviews)
-        name = "last tokens" if self.checkpoint["crops"].get("last") else "random crops"
-        save_lengths_figure(self.options.output / "test_table.png", f"Part {self.part}", {
-            name: {str(row["sequence length"]): [float(row["test accuracy"])] for row in rows}})
         return rows
 
     def whole(self, reviews):

@@ -95,7 +95,7 @@ def test_a_state_is_saved_as_soon_as_the_minutes_since_the_last_have_passed(tmp_
     assert saved == list(range(3, 22, 3))       # looks at 30, 60 and 90 s, saved at 120 s, and so on
 
 
-TABLES = ["test_table.csv", "test_table.png", "predictions.csv", "pseudo_labels.npz", "explanation.html"]
+TABLES = ["test_table.csv", "predictions.csv", "pseudo_labels.npz", "explanation.html"]
 
 
 def make_tables(folder):
