@@ -30,7 +30,7 @@ def build_training(argv=None, logger=None):
     """The training that the options ask for; argv as in parse_options, logger as in Training."""
     options = parse_options(
         __doc__, __file__, argv, presets={"recipe": RECIPES}, **CLASSIFIER_DEFAULTS, epochs=6, test_every=1,
-        step_epochs=4, hidden_units=500, hidden_layers=1, vocab_size=8000, drop_stop_words=False)
+        step_epochs=4, hidden_units=500, hidden_layers=1, vocab_size=8000)
 
     # Only now, since torch takes a second to import, and --help should not.
     from BOW_model import BOW_model

@@ -31,7 +31,7 @@ def build_training(argv=None, logger=None):
     options = parse_options(
         __doc__, __file__, argv, presets={"recipe": RECIPES}, **CLASSIFIER_DEFAULTS | dict(
             epochs=20, test_every=3, step_epochs=10, sequence_length=100, hidden_units=500, lstm_layers=1,
-            dropout=[0.5, 0.3], pooling="max", precise_batch_norm=False, vocab_size=8000, drop_stop_words=False))
+            dropout=[0.5, 0.3], pooling="max", precise_batch_norm=False, vocab_size=8000))
 
     # Only now, since torch takes a second to import, and --help should not.
     from common.data.batches import crops_of_splits

@@ -5,7 +5,6 @@ import difflib
 import math
 import os
 import re
-import shlex
 from pathlib import Path
 
 from common.errors import UserError
@@ -16,22 +15,13 @@ class Parser(argparse.ArgumentParser):
 
     Args:
         description: shown by --help.
-        files: whether @FILE on the command line stands for the options in a file, where # starts a comment.
         epilog: shown below the options.
     """
 
-    def __init__(self, description, files=False, epilog=None):
-        super().__init__(description=description, usage="%(prog)s [OPTION ...]" + " [@FILE ...]" * files,
-                         epilog=epilog, fromfile_prefix_chars="@" if files else None, formatter_class=_HelpFormatter,
-                         allow_abbrev=False)
+    def __init__(self, description, epilog=None):
+        super().__init__(description=description, usage="%(prog)s [OPTION ...]", epilog=epilog,
+                         formatter_class=_HelpFormatter, allow_abbrev=False)
         self.add_argument("--debug", action="store_true", help="show the traceback of an error")
-
-    def convert_arg_line_to_args(self, arg_line):
-        """The options in a line of a file."""
-        try:
-            return shlex.split(arg_line.removeprefix("\ufeff"), comments=True)     # Windows marks UTF-8 by it
-        except ValueError as error:
-            self.error(f"'{arg_line}' in a file of options: {error}")
 
     def error(self, message):
         if unknown := re.match("unrecognized arguments: (--[^ =]+)", message):

@@ -78,8 +78,6 @@ GROUPS = {
     "data": {
         "vocab_size": dict(type=positive_int, metavar="N",
                            help="known words, the most frequent ones; the others are the unknown token"),
-        "drop_stop_words": dict(action=argparse.BooleanOptionalAction,
-                                help="leave function words (the, of, was, ...) out"),
         "drop_duplicates": dict(action=argparse.BooleanOptionalAction,
                                 help="leave out training reviews that read the same as a test review"),
         "reversed": dict(action=argparse.BooleanOptionalAction,
@@ -144,10 +142,7 @@ def parse_options(description, script, argv=None, presets=None, **defaults):
     presets = presets or {}
     parser = build_parser(description, script, presets, defaults)
     recipe = vars(parser.parse_args([]))
-    try:
-        given = vars(parser.parse_args(argv, argparse.Namespace(**dict.fromkeys(recipe))))      # None: not given
-    except RecursionError:
-        parser.error("@FILE: a file of options that names itself; leave that out")
+    given = vars(parser.parse_args(argv, argparse.Namespace(**dict.fromkeys(recipe))))      # None: not given
     given = {name: value for name, value in given.items() if value is not None}
     for name, sets in presets.items():
         recipe |= sets[given.get(name, recipe[name])]
@@ -172,7 +167,7 @@ def spin_briefly():
 
 
 def build_parser(description, script, presets, defaults):
-    parser = Parser(description, files="recipe" in presets, epilog=describe_recipes(presets))
+    parser = Parser(description, epilog=describe_recipes(presets))
     titles = [*GROUPS, *(default.group for default in defaults.values() if isinstance(default, Option)), "machine"]
     groups = {title: parser.add_argument_group(title) for title in dict.fromkeys(titles)}
     in_order = [name for group in GROUPS.values() for name in group if name in defaults]

@@ -1,4 +1,4 @@
-"""Command lines: bounds of numbers, options from files, refusals of one line."""
+"""Command lines: bounds of numbers, refusals of one line."""
 
 import argparse
 from pathlib import Path
@@ -7,11 +7,10 @@ import pytest
 
 from common.arguments import Parser, number, path, positive_int
 from common.errors import UserError
-from common.options import parse_options
 
 
-def make_parser(files=False):
-    parser = Parser("What it does, in 86 %.", files)
+def make_parser():
+    parser = Parser("What it does, in 86 %.")
     training = parser.add_argument_group("training")
     training.add_argument("--epochs", type=positive_int, default=6, help="passes over the reviews")
     training.add_argument("--rate", type=number(float, 0, 1, open_low=True), default=0.5, help="a rate")
@@ -70,77 +69,6 @@ def test_help_shows_the_description_as_written_and_options_in_their_groups(capsy
 def test_help_shows_a_default_where_there_is_one(capsys):
     text = help_of(make_parser(), capsys)
     assert "passes over the reviews (default: 6)\n" in text and "a folder\n" in text
-
-
-# @FILE
-
-
-@pytest.fixture
-def parse_file(tmp_path):
-    """Parses a command line in which FILE is @ and a file with that content."""
-    def parse_file(content, *argv):
-        path = tmp_path / "options.txt"
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return make_parser(files=True).parse_args([f"@{path}" if word == "FILE" else word for word in argv or ["FILE"]])
-    return parse_file
-
-
-@pytest.mark.parametrize("content", [
-    "--epochs 3 --rate 0.25", "--epochs 3\n--rate 0.25\n", "--epochs\n3\n\n  --rate=0.25", "--epochs 3\r\n--rate 0.25",
-    "\ufeff--epochs 3 --rate 0.25"])
-def test_a_file_gives_options_on_one_line_or_on_many(content, parse_file):
-    options = parse_file(content)
-    assert (options.epochs, options.rate) == (3, 0.25)
-
-
-def test_a_hash_in_a_file_starts_a_comment(parse_file):
-    options = parse_file("# as in the paper\n--epochs 3  # not 6\n# --rate 0.25\n")
-    assert (options.epochs, options.rate) == (3, 0.5)
-
-
-def test_quotes_in_a_file_keep_spaces_and_hashes(parse_file):
-    assert parse_file("--output 'my results #2'").output == "my results #2"
-
-
-@pytest.mark.parametrize("argv, epochs", [("--epochs 9 FILE", 3), ("FILE --epochs 9", 9)])
-def test_of_an_option_in_a_file_and_on_the_command_line_the_later_counts(argv, epochs, parse_file):
-    assert parse_file("--epochs 3", *argv.split()).epochs == epochs
-
-
-def test_a_wrong_option_in_a_file_is_refused(parse_file):
-    with pytest.raises(UserError, match="--epochs: '0' is not a whole number from 1"):
-        parse_file("--epochs 0")
-
-
-def test_a_line_that_cannot_be_understood_is_refused(parse_file):
-    with pytest.raises(UserError, match="^'--output 'my results' in a file of options: No closing quotation"):
-        parse_file("--output 'my results")
-
-
-def test_a_missing_file_is_refused_with_its_name(tmp_path):
-    with pytest.raises(UserError, match="No such file or directory.*missing.txt"):
-        make_parser(files=True).parse_args([f"@{tmp_path / 'missing.txt'}"])
-
-
-def test_a_file_may_name_another(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "all.txt").write_text("@shared.txt --epochs 3")
-    (tmp_path / "shared.txt").write_text("--epochs 9 --rate 0.25")
-    options = make_parser(files=True).parse_args(["@all.txt"])
-    assert (options.epochs, options.rate) == (3, 0.25)
-
-
-def test_a_file_that_names_itself_is_refused(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "first.txt").write_text("--epochs 3 @second.txt")
-    (tmp_path / "second.txt").write_text("@./first.txt")
-    with pytest.raises(UserError, match="a file of options that names itself|Too many open files"):
-        parse_options("", __file__, ["@first.txt"], presets={"recipe": {"assignment": {}}}, recipe="assignment",
-                      epochs=6)
-
-
-def test_without_files_an_at_sign_is_only_a_character():
-    assert parse("--output", "@home").output == "@home"
 
 
 def test_a_tilde_behind_an_equals_sign_is_the_home_folder(monkeypatch):

@@ -158,9 +158,6 @@ def parse(script, options, monkeypatch):
         monkeypatch.setattr(common.options, "parse_options", ending(common.options.parse_options))
     else:
         monkeypatch.setattr(Parser, "parse_args", ending(Parser.parse_args))
-    for option in options:
-        if option.startswith("@"):
-            Path(option[1:]).write_text("# options\n", encoding="utf-8")
     monkeypatch.setattr(sys, "argv", [script, *options])
     try:
         if script.endswith(".py"):

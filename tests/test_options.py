@@ -17,7 +17,7 @@ from common.parts import ROOT
 DEFAULTS = dict(
     epochs=6, batch_size=200, hidden_units=500, hidden_layers=1, lstm_layers=1, pooling="max", dropout=0.5,
     vocab_size=8000, sequence_length=100, optimizer="adam", learning_rate=0.001, schedule="constant", step_epochs=4,
-    clip_norm=0.0, drop_stop_words=False, validation=0.0, patience=0, test_every=1, save_minutes=10.0, restart=False,
+    clip_norm=0.0, validation=0.0, patience=0, test_every=1, save_minutes=10.0, restart=False,
     language_model=ROOT / "3a" / "language.model", review=[], reviews=None, text=None, explain=False,
     recipe="assignment", drop_duplicates=False, lengths=[50, 100], pseudo_labels=None, unlabelled=False,
     mistakes=0, precise_batch_norm=False, ngrams=0, ngram_weight=0.75, fixed_batch_norm=False, by_length=False,
@@ -203,22 +203,6 @@ def test_plain_options_are_shown_as_they_are_typed(argv, expected):
     assert typed("cutoffs", str([])) == "--cutoffs"
 
 
-def test_options_may_come_from_a_file(tmp_path):
-    (tmp_path / "mine.txt").write_text("--recipe overfit  # with more epochs\n--epochs 30\n--output 'my results'\n")
-    options = parse_options("", __file__, [f"@{tmp_path / 'mine.txt'}"], presets=PRESETS, **DEFAULTS)
-    assert (options.dropout, options.epochs, str(options.output)) == (0, 30, "my results")
-
-
-def test_options_may_come_from_a_pipe():
-    """It can be read only once."""
-    reader, writer = os.pipe()
-    os.write(writer, b"--epochs 30")
-    os.close(writer)
-    options = parse_options("", __file__, [f"@/dev/fd/{reader}"], presets=PRESETS, **DEFAULTS)
-    os.close(reader)
-    assert options.epochs == 30
-
-
 def test_an_option_that_names_a_set_of_options_sets_their_defaults():
     presets = {"model": {"SentimentRNN": {}, "SentimentClassifier": dict(epochs=4, hidden_units=256)}}
 
@@ -306,10 +290,10 @@ def test_threads_wait_briefly_unless_the_environment_says_otherwise(given, spin,
 
 
 def test_plain_options_hold_only_plain_values():
-    plain = plain_options(parse_and_set_up("--drop-stop-words", "--pseudo-labels", "1a/pseudo_labels.npz"))
+    plain = plain_options(parse_and_set_up("--drop-duplicates", "--pseudo-labels", "1a/pseudo_labels.npz"))
     assert set(plain) == set(DEFAULTS) | {"data", "output", "seed", "device", "precision", "debug"}
     assert all(type(value) in (int, float, str, bool) for value in plain.values())
-    assert (plain["drop_stop_words"], plain["epochs"], plain["dropout"], plain["device"]) == (True, 6, 0.5, "cpu")
+    assert (plain["drop_duplicates"], plain["epochs"], plain["dropout"], plain["device"]) == (True, 6, 0.5, "cpu")
     assert plain["pseudo_labels"] == "pseudo_labels.npz"
 
 

@@ -34,7 +34,7 @@ def build_training(argv=None, logger=None):
     options = parse_options(__doc__, __file__, argv, presets={"model": PRESETS, "recipe": {"assignment": {}}},
                             **CLASSIFIER_DEFAULTS | OWN_OPTIONS | dict(
         epochs=4, batch_size=50, test_every=3, step_epochs=10, sequence_length=200, hidden_units=256, lstm_layers=2,
-        vocab_size=8000, drop_stop_words=False, clip_norm=0.0, validation=0.1))
+        vocab_size=8000, clip_norm=0.0, validation=0.1))
     for name, preset in PRESETS[options.model].items():
         if preset is None and getattr(options, name) is not None:
             raise UserError(f"--{name.replace('_', '-')}: {options.model} has none; leave it to another --model")

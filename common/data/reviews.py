@@ -11,22 +11,6 @@ from common.checkpoints import checksum
 from common.data.token_files import load_array, read_dictionary, read_review_table, read_token_ids
 from common.errors import UserError
 
-# English function words, as the tokeniser cuts them: what --drop-stop-words leaves out. Negations (not, n't, no, never)
-# stay in: they turn a sentiment round.
-STOP_WORDS = frozenset("""
-    a an the this that these those
-    i me my mine myself we us our ours ourselves you your yours yourself yourselves he him his himself
-    she her hers herself it its itself they them their theirs themselves
-    who whom whose which what there here
-    am is are was were be been being 'm 's 're do does did doing have has had having 've 'd 'll
-    can could may might must shall should will would ca wo
-    and or but if because as while than so then when where why how
-    of at by for with about against between into through during before after above below to from
-    up down in out on off over under again further once
-    all any both each few more most other some such only own same too very just also
-""".split())
-
-
 @dataclasses.dataclass(eq=False)
 class Reviews:
     """Token ids of many reviews in a row, on one device.
@@ -35,8 +19,8 @@ class Reviews:
     starts, lengths: (reviews,) int64, where each review lies in token_ids.
     labels: (reviews,) float32, 1 positive, 0 negative, NaN unlabelled.
     films: (reviews,) array of str, the film that each review is about.
-    texts: (reviews,) int64, equal where two reviews have the same words, rare ones and stop words included, and
-        other numbers in each process; None where read_reviews was not asked for it.
+    texts: (reviews,) int64, equal where two reviews have the same words, rare ones included, and other numbers in
+        each process; None where read_reviews was not asked for it.
     backwards: whether each review stands from its last word to its first.
 
     A selection of reviews shares token_ids with the whole. Methods take indices (batch,) int64 on the CPU, where
@@ -137,7 +121,7 @@ def sort(numbers):
     return torch.from_numpy(np.sort(numbers.numpy())) if numbers.device.type == "cpu" else numbers.sort().values
 
 
-def read_reviews(folder, split, words="imdb", vocab_size=None, drop_stop_words=False, device="cpu", texts=False):
+def read_reviews(folder, split, words="imdb", vocab_size=None, device="cpu", texts=False):
     """Reviews of one split as preprocess_data.py wrote them.
 
     Args:
@@ -145,7 +129,6 @@ def read_reviews(folder, split, words="imdb", vocab_size=None, drop_stop_words=F
         split: "train" or "test".
         words: "imdb" for ids in the IMDB dictionary, "glove" for ids in the GloVe dictionary.
         vocab_size: ids above it become the unknown token 0; None keeps all.
-        drop_stop_words: whether stop words are left out of the reviews.
         device: where the tensors lie.
         texts: whether it is wanted which reviews read the same.
 
@@ -172,8 +155,6 @@ def read_reviews(folder, split, words="imdb", vocab_size=None, drop_stop_words=F
     if vocab_size is not None:
         vocabulary = vocabulary[:vocab_size]
         token_ids[token_ids > vocab_size] = 0
-    if drop_stop_words:
-        token_ids, lengths = without_stop_words(token_ids, lengths, vocabulary)
     reviews = build_reviews(token_ids, lengths, labels, films, device)
     return dataclasses.replace(reviews, texts=numbers), vocabulary
 
@@ -220,12 +201,3 @@ def start_from(embedding, vectors):
     standardised = (vectors[known] - mean) / deviation.clamp(min=1e-12)
     width = min(vectors.shape[1], embedding.embedding_dim)
     embedding.weight[known, :width] = standardised[:, :width]
-
-
-def without_stop_words(token_ids, lengths, vocabulary):
-    """Token ids and lengths of reviews without their stop words; nothing left becomes one unknown token."""
-    stop_ids = [k for k, word in enumerate(vocabulary, 1) if word in STOP_WORDS]
-    ends, unknown = lengths.cumsum()[:-1], np.zeros(1, token_ids.dtype)
-    rows = [row[kept] if kept.any() else unknown
-            for row, kept in zip(np.split(token_ids, ends), np.split(~np.isin(token_ids, stop_ids), ends))]
-    return np.concatenate(rows), np.array([len(row) for row in rows])

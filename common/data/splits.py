@@ -46,8 +46,7 @@ def read_splits(options, words="imdb", unlabelled=False):
         UserError: a file is missing or broken, or a split has fewer than two reviews.
     """
     def read(split):
-        reviews, vocabulary = read_reviews(options.data, split, words, options.vocab_size,
-                                           getattr(options, "drop_stop_words", False), options.device,
+        reviews, vocabulary = read_reviews(options.data, split, words, options.vocab_size, options.device,
                                            texts=bool(options.drop_duplicates or options.validation))
         return reviews.reversed() if getattr(options, "reversed", False) else reviews, vocabulary
 

@@ -51,7 +51,7 @@ class Committee:
                                 "learned reviews that are held out of another; train them with the same")
         # What write_predictions asks for.
         first = next(iter(self.members.values()))
-        self.labels, self.vocabulary, self.drop_stop_words = first.labels, first.vocabulary, first.drop_stop_words
+        self.labels, self.vocabulary = first.labels, first.vocabulary
         weights = " ".join(checkpoint["weights"] for checkpoint in checkpoints)
         self.checkpoint = {"weights": f"crc-{zlib.crc32(weights.encode()):08x}", "options": checkpoints[0]["options"]}
 

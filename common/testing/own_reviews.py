@@ -7,7 +7,6 @@ import sys
 import numpy as np
 import torch
 
-from common.data.reviews import STOP_WORDS
 from common.data.token_files import read_json, token_ids
 from common.errors import UserError
 from common.files import check_folder
@@ -78,27 +77,24 @@ def read_texts(path, column=None):
         raise UserError(f"{name}:{line}: not UTF-8 text; save it as UTF-8") from error
 
 
-def encode_reviews(texts, tokenize, vocabulary, drop_stop_words):
+def encode_reviews(texts, tokenize, vocabulary):
     """Reviews as preprocessing and reading would give them to the model.
 
     Args:
-        texts: list of str; tokenize: of load_tokenizer.
-        vocabulary, drop_stop_words: the words and the option that the model was trained with.
+        texts: list of str; tokenize: of load_tokenizer; vocabulary: the words that the model was trained with.
 
     Returns:
         (words, rows): for each text the list of its words, and an int32 array of their ids; both are empty where a
         text has no word.
     """
-    left_out = STOP_WORDS.intersection(vocabulary) if drop_stop_words else ()
-    words = [[token for token in tokens if token not in left_out] or ["<unk>"] * bool(tokens)
-             for tokens in map(tokenize, texts)]
+    words = [tokenize(text) for text in texts]
     ids = token_ids([word for review in words for word in review], vocabulary)
     return words, np.split(ids, np.cumsum([len(review) for review in words])[:-1])
 
 
 def explain_texts(run, tokenize, texts, with_contributions):
     """What a PartTest's model says of texts: dicts as from explain(), None for a text without a word."""
-    words, rows = encode_reviews(texts, tokenize, run.vocabulary, run.drop_stop_words)
+    words, rows = encode_reviews(texts, tokenize, run.vocabulary)
     entries = iter(explain(run, [some for some in words if some], [row for row in rows if len(row)],
                            with_contributions))
     return [next(entries) if some else None for some in words]

@@ -8,7 +8,7 @@ import zlib
 from torch.nn import functional as F
 
 from common.data.corpus import number_of
-from common.data.reviews import STOP_WORDS, read_reviews
+from common.data.reviews import read_reviews
 from common.data.token_files import read_review_rows
 from common.files import replace_file
 from common.results.comparisons import in_files
@@ -83,8 +83,7 @@ def read_words(run):
     """A function from the index of a labelled test review to its words, those that the model does not know too."""
     reviews, dictionary = read_reviews(run.options.data, "test")
     rows, dictionary = reviews.labelled().rows(), ["<unk>", *dictionary]        # <unk> stands in no training review
-    left_out = STOP_WORDS.intersection(run.vocabulary) if run.drop_stop_words else ()
-    return lambda index: [word for k in rows[index].tolist() if (word := dictionary[k]) not in left_out] or ["<unk>"]
+    return lambda index: [dictionary[k] for k in rows[index].tolist()]
 
 
 def worst_mistakes(reviews, logits, count):

@@ -71,7 +71,6 @@ class PartTest(abc.ABC):
         path = options.output / PARTS[part].model
         self.checkpoint = load_checkpoint(path, part, options.device)
         self.vocabulary = self.checkpoint["vocabulary"]
-        self.drop_stop_words = self.checkpoint["options"].get("drop_stop_words", False)
         self.labels = read_label_names(options.data)
         vocabulary = read_dictionary(options.data, self.words)[:len(self.vocabulary)]
         self.glove = None if self.words == "imdb" else read_glove_embeddings(
@@ -117,8 +116,7 @@ class PartTest(abc.ABC):
         self.test(reviews)
 
     def read_reviews(self, split):
-        reviews, _ = read_reviews(self.options.data, split, self.words, len(self.vocabulary), self.drop_stop_words,
-                                  self.options.device)
+        reviews, _ = read_reviews(self.options.data, split, self.words, len(self.vocabulary), self.options.device)
         return reviews
 
     def write_pseudo_labels(self):

@@ -32,7 +32,7 @@ def rows(reviews):
 
 
 def splits(folder, *argv, **keywords):
-    options = parse_options("", __file__, ["--data", str(folder), *argv], vocab_size=100, drop_stop_words=False,
+    options = parse_options("", __file__, ["--data", str(folder), *argv], vocab_size=100,
                             validation=0.0, drop_duplicates=False, pseudo_labels=None, reversed=False,
                             adversarial_unlabelled=0, adversarial=0.01, fixed_batch_norm=True,
                             precise_batch_norm=False, ngrams=0)

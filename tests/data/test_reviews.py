@@ -8,8 +8,7 @@ import torch
 from small_reviews import WORDS, make_reviews, rows, write_folder
 from torch import nn
 
-from common.data.reviews import (read_glove_embeddings, read_reviews, read_vectors_of, start_from,
-                                 without_stop_words)
+from common.data.reviews import read_glove_embeddings, read_reviews, read_vectors_of, start_from
 from common.errors import UserError
 
 
@@ -46,24 +45,6 @@ def test_a_larger_vocabulary_than_the_dictionary_keeps_all_words(tmp_path):
     reviews, vocabulary = read_reviews(write_folder(tmp_path), "train", vocab_size=8000)
     assert vocabulary == WORDS
     assert rows(reviews) == [[1, 2, 3, 4], [5, 2], [0, 1, 2]]
-
-
-def test_stop_words_are_left_out_of_the_reviews(tmp_path):
-    reviews, vocabulary = read_reviews(write_folder(tmp_path), "train", drop_stop_words=True)
-    assert vocabulary == WORDS
-    assert rows(reviews) == [[2, 4], [5, 2], [0, 2]]
-
-
-def test_a_review_of_stop_words_alone_becomes_one_unknown_token():
-    token_ids, lengths = without_stop_words(np.array([1, 3, 4, 1, 3, 1], np.int32), np.array([1, 2, 3]), WORDS)
-    assert token_ids.tolist() == [0, 4, 0]
-    assert lengths.tolist() == [1, 1, 1]
-
-
-def test_negations_are_no_stop_words():
-    words = ["not", "n't", "no", "never", "the"]
-    token_ids, _ = without_stop_words(np.array([1, 2, 3, 4, 5], np.int32), np.array([5]), words)
-    assert token_ids.tolist() == [1, 2, 3, 4]
 
 
 def test_token_and_table_files_that_do_not_belong_together_are_refused(tmp_path):

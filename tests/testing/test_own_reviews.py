@@ -73,14 +73,12 @@ def tokenize_sample(data):
     return load_tokenizer(data)
 
 
-@pytest.mark.parametrize("words, vocab_size, drop_stop_words", [
-    ("imdb", None, False), ("imdb", 50, False), ("imdb", 50, True), ("glove", None, True)])
-def test_own_reviews_get_the_ids_that_preprocessing_gave_them(words, vocab_size, drop_stop_words, data,
-                                                              tokenize_sample):
+@pytest.mark.parametrize("words, vocab_size", [("imdb", None), ("imdb", 50), ("glove", None)])
+def test_own_reviews_get_the_ids_that_preprocessing_gave_them(words, vocab_size, data, tokenize_sample):
     raw = [review for review in sort_reviews(sample_reviews()) if review.split == "test"][::6]
-    expected, vocabulary = read_reviews(data, "test", words, vocab_size, drop_stop_words)
+    expected, vocabulary = read_reviews(data, "test", words, vocab_size)
     assert vocabulary == read_dictionary(data, words)[:vocab_size]
-    tokens, rows = encode_reviews([review.text for review in raw], tokenize_sample, vocabulary, drop_stop_words)
+    tokens, rows = encode_reviews([review.text for review in raw], tokenize_sample, vocabulary)
     assert [row.tolist() for row in rows] == [row.tolist() for row in expected.rows()]
     assert [len(review) for review in tokens] == expected.lengths.tolist()
 
@@ -252,15 +250,6 @@ def test_a_review_is_shown_on_one_line_that_steers_no_terminal(classify):
 def test_a_long_review_without_spaces_is_shown_too(classify):
     [shown] = answers(classify("1a", "--review", "\u8fd9" * 100))
     assert "\u8fd9" * 70 in shown and shown.endswith(" ...")
-
-
-def test_stop_words_are_left_out_if_training_left_them_out(classify):
-    def words(**options):
-        outcome = classify("2a", "--review", "The film was n't great.", "the", "--explain", **options)
-        return [[word.split("(")[0] for word in words] for _, words, *_ in explained_blocks(outcome[1])]
-    plain, dropped = words(), words(trained_with={"drop_stop_words": True})
-    assert plain[0] == ["the", "film", "was", "n't", "great", "."]
-    assert dropped == [["film", "n't", "great", "."], ["[<unk>]"]]
 
 
 @pytest.mark.parametrize("content, message", [
