@@ -7,7 +7,7 @@
 
 Reads the Large Movie Review Dataset as it is published, or texts with any two labels (docs/data.md),
 tokenises them with NLTK on all cores and writes to --output: the dictionary, one line of token ids
-a review, a table of what each line is, statistics with a figure and, with --glove, word vectors and
+a review, a table of what each line is, statistics and, with --glove, word vectors and
 the same reviews in their ids (preprocessed_data/README.md describes each file). The 100,000 reviews
 take about four minutes of one core and 1 GiB of memory; --glove train takes three minutes more on two
 cores and 1.6 GiB. Started again with the same sources it leaves the files as they are.

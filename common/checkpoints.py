@@ -43,11 +43,11 @@ def describe_network(network):
     return {"file": os.path.relpath(path, ROOT).replace(os.sep, "/"), "class": type(network).__name__, "source": source}
 
 
-def write_checkpoint(path, part, content, previous=None):
-    """Write a dict of tensors and plain values that load_checkpoint reads; `previous` as in replace_file."""
+def write_checkpoint(path, part, content):
+    """Write a dict of tensors and plain values that load_checkpoint reads."""
     bytes_of_file = io.BytesIO()        # torch.save itself hides that a disk is full behind an error of its own
     torch.save({"format": FORMAT, "part": part} | content, bytes_of_file)
-    with replace_file(path, "wb", previous) as file:
+    with replace_file(path, "wb") as file:
         file.write(bytes_of_file.getbuffer())
 
 

@@ -76,7 +76,7 @@ def remove_unfinished(path):
 
 
 @contextlib.contextmanager
-def replace_file(path, mode="w", previous=None, durable=True):
+def replace_file(path, mode="w", durable=True):
     """Open a temporary file beside `path` for writing; rename it to `path` on success.
 
     The bytes are flushed to disk before the rename. If the block raises, or the disk is
@@ -85,7 +85,6 @@ def replace_file(path, mode="w", previous=None, durable=True):
     Args:
         path: file to write; its folder is made if missing.
         mode: "w" for UTF-8 text with "\\n" line ends, "wb" for bytes.
-        previous: path that the old file is moved to, or None if it goes.
         durable: False does not wait for the disk: for what can be made again if the machine goes down.
 
     Raises:
@@ -107,8 +106,6 @@ def replace_file(path, mode="w", previous=None, durable=True):
         os.umask(umask)
         with contextlib.suppress(OSError):
             os.chmod(temporary, 0o666 & ~umask)
-        if previous is not None and path.exists():
-            os.replace(path, previous)
         os.replace(temporary, path)
         temporary = None
     except OSError as error:

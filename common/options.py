@@ -37,10 +37,9 @@ GROUPS = {
         "sequence_length": dict(type=number(int, 2), metavar="N", help="tokens of a training crop"),
         "learning_rate": dict(type=number(float, 0, open_low=True), metavar="RATE", help="initial learning rate"),
         "optimizer": dict(choices=["adam", "sgd"], help="Adam, or SGD with momentum 0.9"),
-        "schedule": dict(choices=["constant", "step", "plateau", "one-cycle"],
-                         help="of the learning rate: step divides it by ten every --step-epochs; plateau when the "
-                              "validation loss (else the training loss) has not fallen for two epochs; one-cycle "
-                              "warms up to --learning-rate over 30 %% of the steps, then decays to zero"),
+        "schedule": dict(choices=["constant", "step", "one-cycle"],
+                         help="of the learning rate: step divides it by ten every --step-epochs; one-cycle warms up to "
+                              "--learning-rate over 30 %% of the steps, then decays to zero"),
         "step_epochs": dict(type=positive_int, metavar="N", help="epochs between the steps of --schedule step"),
         "clip_norm": dict(type=number(float, 0), metavar="NORM", help="largest norm of the gradient; 0 does not clip"),
         "precise_batch_norm": dict(action=argparse.BooleanOptionalAction,

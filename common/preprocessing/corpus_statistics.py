@@ -2,8 +2,6 @@
 
 import numpy as np
 
-from common.plots import plain_style, save_figure, subplots
-
 COUNT_BINS = (1, 10, 100, 1_000, 10_000)
 COVERAGE_SIZES = (100, 8_000)
 
@@ -75,14 +73,3 @@ def print_statistics(statistics):
         print(f"the top {int(size):,} tokens cover {share:.2%} of all tokens")
     print(f"a review before\n  {statistics['example']['before']}")
     print(f"and after\n  {statistics['example']['after']}")
-
-
-@plain_style
-def plot_statistics(path, lengths, counts):
-    """Draw review lengths as a histogram, and token rank against frequency on log axes, as PNG."""
-    figure, (lengths_axes, counts_axes) = subplots(1, 2, figsize=(10, 4))
-    lengths_axes.hist(lengths, bins=min(100, int(np.ptp(lengths)) + 1))
-    lengths_axes.set(title="Review lengths", xlabel="tokens in the review", ylabel="reviews")
-    counts_axes.loglog(np.arange(1, len(counts) + 1), counts)
-    counts_axes.set(title="Token frequencies", xlabel="rank of the token", ylabel="occurrences")
-    save_figure(path, figure)

@@ -11,8 +11,7 @@ from common.data.token_files import (CHECKSUMS, MAX_TOKEN_CHARACTERS, token_ids,
                                      write_json, write_reviews, write_token_ids)
 from common.errors import UserError
 from common.files import remove_unfinished
-from common.preprocessing.corpus_statistics import (corpus_statistics, count_tokens, plot_statistics,
-                                                    print_statistics)
+from common.preprocessing.corpus_statistics import corpus_statistics, count_tokens, print_statistics
 from common.preprocessing.download import GLOVE_SHA256, GLOVE_URLS, IMDB_SHA256, IMDB_URLS, download
 from common.preprocessing.raw_reviews import PUBLISHED, SPLITS, read_reviews, text_checksum
 from common.preprocessing.sample_corpus import sample_reviews
@@ -103,7 +102,6 @@ def preprocess(options, sources):
         words, vectors = glove
         write_vectors(options, words, vectors, token_ids(tokens, words)[indices], train, test)
         write_checksums(output, FILES, sources)
-    plot_statistics(output / "statistics.png", np.diff(train), counts)  # last: a figure is no reason to lose the rest
 
 
 def write_vectors(options, words, vectors, ids, train, test):

@@ -28,6 +28,6 @@ def check_held_out(training, split, loss):
 
 
 def refuse(training, reason):
-    kept = [path for path in (*training.folder.states(), training.folder.model_path) if path.exists()]
+    kept = [path for path in (training.folder.state_path, training.folder.model_path) if path.exists()]
     raise UserError(f"--learning-rate {training.options.learning_rate:g}: {reason} in epoch {training.epoch + 1}; use "
                     "a smaller one with --restart" + (f" ({kept[0]} holds the last good weights)" if kept else ""))

@@ -104,7 +104,7 @@ class Training:
             test = self.evaluate("test", self.signals.watch) if last or epoch % options.test_every == 0 else None
             self.order, self.epoch = None, epoch    # before the save: a run resumed from it begins the next epoch
             report(self, time.perf_counter() - started, train=train, validation=validation, test=test)
-            after_epoch(self.schedule, (validation or train).loss)
+            after_epoch(self.schedule)
             if not last:
                 self.save_state()
                 self.folder.save_model(self.checkpoint(), self.curves, finished=False)

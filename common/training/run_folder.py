@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import sys
 
 import numpy as np
 
@@ -39,7 +38,7 @@ class RunFolder:
         folder = options.output
         self.model_path, self.record_path = folder / PARTS[part].model, folder / "record.json"
         self.data_path, self.curves_path = folder / "data.npy", folder / "curves.png"
-        self.state_path, self.previous_path = folder / "training.state", folder / "training.previous.state"
+        self.state_path = folder / "training.state"
         self.restarted_path = folder / ".restarted"             # holds the number of the job that has done so
         self.results = [self.model_path, self.data_path, self.curves_path, self.record_path]
         labels = getattr(options, "pseudo_labels", None)        # they are the teacher's, wherever they lie
@@ -57,7 +56,7 @@ class RunFolder:
             for path in self.state_path, *self.results:
                 remove_unfinished(path)
             if self.options.restart and not has_restarted(self.restarted_path):
-                self.remove(*self.states(), *self.results, *self.tables)
+                self.remove(self.state_path, *self.results, *self.tables)
                 if "SLURM_JOB_ID" in os.environ:
                     with replace_file(self.restarted_path, durable=False) as file:
                         file.write(os.environ["SLURM_JOB_ID"])
@@ -78,7 +77,7 @@ class RunFolder:
     def start_new(self):
         """Remove results that would be taken for the new run's, where there is no run to resume."""
         processes.wait_for_all()
-        if processes.rank == 0 and not self.states():
+        if processes.rank == 0 and not self.state_path.exists():
             self.remove(*self.results, *self.tables)
 
     def remove(self, *paths):
@@ -91,7 +90,7 @@ class RunFolder:
         Raises:
             UserError: the finished run had other options.
         """
-        if self.states() or not self.model_path.exists():
+        if self.state_path.exists() or not self.model_path.exists():
             return None
         checkpoint = load_checkpoint(self.model_path, self.part, self.options.device)
         if not checkpoint["finished"]:
@@ -107,27 +106,16 @@ class RunFolder:
         print(f"{self.model_path} is trained already; --restart retrains it")
         return checkpoint
 
-    def states(self):
-        """The paths of the states that an earlier run left to resume from, the latest first."""
-        return [path for path in (self.state_path, self.previous_path) if path.exists()]
-
     def load_state(self):
-        """The state that an earlier run left, or the one before it if that is broken; None where there is none.
+        """The state that an earlier run left; None where there is none.
 
         Raises:
-            UserError: there are states, but none can be read, or it is of other options or inputs.
+            UserError: it cannot be read, or is of other options or inputs.
         """
-        if not self.states():
+        path = self.state_path
+        if not path.exists():
             return None
-        path, *before = self.states()
-        try:
-            state = load_checkpoint(path, self.part, self.options.device)
-        except UserError as error:
-            if not before:
-                raise
-            [path] = before
-            print(f"{error}; resuming from {path}", file=sys.stderr)
-            state = load_checkpoint(path, self.part, self.options.device)
+        state = load_checkpoint(path, self.part, self.options.device)
         if self.options.auto_precision:         # goes on in that of the state, whatever this machine would take
             precision = state["options"].get("precision", self.options.precision)
             if precision != self.options.precision:
@@ -141,10 +129,9 @@ class RunFolder:
         return state
 
     def save_state(self, state):
-        """Write all that is needed to resume from here, and keep the state before it."""
+        """Write all that is needed to resume from here."""
         if processes.rank == 0:
-            write_checkpoint(self.state_path, self.part, self.made_from | {"options": self.fixed_options} | state,
-                             previous=self.previous_path)
+            write_checkpoint(self.state_path, self.part, self.made_from | {"options": self.fixed_options} | state)
 
     def save_model(self, model, curves, finished):
         """Write the checkpoint and data.npy; model: dict with what it takes to build the model again."""
@@ -163,7 +150,7 @@ class RunFolder:
             write_record(self.record_path, self.part, self.fixed_options, self.options.overridden,
                          self.options.device, elapsed_s, curves, self.data, network=model["network"],
                          weights=model["weights"], kept_epoch=kept_epoch)
-            self.remove(*self.states())         # last: a run killed before this comes here again from its state
+            self.remove(self.state_path)        # last: a run killed before this comes here again from its state
         processes.wait_for_all()
         print(f"wrote {self.model_path}, data.npy, record.json and curves.png")
 

@@ -43,16 +43,12 @@ def build_schedule(optimizer, options, steps):
             raise UserError("--schedule one-cycle: takes two steps at least to warm up and decay, and this "
                             "training has one; use more --epochs or a smaller --batch-size")
         return lr_scheduler.OneCycleLR(optimizer, [group["lr"] for group in optimizer.param_groups], total_steps=steps)
-    if options.schedule == "plateau":
-        return lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=1)        # two epochs
     return lr_scheduler.StepLR(optimizer, options.step_epochs, gamma=0.1 if options.schedule == "step" else 1)
 
 
-def after_epoch(schedule, loss):
-    """Let a schedule follow an epoch of that validation loss, or of that training loss where none is measured."""
-    if isinstance(schedule, lr_scheduler.ReduceLROnPlateau):
-        schedule.step(loss)
-    elif isinstance(schedule, lr_scheduler.StepLR):
+def after_epoch(schedule):
+    """Let a schedule follow an epoch, if it is not one that follows each step."""
+    if isinstance(schedule, lr_scheduler.StepLR):
         with warnings.catch_warnings():         # of an epoch that was resumed without a step left to make
             warnings.simplefilter("ignore", UserWarning)
             schedule.step()

@@ -28,7 +28,7 @@ def test_a_run_ends_at_the_step_of_a_loss_that_is_not_finite_and_saves_nothing(v
 def test_a_run_leaves_and_names_the_last_good_state(tmp_path, monkeypatch):
     training = points_training(tmp_path, "--epochs", 9)
 
-    def spoil(schedule, loss):
+    def spoil(schedule):
         if training.epoch == 2:
             training.optimizer.param_groups[0]["lr"] = float("inf")
     monkeypatch.setattr("common.training.loop.after_epoch", spoil)
@@ -40,7 +40,7 @@ def test_a_run_leaves_and_names_the_last_good_state(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("step, options, left", [
-    (21, [], [".lock"]), (5, ["--save-minutes", 0], [".lock", "training.previous.state", "training.state"])],
+    (21, [], [".lock"]), (5, ["--save-minutes", 0], [".lock", "training.state"])],
     ids=["at the end of an epoch", "within an epoch"])
 def test_weights_that_are_not_finite_are_not_saved_where_the_last_loss_was(step, options, left, tmp_path):
     training = points_training(tmp_path, "--epochs", 1, *options)

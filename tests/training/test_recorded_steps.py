@@ -99,6 +99,6 @@ def test_what_a_schedule_sets_reaches_the_steps_that_are_replayed(schedule, cuda
             if schedule == "one-cycle":
                 follow.step()
             elif k == 7:
-                after_epoch(follow, 1.0)
+                after_epoch(follow)
         return losses
     assert train(recorded=True) == pytest.approx(train(recorded=False), rel=1e-4)

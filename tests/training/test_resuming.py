@@ -51,7 +51,7 @@ def test_a_run_may_be_stopped_again_and_again(uninterrupted, tmp_path):
 
 
 @pytest.mark.parametrize("options", [
-    ["--epochs", "12", "--patience", "2", "--schedule", "plateau"], ["--patience", "4"], ["--schedule", "one-cycle"],
+    ["--epochs", "12", "--patience", "2"], ["--patience", "4"], ["--schedule", "one-cycle"],
     ["--optimizer", "sgd"]], ids=["early stopping", "best epoch", "one-cycle", "momentum"])
 def test_all_that_a_run_goes_on_from_is_in_its_state(options, tmp_path):
     run(crops_training(tmp_path / "whole", *options))
@@ -61,7 +61,7 @@ def test_all_that_a_run_goes_on_from_is_in_its_state(options, tmp_path):
 
 def test_a_stopped_run_leaves_the_model_of_its_last_whole_epoch(tmp_path, capsys):
     stop(tmp_path, 40)          # within the fourth epoch
-    assert names(tmp_path) == [".lock", "data.npy", "rnn.model", "training.previous.state", "training.state"]
+    assert names(tmp_path) == [".lock", "data.npy", "rnn.model", "training.state"]
     checkpoint = load_checkpoint(tmp_path / "rnn.model", "2a")
     assert len(checkpoint["curves"]["train_loss"]) == 3 and not checkpoint["finished"]
     assert "rnn.model: of a run that is not finished, after epoch 3 of 4\n" in capsys.readouterr().err
@@ -112,10 +112,9 @@ def test_other_reviews_than_the_stopped_runs_are_refused(tmp_path):
         run(crops_training(tmp_path, reviews=OTHER_REVIEWS))
 
 
-def two_states(folder):
-    """A run stopped in its second epoch, so that the state at the end of the first is beside the last one."""
+def state_of_a_stopped_run(folder):
     stop(folder, 20)
-    return folder / "training.state", folder / "training.previous.state"
+    return folder / "training.state"
 
 
 def cut(path):
@@ -128,39 +127,22 @@ def flip_a_bit(path):
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("damage", [cut, flip_a_bit, lambda path: path.write_bytes(b""), Path.unlink],
-                         ids=["cut", "flipped bit", "empty", "missing"])
-def test_instead_of_a_damaged_state_the_one_before_it_is_used(damage, uninterrupted, tmp_path, capsys):
-    state, previous = two_states(tmp_path)
-    damage(state)
-    run(crops_training(tmp_path))
-    printed = capsys.readouterr()
-    assert "resuming in epoch 2" in printed.out
-    if damage is not Path.unlink:
-        [line] = printed.err.splitlines()
-        assert line.startswith(f"{state}: not a whole checkpoint") and line.endswith(f"; resuming from {previous}")
-    assert outcome(tmp_path) == uninterrupted
-    assert names(tmp_path) == FINISHED
-
-
-def test_a_run_whose_states_are_gone_starts_anew(uninterrupted, tmp_path):
-    for path in two_states(tmp_path):
-        path.unlink()
-    run(crops_training(tmp_path))
-    assert outcome(tmp_path) == uninterrupted
-
-
-def test_where_both_states_are_damaged_they_are_refused_with_their_names(tmp_path, capsys):
-    for path in two_states(tmp_path):
-        cut(path)
-    with pytest.raises(UserError, match="training.previous.state: not a whole checkpoint .*--restart"):
+@pytest.mark.parametrize("damage", [cut, flip_a_bit, lambda path: path.write_bytes(b"")],
+                         ids=["cut", "flipped bit", "empty"])
+def test_a_damaged_state_is_refused_with_its_name(damage, tmp_path):
+    damage(state_of_a_stopped_run(tmp_path))
+    with pytest.raises(UserError, match="training.state: not a whole checkpoint .*--restart"):
         run(crops_training(tmp_path))
-    assert "training.state: not a whole checkpoint" in capsys.readouterr().err
 
 
-def test_restart_does_not_read_the_states(uninterrupted, tmp_path):
-    for path in two_states(tmp_path):
-        cut(path)
+def test_a_run_whose_state_is_gone_starts_anew(uninterrupted, tmp_path):
+    state_of_a_stopped_run(tmp_path).unlink()
+    run(crops_training(tmp_path))
+    assert outcome(tmp_path) == uninterrupted
+
+
+def test_restart_does_not_read_the_state(uninterrupted, tmp_path):
+    cut(state_of_a_stopped_run(tmp_path))
     run(crops_training(tmp_path, "--restart"))
     assert outcome(tmp_path) == uninterrupted
 
@@ -215,7 +197,7 @@ def test_a_full_disk_leaves_the_last_good_state(uninterrupted, tmp_path, monkeyp
     def contents():
         return {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.name != ".lock"}
 
-    two_states(tmp_path)
+    state_of_a_stopped_run(tmp_path)
     before = contents()
     with monkeypatch.context() as full_disk:
         full_disk.setattr("os.fsync", full)
