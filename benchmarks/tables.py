@@ -149,7 +149,8 @@ def trials_table():
     """The recipes side by side: training and test accuracy of 1a, 1b and 2a."""
     rows = [{"part": part, "recipe": recipe, "epochs": row["epochs"],
              "training accuracy": f"{100 * float(row['last train accuracy']):.2f}",
-             "training loss": f"{float(row['last train loss']):.3f}", "test loss": f"{float(row['last test loss']):.3f}"}
+             "training loss": f"{float(row['last train loss']):.3f}",
+             "test loss": f"{float(row['last test loss']):.3f}"}
             | by_length([row], "test, {}") | minutes([row])
             for part in ("1a", "1b", "2a") for recipe in ("assignment", "overfit", "underfit")
             for row in runs(TRIALS, f"results/trials/{part}/{recipe}-")]

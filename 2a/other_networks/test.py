@@ -3,8 +3,9 @@
     python 2a/other_networks/test.py
     python 2a/other_networks/test.py --review "A great film." --explain
 
-Reads rnn.model from --output and the preprocessed reviews from --data; writes test_table.csv,
-predictions.csv and explanations.json to --output. Crops are taken as in training, random or the last tokens. The other options are those of 2a/RNN_test.py.
+Reads rnn.model from --output and the preprocessed reviews from --data; writes test_table.csv, predictions.csv and
+explanations.json to --output. Crops are taken as in training, random or the last tokens. The other options are those
+of 2a/RNN_test.py.
 """
 
 import sys

@@ -208,8 +208,8 @@ def test_layer_decay_lowers_the_learning_rate_from_layer_to_layer_towards_the_em
 
 
 def test_reviews_are_generated_from_every_prompt_at_every_temperature(run, language_model, tmp_path):
-    done = run(ROOT / "3b" / "generate_review.py", "--language-model", language_model, "--output", tmp_path, "--explain",
-               "--prompt", "i", "the film was", "--temperature", "0.5", "1", "--length", "12")
+    done = run(ROOT / "3b" / "generate_review.py", "--language-model", language_model, "--output", tmp_path,
+               "--explain", "--prompt", "i", "the film was", "--temperature", "0.5", "1", "--length", "12")
     assert done.returncode == 0, done.stderr
     lines = (tmp_path / "generated_reviews.txt").read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if line.startswith("temperature")] == [
