@@ -156,13 +156,13 @@ def parse_options(description, script, argv=None, presets=None, **defaults):
 
 
 def spin_briefly():
-    """Let threads that wait for each other sleep after some 30 microseconds, unless the environment says otherwise.
+    """Let threads that wait for each other sleep after some 0.1 milliseconds, unless the environment says otherwise.
 
     GNU's OpenMP lets them spin for 300,000 rounds, milliseconds in which they take the cores from those that they wait
     for where other jobs run: a step then takes up to thirty times as long. It reads this once, when torch is imported.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+        os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
 
 def build_parser(description, script, presets, defaults):

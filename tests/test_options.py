@@ -278,7 +278,7 @@ def test_a_run_says_where_and_how_it_computes(load, said, monkeypatch):
         f"CPU, threads: {torch.get_num_threads()}{said} | float32 | torch {torch.__version__} | seed 3")
 
 
-@pytest.mark.parametrize("given, spin", [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"),
+@pytest.mark.parametrize("given, spin", [({}, "3000"), ({"GOMP_SPINCOUNT": "7"}, "7"),
                                          ({"OMP_WAIT_POLICY": "ACTIVE"}, None)])
 def test_threads_wait_briefly_unless_the_environment_says_otherwise(given, spin, monkeypatch):
     for name in "GOMP_SPINCOUNT", "OMP_WAIT_POLICY":

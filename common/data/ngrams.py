@@ -49,12 +49,13 @@ class NGramTable(nn.Module):
     def of(cls, reviews, longest):
         """The table of the n-grams of up to `longest` words in Reviews."""
         tokens = with_gaps(reviews)                                             # tokens, one 0 behind each review
-        prefix, levels = torch.zeros_like(tokens), []
-        for n in range(longest):
-            keys = prefix * WORDS + tokens
-            keys, counts = sort(keys[(tokens > 0) & ((prefix > 0) | (n == 0))]).unique_consecutive(return_counts=True)
-            levels.append(F.pad(keys[counts >= LEAST], (1, 0), value=-1))
-            prefix = F.pad(places(levels[-1], prefix * WORDS + tokens)[:-1], (1, 0))
+        known, keys, levels = tokens > 0, tokens, []
+        for _ in range(longest):
+            distinct, counts = sort(keys[known]).unique_consecutive(return_counts=True)
+            levels.append(F.pad(distinct[counts >= LEAST], (1, 0), value=-1))
+            if len(levels) < longest:
+                prefix = F.pad(places(levels[-1], keys)[:-1], (1, 0))
+                keys, known = prefix * WORDS + tokens, (prefix > 0) & (tokens > 0)
         table = cls(map(len, levels)).to(tokens.device)
         table.keys.copy_(torch.cat(levels))
         return table
