@@ -29,10 +29,10 @@ TABLE = re.compile(r"(?<=<!-- table: )([a-z ]+)( -->\n).*?(?=<!-- end of table -
 
 # Of each part by their settings the runs that are shown: folder of a results.csv, and how the names of their own
 # folders begin.
-LOGS, TRIALS, BAGS = "from_logs_202611", "trials_cpu_202611", "best_bags_cpu_202611"
+LOGS, TRIALS, BAGS = "from_logs_202611", "trials_cpu_202611", "bags_cpu_202611"
 SHOWN = {
-    "1a": {"same settings": (TRIALS, "results/trials/1a/assignment-"), "best recipe": (BAGS, "1a/best-")},
-    "1b": {"same settings": (TRIALS, "results/trials/1b/assignment-"), "best recipe": (BAGS, "1b/best-")},
+    "1a": {"same settings": (BAGS, "1a/assignment-"), "best recipe": (BAGS, "1a/best-")},
+    "1b": {"same settings": (BAGS, "1b/assignment-"), "best recipe": (BAGS, "1b/best-")},
     "2a": {"same settings": (LOGS, "2a/assignment-"), "300 units, 12 epochs": (LOGS, "2a/300-units-"),
            "best recipe": ("best_cpu_202611", "2a/best-")},
     "2b": {"same settings": (LOGS, "2b/assignment-"),
