@@ -6,7 +6,6 @@ import sys
 import nltk
 import numpy as np
 
-from common.cores import usable_cores
 from common.data.token_files import (CHECKSUMS, MAX_TOKEN_CHARACTERS, token_ids, write_array, write_checksums,
                                      write_json, write_reviews, write_token_ids)
 from common.errors import UserError
@@ -16,7 +15,7 @@ from common.preprocessing.download import GLOVE_SHA256, GLOVE_URLS, IMDB_SHA256,
 from common.preprocessing.raw_reviews import PUBLISHED, SPLITS, read_reviews, text_checksum
 from common.preprocessing.sample_corpus import sample_reviews
 from common.preprocessing.tables import read_tables
-from common.preprocessing.tokenizer import learn_sample_punkt, load_punkt, tokenize_reviews
+from common.preprocessing.tokenizer import learn_sample_punkt, load_punkt, tokenize_reviews, usable_cores
 from common.preprocessing.word_vectors import read_word_vectors
 
 FILES = ("imdb_dictionary.npy", "imdb_train.txt", "imdb_test.txt", "imdb_train_reviews.tsv", "imdb_test_reviews.tsv",

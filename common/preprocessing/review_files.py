@@ -66,6 +66,7 @@ def _tar_files(path, wanted):
             if not (member.isdir() or member.isdev()):
                 yield member.name, archive.extractfile(member).read() if wanted(member.name) else None
         # tarfile takes a broken header or a missing one for the end, and gzip looks at its checksum there alone.
+        archive.fileobj.seek(archive.offset + tarfile.BLOCKSIZE)        # where it is, but after links
         rest = archive.fileobj.read(1 << 20)
         if not rest or rest.strip(b"\0"):
             raise tarfile.ReadError("cut off or damaged")

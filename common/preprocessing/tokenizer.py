@@ -1,10 +1,14 @@
 """Reviews to tokens: NLTK's word_tokenize in lower case, on all cores."""
 
+import contextlib
 import io
+import math
 import multiprocessing
+import os
 import signal
 import sys
 import zipfile
+from pathlib import Path
 
 import nltk
 import numpy as np
@@ -17,6 +21,7 @@ from common.preprocessing.sample_corpus import sample_reviews
 from common.preprocessing.text_encoding import clean
 
 CHUNK_REVIEWS = 100
+QUOTA = Path("/sys/fs/cgroup/cpu.max")      # "150000 100000": microseconds of the cores' time in so many; or "max ..."
 
 _words = NLTKWordTokenizer().tokenize
 
@@ -69,6 +74,15 @@ def learn_punkt(texts):
 def learn_sample_punkt(seed):
     """Return the sentence tokenizer of the embedded sample, learned from its training reviews."""
     return learn_punkt([review.text for review in sample_reviews(seed) if review.split == "train"])
+
+
+def usable_cores():
+    """Cores that this process may run on, of which a batch job or a container may have few."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with contextlib.suppress(OSError, ValueError):      # no control groups, or no quota
+        quota, period = map(int, QUOTA.read_text().split())
+        cores = min(cores, math.ceil(quota / period))
+    return cores
 
 
 def tokenize_reviews(texts, punkt, workers):
