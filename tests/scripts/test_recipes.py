@@ -107,13 +107,3 @@ def test_help_of_2as_training_fits_on_two_screens_and_its_groups_come_in_order(r
     assert status == 0 and len(stdout.splitlines()) <= 100
     assert re.findall(r"^(\w+):$", stdout, flags=re.MULTILINE) == [
         "options", "training", "model", "data", "evaluation", "saving", "machine", "recipes"]
-
-
-def test_a_training_script_reads_options_from_a_file(run_here, data, tmp_path):
-    (tmp_path / "mine.txt").write_text("# quick\n--recipe underfit --epochs 1\n--output 'my results'  # here\n")
-    status, _, stderr = run_here(TRAINING_SCRIPTS["1a"], f"@{tmp_path / 'mine.txt'}", "--data", data, "--output",
-                                 tmp_path)
-    assert status == 0, stderr
-    [found] = read_runs([tmp_path])
-    assert {name: found.options[name] for name in ("recipe", "epochs", "vocab_size")} == {
-        "recipe": "underfit", "epochs": 1, "vocab_size": 100}
