@@ -1,5 +1,6 @@
 """What predictions.csv tells beyond an accuracy: which differences are more than chance, and where a model is wrong."""
 
+import itertools
 import math
 import sys
 from typing import NamedTuple
@@ -53,9 +54,7 @@ def read_predictions(run):
 
 
 def mcnemar(first, second):
-    """McNemar's test of whether two models err equally often (McNemar 1947).
-
-    Exact where few reviews tell the two apart, else with continuity correction.
+    """McNemar's exact test of whether two models err equally often (McNemar 1947).
 
     Args:
         first, second: Predictions of the same reviews in the same order.
@@ -71,12 +70,11 @@ def mcnemar(first, second):
         raise UserError("predictions.csv: of different reviews; run the test scripts of both models again")
     only_first = int((first.correct & ~second.correct).sum())
     only_second = int((second.correct & ~first.correct).sum())
-    count, fewer = only_first + only_second, min(only_first, only_second)
-    if count < 1000:
-        p = min(1, 2 * sum(math.comb(count, k) for k in range(fewer + 1)) / 2 ** count)
-    else:
-        p = math.erfc(max(0, abs(only_first - only_second) - 1) / math.sqrt(2 * count))
-    return only_first, only_second, p
+    count = only_first + only_second
+    # Of `count` reviews the first may have 0, 1, 2 ... alone in so many ways: math.comb, each from the one before.
+    ways = itertools.accumulate(range(min(only_first, only_second)), lambda ways, k: ways * (count - k) // (k + 1),
+                                initial=1)
+    return only_first, only_second, min(1, 2 * sum(ways) / 2 ** count)
 
 
 def corrected(probabilities):
