@@ -11,7 +11,7 @@ explanations.json, of test reviews, to --output. Single reviews that are explain
 import sys
 from pathlib import Path
 
-sys.path[:0] = map(str, Path(__file__).resolve().parents[:2])         # the part's folder, and the project's
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from common.errors import run_script
 from common.options import TEST_DEFAULTS, parse_options
@@ -20,10 +20,9 @@ from common.options import TEST_DEFAULTS, parse_options
 def main():
     options = parse_options(__doc__, __file__, **TEST_DEFAULTS, batch_size=1000)
 
-    from BOW_model import BOW_model
     from common.testing.tables import BagTest
 
-    BagTest("1a", BOW_model, options).run()
+    BagTest("1a", options).run()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ explanation.html, too.
 import sys
 from pathlib import Path
 
-sys.path[:0] = map(str, Path(__file__).resolve().parents[:2])         # the part's folder, and the project's
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from common.errors import run_script
 from common.options import TEST_DEFAULTS, parse_options
@@ -21,10 +21,9 @@ from common.options import TEST_DEFAULTS, parse_options
 def main():
     options = parse_options(__doc__, __file__, **TEST_DEFAULTS, batch_size=1000)
 
-    from BOW_model import BOW_model
     from common.testing.tables import BagTest
 
-    BagTest("1b", BOW_model, options).run()
+    BagTest("1b", options).run()
 
 
 if __name__ == "__main__":

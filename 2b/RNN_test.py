@@ -12,7 +12,7 @@ to --output. Single reviews that are explained are written to explanation.html, 
 import sys
 from pathlib import Path
 
-sys.path[:0] = map(str, Path(__file__).resolve().parents[:2])         # the part's folder, and the project's
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from common.errors import run_script
 from common.options import LSTM_TEST_DEFAULTS, parse_options
@@ -22,9 +22,8 @@ def main():
     options = parse_options(__doc__, __file__, **LSTM_TEST_DEFAULTS)
 
     from common.testing.tables import SequenceTest
-    from RNN_model import RNN_model
 
-    SequenceTest("2b", RNN_model, options).run()
+    SequenceTest("2b", options).run()
 
 
 if __name__ == "__main__":

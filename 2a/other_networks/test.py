@@ -11,7 +11,7 @@ of 2a/RNN_test.py.
 import sys
 from pathlib import Path
 
-sys.path[:0] = map(str, Path(__file__).resolve().parents[:3:2])       # this folder, and the project's
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from common.errors import run_script
 from common.options import LSTM_TEST_DEFAULTS, parse_options
@@ -22,7 +22,7 @@ def main():
 
     from common.testing.tables import SequenceTest
 
-    SequenceTest("2a", None, options).run()
+    SequenceTest("2a", options).run()
 
 
 if __name__ == "__main__":

@@ -29,28 +29,25 @@ from common.testing.predictions import (accuracy_row, mark_other_reviews, show_m
 TOKENS_OF_A_REVIEW = 500     # in a batch of whole reviews, as many as in the longest crops of the assignment
 
 
-def load_model(model_class, checkpoint, path, table):
+def load_model(checkpoint, path, table):
     """The trained network of a checkpoint, and the model that it was trained in: itself, or an ensemble around it.
 
     Args:
-        model_class: of the network; None takes the one in the model file that the checkpoint names.
         table: word vectors for a network that looks up token ids in its `table`.
 
     Raises:
-        UserError: the checkpoint is of another network, or of one outside the project.
+        UserError: the model file that the checkpoint names is outside the project, or no longer fits.
     """
     file, name = checkpoint["network"]["file"], checkpoint["network"]["class"]
     try:
-        if not model_class:
-            if ROOT not in (ROOT / file).resolve().parents:         # a checkpoint is data, and names no code elsewhere
-                raise ValueError
-            model_class = runpy.run_path(str(ROOT / file))[name]
-        network = model_class(**checkpoint["arguments"])
+        if ROOT not in (ROOT / file).resolve().parents:             # a checkpoint is data, and names no code elsewhere
+            raise ValueError
+        network = runpy.run_path(str(ROOT / file))[name](**checkpoint["arguments"])
         network.table = table
         return network, rebuild(network, checkpoint)
     except (OSError, ValueError, LookupError, TypeError, RuntimeError) as error:
-        raise UserError(f"{path}: a model of another network than this script tests; use the test script beside the "
-                        f"training script that wrote it ({name} in {file or 'a notebook'})") from error
+        raise UserError(f"{path}: a model of {name} in {file or 'a notebook'}, which is not there or was changed; "
+                        "put it there as it was, or train again") from error
 
 
 class PartTest(abc.ABC):
@@ -58,14 +55,13 @@ class PartTest(abc.ABC):
 
     Args:
         part: "1a" to "3c".
-        model_class: the part's model; None takes the one that the checkpoint names.
         options: of parse_options.
 
     Raises:
         UserError: no trained model in options.output, or other data in options.data than it was trained on.
     """
 
-    def __init__(self, part, model_class, options):
+    def __init__(self, part, options):
         set_up(options)
         self.part, self.options, self.words = part, options, PARTS[part].words
         path = options.output / PARTS[part].model
@@ -76,7 +72,7 @@ class PartTest(abc.ABC):
         self.glove = None if self.words == "imdb" else read_glove_embeddings(
             options.data, len(vocabulary), options.device)                      # words + 1, dimensions
         check_words(self.checkpoint, path, vocabulary, self.glove)
-        self.network, model = load_model(model_class, self.checkpoint, path, self.glove)
+        self.network, model = load_model(self.checkpoint, path, self.glove)
         self.model = model.to(options.device)
         self.table = self.model.ngrams.table if isinstance(self.model, Ensemble) else None
 
@@ -242,4 +238,4 @@ def load_test(folder, *argv):
         raise UserError(f"{folder}: holds a model of part {part}, which classifies nothing; name the folder of "
                         "another part")
     options = parse_options("", __file__, [f"--output={folder}", *map(str, argv)], **LSTM_TEST_DEFAULTS)
-    return (BagTest if part[0] == "1" else SequenceTest)(part, None, options)
+    return (BagTest if part[0] == "1" else SequenceTest)(part, options)

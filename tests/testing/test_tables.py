@@ -134,7 +134,7 @@ def test_what_is_found_on_other_test_reviews_is_marked(run_test_script, glove, r
 
 def test_batches_of_whole_reviews_count_the_padding_of_training(glove, tmp_path):
     save(tmp_path, "2a", glove)
-    run = SequenceTest("2a", None, parse_options(
+    run = SequenceTest("2a", parse_options(
         "", __file__, ["--data", str(tmp_path / "data"), "--output", str(tmp_path), "--batch-size", "2"],
         **LSTM_TEST_DEFAULTS))
     run.checkpoint["crops"]["sequence_length"] = 400
