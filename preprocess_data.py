@@ -116,4 +116,4 @@ def main():
 
 
 if __name__ == "__main__":
-    run_script(main)
+    run_script(main, less_memory="use fewer --workers")

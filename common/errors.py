@@ -12,11 +12,12 @@ class UserError(Exception):
 def is_out_of_memory(error):
     """Whether NumPy, torch (on a CPU or a GPU) or the system could not get the memory that was asked for."""
     signs = ("out of memory", "can't allocate memory", "Storage size calculation overflowed",
-             "annot allocate memory", "failed to map segment")                  # the last two where a library is loaded
+             "annot allocate memory", "failed to map segment",                  # these two where a library is loaded
+             "invalid RE code")                                                 # NLTK's regex package, without memory
     return isinstance(error, MemoryError) or any(sign in str(error) for sign in signs)
 
 
-def run_script(main):
+def run_script(main, less_memory="use smaller settings, such as --batch-size or --hidden-units"):
     """Run a script's main() and turn a UserError into one line and exit status 2.
 
     So does what the memory cannot hold, and a thread or process that the machine's limits do not allow.
@@ -24,6 +25,9 @@ def run_script(main):
     An interrupt (Ctrl-C) ends with status 130 and one line, as a shell expects.
     A reader that closes the pipe early (`| head`) ends the script without a word, with the
     status of a process that SIGPIPE ended: the work is not done.
+
+    Args:
+        less_memory: what helps where the memory does not suffice, in options that this script has.
     """
     # A service may start a script with closed streams.
     sys.stdin = sys.stdin or open(os.devnull)
@@ -43,7 +47,7 @@ def run_script(main):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + 13)
     except (UserError, MemoryError, RuntimeError, ImportError, OSError) as error:
-        text = _explain(error)
+        text = _explain(error, less_memory)
         if "--debug" in sys.argv or text is None:
             raise
         if isinstance(error, OSError):
@@ -52,13 +56,12 @@ def run_script(main):
         sys.exit(2)
 
 
-def _explain(error):
+def _explain(error, less_memory):
     """What an error that the user can put right says, or None for one of the program's own."""
     if isinstance(error, UserError):
         return str(error)
     if is_out_of_memory(error):
-        return ("out of memory: use smaller settings, such as --batch-size, --hidden-units or --workers, or ask for a "
-                "machine or a job with more")
+        return f"out of memory: {less_memory}, or ask for a machine or a job with more"
     if "can't start new thread" in str(error):
         return ("the limits of this machine allow no more threads or processes (ulimit -u); set OMP_NUM_THREADS=1, "
                 "or ask for a job of your own")

@@ -24,13 +24,14 @@ def test_debug_shows_the_traceback():
 
 
 @pytest.mark.parametrize("error, says", [
-    ("MemoryError()", "out of memory: use smaller settings, such as --batch-size, --hidden-units or --workers, or"),
+    ("MemoryError()", "out of memory: use fewer --workers, or ask for"),
     ("OSError(12, 'Cannot allocate memory')", "out of memory"),
     ("ImportError('libx.so: failed to map segment from shared object')", "out of memory"),
     ("RuntimeError('DefaultCPUAllocator: can\\'t allocate memory')", "out of memory"),
+    ("RuntimeError('invalid RE code')", "out of memory"),
     ("RuntimeError(\"can't start new thread\")", "the limits of this machine allow no more threads")])
 def test_limits_of_the_machine_are_one_line_that_says_what_helps(error, says):
-    done = run(f"def main(): raise {error}\nrun_script(main)")
+    done = run(f"def main(): raise {error}\nrun_script(main, less_memory='use fewer --workers')")
     assert done.returncode == 2 and done.stderr.startswith(f"error: {says}") and done.stderr.count("\n") == 1
 
 
