@@ -296,6 +296,7 @@ def simulated_cuda():
         for name, value in CUDA_MODULE.items():
             patch.setattr(torch.cuda, name, value)
         patch.setattr(torch.accelerator, "current_stream", CUDA_MODULE["current_stream"])
+        patch.setattr(torch.backends.cudnn, "is_acceptable", lambda tensor: False)
         for name in "device", "is_cuda", "to", "cpu", "cuda", "pin_memory", "tolist", "numpy":
             patch.setattr(torch.Tensor, name, vars(TensorMethods)[name])
         for names, wrap in (FROM_DATA, from_data), (FROM_NOTHING, from_nothing), (

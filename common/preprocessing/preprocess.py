@@ -80,6 +80,9 @@ def preprocess(options, sources):
     if options.imdb and (statistics["reviews"], statistics["test_texts"]) != PUBLISHED:
         print("these are not the published reviews, or not all of them: those are 12,500 pos, 12,500 neg and "
               "50,000 unsup in train, 12,500 pos and 12,500 neg in test", file=sys.stderr)
+    if np.mean([len(review.text) > 20 * len(review.text.split()) for review in reviews[:1000]]) > 0.5:
+        print("these texts have few spaces between words, as in Chinese, Japanese or Thai, so that whole sentences are "
+              "read as one token; put spaces between the words first", file=sys.stderr)
 
     for name in CHECKSUMS, *FILES:                      # none of before stays beside others, even if this run is killed
         remove_unfinished(output / name)

@@ -276,6 +276,13 @@ def test_what_is_not_the_published_dataset_is_noted_at_the_end_and_known_by_its_
     assert corpus_name(tmp_path / "out") == "other"
 
 
+def test_texts_without_spaces_between_words_are_noted(tmp_path, preprocess, capsys):
+    texts = {name: "\u8fd9\u90e8\u7535\u5f71\u975e\u5e38\u597d\u770b\uff0c\u6211\u5f88\u559c\u6b22\u3002".encode() * 3
+             for name in FILES if "urls" not in name}
+    preprocess("--imdb", write_folder(tmp_path / "a", texts), "--output", tmp_path / "out")
+    assert "few spaces between words" in capsys.readouterr().err
+
+
 def write_tables(folder, train, test, encoding="utf-8"):
     for name, text in ("train.csv", train), ("test.csv", test):
         (folder / name).write_bytes(text.encode(encoding))
