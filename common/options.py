@@ -48,15 +48,11 @@ GROUPS = {
                                  help="train with batch-norm statistics measured on 60 batches before the first step"),
         "by_length": dict(action=argparse.BooleanOptionalAction,
                           help="train on batches of reviews of similar length, of no more timesteps than the longest"),
-        "input_dropout": dict(type=number(float, 0, 0.99), metavar="P",
-                              help="probability that a feature of the word vectors is dropped in training"),
         "adversarial": dict(type=number(float, 0), metavar="SIZE",
                             help="train on word vectors moved against the label too, by this share of their length; "
                                  "0 does not; 0.01 is a start"),
         "adversarial_unlabelled": dict(type=number(int, 0), metavar="N",
                         help="unlabelled reviews that --adversarial trains on too, with the network's own answers"),
-        "unfreeze": dict(action=argparse.BooleanOptionalAction,
-                         help="train the last layer in the first epoch, and one more in each epoch after it"),
         "patience": dict(type=number(int, 0), metavar="N",
                          help="stop after N epochs without a lower validation loss and keep the best epoch's weights; "
                               "0 trains all and keeps the last")},
@@ -242,11 +238,10 @@ def refuse_idle(options, recipe):
         recipe: dict of the options as the recipe, or else the script, has them.
     """
     given = vars(options)
-    fine_tuned = "--fine-tune lstm or all", given.get("fine_tune") != "last"
     needs = {"step_epochs": ("--schedule step", given.get("schedule") == "step"),
              "ngram_weight": ("--ngrams", given.get("ngrams")),
              "adversarial_unlabelled": ("--adversarial", given.get("adversarial")),
-             "unfreeze": fine_tuned, "layer_decay": fine_tuned}
+             "layer_decay": ("--fine-tune lstm or all", given.get("fine_tune") != "last")}
     for name, (needed, there) in needs.items():
         if name in given and not there and given[name] != recipe[name]:
             raise UserError(f"{typed(name, given[name])}: has no effect without {needed}; add that, or leave it out")

@@ -4,7 +4,6 @@ import torch
 from torch.nn import functional as F
 
 from common.devices import random_states, set_random_states
-from common.layers.locked_dropout import LockedDropout
 from common.processes import processes
 
 # The share of the logit's gradient in that of the first read, where unlabelled reviews have no other. Rounding does
@@ -17,15 +16,13 @@ class WordInputs:
 
     Args:
         network: with `layers`, as those of 2a, 2b and 3c have them.
-        dropout: probability that a feature of the word vectors is dropped, one mask for all words of a review.
 
     Attributes:
-        read: (batch, time, features), what the layer read last, after the dropout and without `moved`.
+        read: (batch, time, features), what the layer read last, without `moved`.
         moved: (batch, time, features) that is added to what the layer reads, or None.
     """
 
-    def __init__(self, network, dropout=0.0):
-        self.dropout = LockedDropout(dropout)
+    def __init__(self, network):
         self.read = self.moved = None
         network.layers[0][0].register_forward_pre_hook(self.pass_on)
 
@@ -35,8 +32,6 @@ class WordInputs:
         x, positions = (*arguments, None)[:2]
         if positions is not None:       # words move at one place, and not wherever they stand
             x = F.embedding(positions, x)
-        self.dropout.reset_state()
-        x = self.dropout(x)                                                     # batch, time, features
         self.read = x if x.requires_grad else x.detach().requires_grad_()
         return self.read if self.moved is None else self.read + self.moved
 
@@ -100,12 +95,9 @@ def adversarial_score(network, score, options):
     """The scoring function of training that the options ask for, around that of evaluations.
 
     Args:
-        network: as of WordInputs, which --input-dropout is attached to; score: of Training.
+        network: as of WordInputs; score: of Training.
     """
-    if not (options.input_dropout or options.adversarial):
-        return score
-    words = WordInputs(network, options.input_dropout)
-    return AdversarialScore(words, options.adversarial, score) if options.adversarial else score
+    return AdversarialScore(WordInputs(network), options.adversarial, score) if options.adversarial else score
 
 
 def move(x, direction, size):

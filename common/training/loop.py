@@ -20,7 +20,7 @@ from common.training.progress import describe, report, show_progress
 from common.training.recorded_steps import RecordedSteps, can_record
 from common.training.run import StopSignals, run
 from common.training.run_folder import RunFolder
-from common.training.schedules import after_epoch, build_schedule, unfreeze
+from common.training.schedules import after_epoch, build_schedule
 
 # What a state to resume from is made of: what has a state of its own, and plain values.
 STATEFUL = "model", "optimizer", "schedule"
@@ -118,7 +118,6 @@ class Training:
     def train_epoch(self):
         """Train on every training review once -> Metrics, averaged over the epoch."""
         options = self.options
-        unfreeze(self.optimizer, options, self.epoch)
         self.parallel.train()
         if self.order is None:
             self.order, self.batches_done = self.data["train"].epoch(options.batch_size), 0

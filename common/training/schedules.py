@@ -6,7 +6,6 @@ import torch
 from torch.optim import lr_scheduler
 
 from common.errors import UserError
-from common.processes import processes
 
 
 def build_optimizer(parameters, options):
@@ -15,21 +14,6 @@ def build_optimizer(parameters, options):
     if options.optimizer == "adam":
         return torch.optim.Adam(parameters, lr=options.learning_rate, fused=True)
     return torch.optim.SGD(parameters, lr=options.learning_rate, momentum=0.9, fused=True)
-
-
-def unfreeze(optimizer, options, epoch):
-    """With --unfreeze let one parameter group learn in epoch 0, the last, and one more in each epoch after it.
-
-    Raises:
-        UserError: there are several processes, each of which waits for the gradients of all weights.
-    """
-    if not getattr(options, "unfreeze", False):
-        return
-    if processes.size > 1:
-        raise UserError("--unfreeze: trains in one process; start it with python, or leave it out")
-    for depth, group in enumerate(reversed(optimizer.param_groups)):
-        for parameter in group["params"]:
-            parameter.requires_grad_(depth <= epoch)
 
 
 def build_schedule(optimizer, options, steps):

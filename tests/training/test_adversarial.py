@@ -131,7 +131,7 @@ def test_reviews_that_the_network_is_sure_of_move_too(labels):
 
 def test_both_reads_have_the_same_dropout_and_the_next_batch_another():
     model, batch = network("3c", dropout=0.5), reviews()
-    words, masks = WordInputs(model, 0.5), []
+    words, masks = WordInputs(model), []
     score = AdversarialScore(words, 1e-30, sentiment_score)         # a move that is none
     model.layers[-1][2].register_forward_hook(lambda layer, _, h: masks.append(h.detach()))
     score(model, batch)
@@ -139,10 +139,10 @@ def test_both_reads_have_the_same_dropout_and_the_next_batch_another():
     assert torch.equal(masks[0], masks[1]) and not torch.equal(masks[1], masks[2])
 
 
-def test_an_evaluation_reads_once_and_nothing_is_moved_or_dropped():
+def test_an_evaluation_reads_once_and_nothing_is_moved():
     model, batch = network("3c").eval(), reviews()
     expected = sentiment_score(model, batch)
-    words = Watched(model, 0.5)
+    words = Watched(model)
     assert AdversarialScore(words, SIZE, sentiment_score)(model, batch) == expected
     assert words.moves == [None]
 

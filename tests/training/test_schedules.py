@@ -1,16 +1,13 @@
 """Optimisers, and the learning rate over a training."""
 
-from types import SimpleNamespace
 
 import pytest
 import torch
 from small_runs import parse, points_training
-from torch import nn
 
 from common.errors import UserError
-from common.processes import processes
 from common.training.run import run
-from common.training.schedules import after_epoch, build_optimizer, build_schedule, unfreeze
+from common.training.schedules import after_epoch, build_optimizer, build_schedule
 
 
 @pytest.mark.parametrize("name, kind, defaults", [
@@ -68,23 +65,3 @@ def test_one_cycle_keeps_the_ratio_of_the_learning_rates_of_two_groups():
         schedule.step()
         first, second = (group["lr"] for group in optimizer.param_groups)
         assert first / second == pytest.approx(5)
-
-
-def groups():
-    """An optimizer of three layers, one parameter group each."""
-    return torch.optim.SGD([{"params": nn.Linear(1, 1).parameters()} for _ in range(3)], lr=1)
-
-
-@pytest.mark.parametrize("epoch, learn", [(0, [False, False, True]), (1, [False, True, True]), (5, [True] * 3)])
-def test_unfreezing_lets_one_more_layer_learn_in_each_epoch(epoch, learn):
-    optimizer = groups()
-    unfreeze(optimizer, SimpleNamespace(unfreeze=True), epoch)
-    assert [{some.requires_grad for some in group["params"]} for group in optimizer.param_groups] == [
-        {some} for some in learn]
-
-
-def test_unfreezing_is_refused_with_several_processes(monkeypatch):
-    monkeypatch.setattr(processes, "size", 2)
-    unfreeze(groups(), SimpleNamespace(unfreeze=False), 0)
-    with pytest.raises(UserError, match="--unfreeze: trains in one process"):
-        unfreeze(groups(), SimpleNamespace(unfreeze=True), 0)
