@@ -1,4 +1,4 @@
-"""A large file from the web, checked before it is used."""
+"""A large file from the web, checked when it has been fetched."""
 
 import http.client
 import socket

@@ -80,6 +80,10 @@ def read_reviews(path):
     """
     path = Path(path)
     tables = sorted(path.rglob("*.parquet"))
+    roots = {table.parent.parent if table.parent.name in ("train", "test", "unsupervised") else table.parent
+             for table in tables}
+    if len(roots) > 1 or tables and list(path.glob("**/train/pos")):
+        raise UserError(f"{path}: holds parquet files of several datasets, or beside texts; give the folder of one")
     reviews, what = (_table_reviews(tables), "") if tables else _text_reviews(path)
     found = {f"{review.split}/{review.label}" for review in reviews}
     for folder in _FOLDERS:
@@ -92,7 +96,7 @@ def read_reviews(path):
 
 def _text_reviews(path):
     """Read a dataset of text files -> (list of RawReview, what it is instead if it holds none)."""
-    found, films, roots, what = [], {}, {}, ""
+    found, films, roots, what = {}, {}, {}, ""
     odd = collections.defaultdict(list)                 # what is odd about files -> their names
     for name, content in dataset_files(path, lambda name: _REVIEW.fullmatch(name) or _URLS.fullmatch(name)):
         if name.endswith(".icloud") or (content or b"").startswith(b"version https://git-lfs"):
@@ -106,7 +110,7 @@ def _text_reviews(path):
             continue
         root, folder, file = _REVIEW.fullmatch(name).groups()
         roots.setdefault(root, name)
-        found.append((folder, file, text))
+        found[folder, file] = text                      # of one that stands twice in an archive, the last
         if not is_unicode:
             odd["are not in UTF-8 and are read as Windows-1252"].append(name)
         if not text.strip():
@@ -116,7 +120,7 @@ def _text_reviews(path):
     for oddity, names in odd.items():
         print(f"{path}: {len(names):,} files, such as {names[0]}, {oddity}", file=sys.stderr)
     reviews = []
-    for folder, file, text in found:
+    for (folder, file), text in found.items():
         split, label = folder.split("/")
         number, rating = map(int, file.removesuffix(".txt").split("_"))
         film = films.get(folder, [])[number:number + 1]

@@ -1,6 +1,7 @@
 """The files of a dataset: in a folder, in a tar archive, compressed or not, or in a zip archive."""
 
 import gzip
+import lzma
 import os
 import tarfile
 import zipfile
@@ -27,7 +28,7 @@ def dataset_files(path, wanted):
     try:
         yield from files(path, wanted)
     except (EOFError, LookupError, RuntimeError, ValueError, zlib.error, tarfile.TarError, zipfile.BadZipFile,
-            gzip.BadGzipFile) as error:                 # RuntimeError: a zip with a password, or Windows' Deflate64
+            gzip.BadGzipFile, lzma.LZMAError) as error:         # RuntimeError: a zip with a password, or of Deflate64
         reason = str(error).partition("\n")[0]
         raise UserError(f"{path}: is not a whole .tar.gz, .tar or .zip archive that Python can unpack ({reason}); "
                         "fetch it again, or unpack it and give the folder") from error

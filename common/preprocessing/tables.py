@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import io
+import re
 import sys
 
 from common.errors import UserError
@@ -27,11 +28,13 @@ def read_tables(train, test, text, label):
     Raises:
         UserError: a file that cannot be read or is no such table, a third label, or one that is missing.
     """
-    rows = [(split, path, line, content, name.strip().removesuffix(".0"))   # which pandas adds where some are missing
+    # Spreadsheets write TRUE for True, and pandas 1.0 for 1 where some are missing.
+    rows = [(split, path, line, content, re.sub(r"(?i)^(true|false)$|\.0$", lambda found: (found[1] or "").capitalize(),
+                                                name.strip()))
             for split, path in (("train", train), ("test", test))
             for line, content, name in read_columns(path, text, label)]
     places = {name: f"{path}:{line}" for _, path, line, _, name in reversed(rows)}
-    names = sorted(places.keys() - {""}, key=str.casefold)
+    names = sorted(places.keys() - {""}, key=lambda name: (name.casefold(), name))
     with contextlib.suppress(ValueError):
         names.sort(key=float)
     if len(names) != 2:

@@ -77,7 +77,7 @@ def learn_sample_punkt(seed):
 
 
 def usable_cores():
-    """Cores that this process may run on, of which a batch job or a container may have few."""
+    """Cores that this process may run on: its affinity, as batch jobs set it, and a container's own quota."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with contextlib.suppress(OSError, ValueError):      # no control groups, or no quota
         quota, period = map(int, QUOTA.read_text().split())
@@ -121,10 +121,12 @@ def _tokenize_all(texts, punkt, workers):
     try:
         for number in range(workers - 1):
             receiver, sender = multiprocessing.Pipe(duplex=False)
-            multiprocessing.Process(target=_work, args=(sender, chunks[number::workers], punkt), daemon=True).start()
-            sender.close()
             receivers.append(receiver)
+            multiprocessing.Process(target=_work, args=(sender, receivers, chunks[number::workers], punkt),
+                                    daemon=True).start()
+            sender.close()
     except OSError as error:
+        receivers = receivers[:number]
         print(f"--workers {workers}: only {len(receivers) + 1} could be started ({error.strerror})", file=sys.stderr)
     for number, chunk in enumerate(chunks):
         if number % workers < len(receivers):
@@ -137,8 +139,11 @@ def _tokenize_all(texts, punkt, workers):
             yield from (tokenize(text, punkt) for text in chunk)
 
 
-def _work(sender, chunks, punkt):
+def _work(sender, receivers, chunks, punkt):
     """Send the tokens of each text, a list a chunk."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)        # Ctrl-C ends the parent, and that ends the workers
-    for chunk in chunks:
-        sender.send([tokenize(text, punkt) for text in chunk])
+    for receiver in receivers:                          # else they would wait for themselves when the parent is killed
+        receiver.close()
+    with contextlib.suppress(BrokenPipeError):
+        for chunk in chunks:
+            sender.send([tokenize(text, punkt) for text in chunk])

@@ -1,5 +1,6 @@
 """Word vectors from a file: the text formats of GloVe, word2vec and fastText, as they are or in a .zip or .gz."""
 
+import codecs
 import contextlib
 import gzip
 import re
@@ -39,12 +40,15 @@ def read_word_vectors(path, max_words):
     with _open_text(path) as file:
         lines = tqdm(file, total=max_words, desc="reading word vectors", unit=" words", disable=None)
         for number, line in enumerate(lines, 1):
+            line = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
             row = re.sub(rb"[ \t]+", b" ", line.strip(b" \t\r\n"))     # other white space may be a word
             if number == 1 and re.fullmatch(rb"[0-9]{1,9} [0-9]{1,9}", row):
                 width = int(row.split()[1])
             elif row:
                 width = width or row.count(b" ")
                 word, *numbers = row.rsplit(b" ", width)
+                if re.search(rb" -?[0-9]*\.[0-9]+$", word):
+                    raise UserError(f"{path}:{number}: more numbers than {width}, as before it; download it again")
                 vector = _vector(numbers, width, f"{path}:{number}")
                 try:
                     word = word.decode()

@@ -28,6 +28,10 @@ class Predictions(NamedTuple):
     ratings: np.ndarray = np.array([], str)
     tokens: np.ndarray = np.array([], int)
 
+    def same_reviews(self, others):
+        """Whether others are of the same reviews, as far as their labels show it."""
+        return np.array_equal(self.positive, others.positive)
+
     @property
     def correct(self):
         """(reviews,) bool."""
@@ -43,14 +47,16 @@ def read_predictions(run):
     if not path.exists():
         return None
     try:
-        rows = read_table(path, run.weights)
+        rows = sorted(read_table(path, run.weights), key=lambda row: (row["label"], row["file name"]))
+        return Predictions(np.array([row["label"] == in_files(run.labels[True]) for row in rows]),
+                           np.array([float(row["logit"]) for row in rows]),
+                           np.array([row["rating"] and str(int(row["rating"])) for row in rows]),
+                           np.array([int(row["tokens"]) for row in rows]))
     except UserError as error:
         print(f"{error}; left out", file=sys.stderr)
-        return None
-    rows.sort(key=lambda row: (row["label"], row["file name"]))
-    return Predictions(np.array([row["label"] == in_files(run.labels[True]) for row in rows]),
-                       np.array([float(row["logit"]) for row in rows]),
-                       np.array([row["rating"] for row in rows]), np.array([int(row["tokens"]) for row in rows]))
+    except (LookupError, TypeError, ValueError):
+        print(f"{path}: not the predictions of a test; run the part's test script again; left out", file=sys.stderr)
+    return None
 
 
 def mcnemar(first, second):
@@ -66,7 +72,7 @@ def mcnemar(first, second):
     Raises:
         UserError: the two are about different reviews.
     """
-    if not np.array_equal(first.positive, second.positive):
+    if not first.same_reviews(second):
         raise UserError("predictions.csv: of different reviews; run the test scripts of both models again")
     only_first = int((first.correct & ~second.correct).sum())
     only_second = int((second.correct & ~first.correct).sum())

@@ -24,7 +24,7 @@ def explanations_of(runs):
             explanations = json.loads(path.read_bytes())
             if explanations["weights"] != run.weights:
                 raise ValueError("of other weights than record.json")
-            found[run.part] = explanations
+            found[run.part] = {name: explanations[name] for name in ("how", "reviews", "mistakes", "telling_words")}
         except (OSError, ValueError, LookupError, TypeError) as error:
             print(f"{path}: {error}; run the part's test script again; left out", file=sys.stderr)
     return found

@@ -2,9 +2,9 @@
 
 import csv
 import dataclasses
-import glob
 import json
 import math
+import os
 import platform
 import re
 import sys
@@ -111,15 +111,19 @@ def read_run(path):
     """
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
+        for name in "options", "machine", "data", "network":
+            record[name] = {key: printable(value) for key, value in record[name].items()}
         record["curves"] = {name: [math.nan if value is None else float(value) for value in record["curves"][name]]
                             for name in CURVES}
         run = Run(path.parent, **record)
         [epochs] = {len(values) for values in run.curves.values()}
-        if run.part not in PARTS or not 1 <= run.kept_epoch <= epochs:
+        numbers = [run.data["test_reviews"], run.data["reviews"], run.kept_epoch]
+        if run.part not in PARTS or not (run.options and run.machine) or not run.seconds >= 0 or (
+                not all(isinstance(number, int) for number in numbers) or not 1 <= run.kept_epoch <= epochs):
             raise ValueError
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; train the part first") from None
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(f"{path}: not the record of a run; move it away, or train its part again with "
                         "--restart") from error
     table = path.with_name("test_table.csv")
@@ -161,12 +165,23 @@ def read_runs(folders):
 
 def find_files(folders, name):
     """Paths of the files of that name in the folders, however deep, through links too; the shortest first."""
-    found = {}
-    paths = [Path(path) for folder in folders
-             for path in glob.glob(f"{glob.escape(str(folder))}/**/{name}", recursive=True)]
-    for path in sorted(paths, key=lambda path: (len(path.parts), path)):
-        found.setdefault(path.resolve(), path)
-    return list(found.values())
+    found, seen = {}, set()
+    for folder in folders:
+        for path, inner, files in os.walk(folder, followlinks=True):
+            if os.path.realpath(path) in seen:          # links may go in circles
+                inner.clear()
+            elif name in files:
+                found[Path(path, name).resolve()] = Path(path, name)
+            seen.add(os.path.realpath(path))
+    return sorted(found.values(), key=lambda path: (len(path.parts), path))
+
+
+def printable(value):
+    """A plain value that any file can hold: of a list its values as text, and a ? for each byte that is not UTF-8."""
+    if isinstance(value, dict):
+        raise TypeError
+    value = " ".join(map(str, value)) if isinstance(value, list) else value
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def save_table(path, rows, mark=""):

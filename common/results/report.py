@@ -142,7 +142,7 @@ def lead(shown, predictions):
         return found
     found += (f" The best {'LSTM' if best[0] == '1' else 'bag of words'}, {other}, reaches "
               f"{shown[other].result('whole')} %: {tested[best] - tested[other]:.2f} points less")
-    if best in predictions and other in predictions:
+    if best in predictions and other in predictions and predictions[best].same_reviews(predictions[other]):
         *_, p = mcnemar(predictions[best], predictions[other])
         found += f", {'more' if p < 0.05 else 'no more'} than chance ({shown_p(p)})"
     return found + "."
@@ -172,11 +172,12 @@ def add_lengths(page, trials):
         rows += [{"trial": name} | {
             length: f"{statistics.mean(found[length]):.2f}" if length in found else "" for length in LENGTHS}
             for name, found in tables.items()]
+        seeds = any(len(values) > 1 for found in tables.values() for values in found.values())
         page.add("## Accuracy by sequence length", page.figure(
             "accuracy_by_length", save_lengths_figure, "Random crops of the test reviews", tables, expected),
             text_table(sorted(rows, key=lambda row: row["trial"])),
             "Test accuracy in percent of random crops of so many tokens, and of whole reviews."
-            + " Of several seeds the mean, with a band of a standard deviation to either side."
+            + " Of several seeds the mean, with a band of a standard deviation to either side." * seeds
             + " *reported* is the assignment's." * bool(expected))
 
 
@@ -203,7 +204,8 @@ def comparison(predictions):
         predictions: dict of Predictions by name; of more than MOST_COMPARED the first are compared.
     """
     names = list(predictions)[:MOST_COMPARED]
-    pairs = [(second, first) for first, second in itertools.combinations(names, 2)]
+    pairs = [(second, first) for first, second in itertools.combinations(names, 2)
+             if predictions[first].same_reviews(predictions[second])]
     if not pairs:
         return []
     tests, cells = [mcnemar(predictions[row], predictions[column]) for row, column in pairs], {}

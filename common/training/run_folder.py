@@ -16,8 +16,8 @@ from common.results.figures import save_curves
 from common.results.records import read_run, write_record
 
 # What a test script makes of a model.
-TABLES = ["test_table.csv", "predictions.csv", "pseudo_labels.npz", "explanation.html", "explanations.json",
-          "model_card.md"]
+TABLES = ["test_table.csv", "test_table.png", "predictions.csv", "pseudo_labels.npz", "explanation.html",
+          "explanations.json", "model_card.md"]
 
 
 class RunFolder:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from common.data import ngrams
 from common.data.batches import BagsOfWords, Crops, WholeReviews
 from common.data.ngrams import LEAST, NGramTable
 from common.data.reviews import build_reviews
@@ -67,6 +68,13 @@ def test_a_table_is_rebuilt_from_its_sizes_and_state():
 def test_reviews_without_any_known_ngram_have_an_empty_table():
     table = NGramTable.of(make_reviews([[1], [2, 3]]), 2)
     assert not table.ids(torch.tensor([1, 2, 3])).any()
+
+
+def test_numbers_are_found_in_any_number_of_chunks_as_torch_finds_them(monkeypatch):
+    monkeypatch.setattr(ngrams, "CHUNK", 4)
+    keys, wanted = torch.tensor([-1, 2, 3, 7, 9]), torch.randint(-1, 12, (3, 7))
+    place = torch.searchsorted(keys, wanted).clamp(max=4)
+    assert torch.equal(ngrams.places(keys, wanted), place * (keys[place] == wanted))
 
 
 def ids_by_review(ngrams, count):

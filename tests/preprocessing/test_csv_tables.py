@@ -52,7 +52,7 @@ def test_texts_may_have_lines_quotes_and_commas(tmp_path):
 
 @pytest.mark.parametrize("labels, names", [
     (("0", "1"), ["0", "1"]), (("10", "9"), ["9", "10"]), (("1.0", "0.0"), ["0", "1"]),
-    (("TRUE", "False"), ["False", "TRUE"]),
+    (("TRUE", "False"), ["False", "True"]),
     (("spam", "ham"), ["ham", "spam"]), (("Positive", "negative"), ["negative", "Positive"]),
     (("-1", "1"), ["-1", "1"])])
 def test_the_later_of_two_labels_by_number_or_alphabet_is_the_positive_one(labels, names, tmp_path):

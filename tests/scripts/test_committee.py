@@ -43,7 +43,7 @@ def test_its_predictions_are_the_mean_of_its_members(committee, alone):
         assert float(row["logit"]) == pytest.approx(np.mean([float(some["logit"]) for some in rows]), abs=1e-4)
     lines = read_table(folder / "test_table.csv")
     assert [line["sequence length"] for line in lines] == ["20", "whole"]
-    correct = [(float(row["logit"]) >= 0) == (row["label"] == "positive") for row in together]
+    correct = [(float(row["logit"]) >= 0) == (row["label"] == "pos") for row in together]
     assert float(lines[-1]["test accuracy"]) == pytest.approx(100 * np.mean(correct), abs=0.01)
     for member in members:
         # Of crops too, each member says what its own test says.

@@ -265,15 +265,6 @@ def test_a_network_is_tested_on_the_last_tokens_only_if_it_was_trained_on_them(t
     assert losses(1) != losses(2)
 
 
-def test_the_figure_of_the_test_says_which_tokens_were_read(train, data, run_here, tmp_path, monkeypatch):
-    drawn = []
-    monkeypatch.setattr("common.testing.tables.save_lengths_figure", lambda path, title, tables: drawn.extend(tables))
-    for crop in "last", "random":
-        train("SentimentClassifier", "--crop", crop, "--restart")
-        run_here(f"{FOLDER}/test.py", "--data", data, "--output", tmp_path, "--lengths", "30")
-    assert drawn == ["last tokens", "random crops"]
-
-
 def test_an_unknown_network_is_refused_with_those_there_are():
     with pytest.raises(UserError, match="--model: invalid choice: 'RNN_model' .*SentimentRNN.*SentimentClassifier"):
         build_training("--model", "RNN_model")
