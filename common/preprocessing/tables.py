@@ -28,9 +28,7 @@ def read_tables(train, test, text, label):
     Raises:
         UserError: a file that cannot be read or is no such table, a third label, or one that is missing.
     """
-    # Spreadsheets write TRUE for True, and pandas 1.0 for 1 where some are missing.
-    rows = [(split, path, line, content, re.sub(r"(?i)^(true|false)$|\.0$", lambda found: (found[1] or "").capitalize(),
-                                                name.strip()))
+    rows = [(split, path, line, content, label_of(name.strip()))
             for split, path in (("train", train), ("test", test))
             for line, content, name in read_columns(path, text, label)]
     places = {name: f"{path}:{line}" for _, path, line, _, name in reversed(rows)}
@@ -47,6 +45,11 @@ def read_tables(train, test, text, label):
     short = dict(zip(["", *names], ["unsup", "neg", "pos"]))
     return sort_reviews(RawReview(split, short[name], f"{number}_0.txt", 0, "", content)
                         for split, _, number, content, name in rows if name or split == "train"), names
+
+
+def label_of(name):
+    """A label as it is named; spreadsheets write TRUE for True, and pandas 1.0 for 1 where some are missing."""
+    return name.capitalize() if name.casefold() in ("true", "false") else re.sub(r"^(-?[0-9]+)\.0$", r"\1", name)
 
 
 def read_columns(path, *columns):
