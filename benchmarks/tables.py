@@ -111,14 +111,14 @@ def parts_table():
         if part in HEADLINE:
             length, shown = HEADLINE[part], SHOWN[part]
             figures = {"same settings": accuracies(runs(*shown["same settings"]), length),
-                       "best recipe": networks_alone(*shown["best recipe"]).get(length),
-                       "with a second opinion": accuracies(runs(*shown["best recipe"]), length)}
+                       "best recipe, network alone": networks_alone(*shown["best recipe"]).get(length),
+                       "best recipe, with n-grams": accuracies(runs(*shown["best recipe"]), length)}
             row |= {name: f"{statistics.mean(some):.2f}" for name, some in figures.items() if some}
             row |= {"words read": length.replace("whole", "all"),
                     "assignment's text": assignment(part, length).replace("-", " to ")}
         rows.append(row)
-    return table(["part", "what it does", "words read", "assignment's text", "same settings", "best recipe",
-                  "with a second opinion", "minutes"], rows)
+    return table(["part", "what it does", "words read", "assignment's text", "same settings",
+                  "best recipe, network alone", "best recipe, with n-grams", "minutes"], rows)
 
 
 def lengths_table():
