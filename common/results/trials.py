@@ -1,6 +1,7 @@
 """Trials: runs that differ by nothing but their seed, what they are called, and what they reached."""
 
 import dataclasses
+import functools
 import math
 import statistics
 
@@ -20,7 +21,7 @@ class Trial:
     def first(self):
         return self.runs[0]
 
-    @property
+    @functools.cached_property
     def title(self):
         """"assignment" with all of the assignment's settings, or another recipe's name; and a network of one's own."""
         recipe = self.first.options.get("recipe", "assignment")
@@ -35,7 +36,7 @@ class Trial:
         """Whether the network is another than the part's own."""
         return self.first.network["file"].rpartition("/")[0] != self.first.part
 
-    @property
+    @functools.cached_property          # each trial is compared with all others
     def differing(self):
         """All in which trials of a part may differ but their title, as text."""
         settings = {name: str(value) for name, value in self.first.settings().items() if name != "recipe"}
