@@ -26,12 +26,12 @@ class Part(NamedTuple):
 
 PARTS = {
     "1a": Part("bag of words", "1a/BOW_sentiment_analysis.py", "1a/BOW_test.py", "BOW.model", "86-88"),
-    "1b": Part("bag of words on GloVe vectors", "1b/BOW_sentiment_analysis.py", "1b/BOW_test.py", "BOW.model", "81-87",
+    "1b": Part("bag of words on word vectors", "1b/BOW_sentiment_analysis.py", "1b/BOW_test.py", "BOW.model", "81-87",
                "glove"),
     "2a": Part("LSTM", "2a/RNN_sentiment_analysis.py", "2a/RNN_test.py", "rnn.model",
                {50: 76.14, 100: 81.74, 150: 84.51, 200: 86.10, 250: 86.69, 300: 86.98, 350: 87.00, 400: 87.25,
                 450: 87.22}),
-    "2b": Part("LSTM on GloVe vectors", "2b/RNN_sentiment_analysis.py", "2b/RNN_test.py", "rnn.model",
+    "2b": Part("LSTM on word vectors", "2b/RNN_sentiment_analysis.py", "2b/RNN_test.py", "rnn.model",
                {50: 78.94, 200: 89.18, 500: 91.19}, "glove"),
     "3a": Part("language model", "3a/train_language_model.py", model="language.model"),
     "3b": Part("generated reviews", "3b/generate_review.py"),

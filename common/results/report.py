@@ -155,6 +155,8 @@ def caption(corpus, trials):
     return " ".join(filter(None, [
         "*assignment* are the figures of its text." * (corpus == "imdb"),
         "*same settings* are the assignment's." * any(some[0].title == "assignment" for some in trials.values()),
+        "*best recipe* has others, and a second classifier that counts runs of up to three words." * any(
+            trial.title == "best" and trial.first.options.get("ngrams") for some in trials.values() for trial in some),
         f"± is the standard deviation over seeds ({escaped('; '.join(spread))})." * bool(spread),
         SAMPLE_LESSON * (corpus == "sample")]))
 
@@ -189,7 +191,7 @@ def add_examples(page, explanations, noun, labels):
              f"<span class=\"positive2\">Blue</span> words pull towards {escaped(labels[True])}, "
              f"<span class=\"negative2\">orange</span> ones towards {escaped(labels[False])}, the darker the more: "
              + "; ".join(f"{escaped(text)} ({parts})" for text, parts in how.items())
-             + f". Shown are {noun} about which the parts disagree most.", side_by_side(explanations))
+             + f". Shown are {noun} of both labels about which the parts disagree most.", side_by_side(explanations))
     words, examples = telling_words(explanations)
     page.add("## Telling words", "What pulls most to either side, on average over the test "
              f"{noun} that have the word; small, how many have it.", words)
