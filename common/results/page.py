@@ -51,7 +51,7 @@ class Page:
     def html(self, text):
         """Markdown as HTML in which wide tables scroll and figures are embedded."""
         body = markdown.markdown(text, extensions=["tables"])
-        body = re.sub(r"<table>.*?</table>", r'<div class="scroll" tabindex="0">\g<0></div>', body, flags=re.DOTALL)
+        body = re.sub(r"<table>.*?</table>", scrolling, body, flags=re.DOTALL)
         body = re.sub(r"<p>(<img.*?)</p>", r'<p class="figures">\1</p>', body, flags=re.DOTALL)
         return re.sub(r'(<img alt="[^"]*" src=)"([^"]+)"', self.embedded, body)
 
@@ -60,3 +60,9 @@ class Page:
         content = (self.folder / found[2]).read_bytes()
         width = int.from_bytes(content[16:20], "big") * 96 // DPI               # of a PNG file, in pixels
         return f'{found[1]}"data:image/png;base64,{base64.b64encode(content).decode()}" width="{width}"'
+
+
+def scrolling(found):
+    """A table that scrolls where the screen is too narrow, and says so if it is for a phone's."""
+    wide = any(len(re.sub(r"\s*<[^>]+>", "", row)) > 40 for row in found[0].split("</tr>")[:2])
+    return f'<div class="scroll{" wide" * wide}" tabindex="0">{found[0]}</div>'
