@@ -46,6 +46,7 @@ requeue() {
 # run NODES PROCESSES SCRIPT [OPTION ...]: so many processes of a Python script on each node. Returns if it succeeds.
 run() {
     [ -z "$told" ] || requeue
+    script=
     export WORLD_SIZE=$(($1 * $2)) OMP_NUM_THREADS=${OMP_NUM_THREADS:-$((cpus / $2))} MASTER_ADDR MASTER_PORT
     MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)${MASTER_SUFFIX-}   # where all meet
     MASTER_PORT=$((20000 + SLURM_JOB_ID % 10000))                               # which no other job is likely to take
@@ -56,8 +57,11 @@ run() {
         --cpu-bind=none --kill-on-bad-exit=0 --wait="${NOTICE_S:-300}" \
         bash -c 'RANK=$SLURM_PROCID LOCAL_RANK=$SLURM_LOCALID exec "$@"' bash "${PYTHON:-.venv/bin/python}" "${@:3}" &
     script=$!
-    while kill -0 $script 2>/dev/null; do wait $script || true; done    # a signal ends wait early
+    [ -z "$told" ] || stop "$told"      # which came before the script had a number
+    while kill -0 $script 2>/dev/null; do wait $script || true; done    # a signal ends wait early,
+    wait $script || true                                                # and one that comes as the script ends, this
     wait $script && status=0 || status=$?
+    [ $status -ne 255 ] || [ -z "$told" ] || status=138     # of a signal that came before srun had started
     case $status in 75 | 138 | 143) requeue ;; esac     # it has saved; or USR1 or TERM has ended it where it could not
     [ $status -eq 0 ] || exit $status
 }
