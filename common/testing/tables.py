@@ -1,7 +1,7 @@
 """The parts' test scripts: a trained model, the test reviews or one's own, and a table."""
 
 import abc
-import runpy
+import importlib.util
 import time
 from pathlib import Path
 
@@ -42,10 +42,13 @@ def load_model(checkpoint, path, table):
     try:
         if ROOT not in (ROOT / file).resolve().parents:             # a checkpoint is data, and names no code elsewhere
             raise ValueError
-        network = runpy.run_path(str(ROOT / file))[name](**checkpoint["arguments"])
+        spec = importlib.util.spec_from_file_location(name, ROOT / file)        # parts have model files of one name
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        network = getattr(module, name)(**checkpoint["arguments"])
         network.table = table
         return network, rebuild(network, checkpoint)
-    except (OSError, ValueError, LookupError, TypeError, RuntimeError) as error:
+    except (OSError, ValueError, AttributeError, TypeError, RuntimeError) as error:
         raise UserError(f"{path}: a model of {name} in {file or 'a notebook'}, which is not there or was changed; "
                         "put it there as it was, or train again") from error
 
