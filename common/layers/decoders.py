@@ -77,6 +77,18 @@ class LinearDecoder(nn.Linear):
         return linear_cross_entropy(h, self.weight, self.bias, targets, counts)
 
 
+class Cluster(nn.Sequential):
+    """A cluster of an AdaptiveDecoder, in float32 at any --precision.
+
+    Each batch has another number of its targets, and a CPU makes a kernel for each size in bfloat16, which takes longer
+    than what it saves.
+    """
+
+    def forward(self, h):
+        with torch.autocast(h.device.type, enabled=False):
+            return super().forward(h)
+
+
 class AdaptiveDecoder(nn.AdaptiveLogSoftmaxWithLoss):
     """Adaptive softmax (Grave et al. 2017): the rarer a word, the fewer features it is predicted from.
 
@@ -89,23 +101,23 @@ class AdaptiveDecoder(nn.AdaptiveLogSoftmaxWithLoss):
 
     def __init__(self, features, vocab_size, cutoffs):
         super().__init__(features, vocab_size, cutoffs, div_value=2, head_bias=True)
+        self.tail = nn.ModuleList(Cluster(*cluster) for cluster in self.tail)
+        # The library sums logarithms in the type of the logits, for which bfloat16 is too coarse.
+        self.head.register_forward_hook(lambda _, __, logits: logits.float())
 
     def forward(self, h):                                                       # type: ignore[override]
         """(batch, time, features) -> (batch, time, vocab), logarithms of probabilities, which serve as logits."""
-        with torch.autocast(h.device.type, enabled=False):
-            return self.log_prob(h.flatten(0, 1).float()).view(*h.shape[:2], -1)
+        return self.log_prob(h.flatten(0, 1).float()).view(*h.shape[:2], -1)
 
     def score(self, h, targets, counts=None):
         """What LinearDecoder.score gives; the logits of rare words are found only where one is the target.
 
         A GPU is waited for, to learn where that is.
         """
-        # The library sums logarithms in the type that they have, for which bfloat16 is too coarse.
-        with torch.autocast(h.device.type, enabled=False):
-            h = h.float()
-            log_probabilities = super().forward(h, targets).output              # targets
-            with torch.no_grad():
-                correct = self.likeliest(h, targets, log_probabilities)         # targets
+        h = h.float()
+        log_probabilities = super().forward(h, targets).output                  # targets
+        with torch.no_grad():
+            correct = self.likeliest(h, targets, log_probabilities)             # targets
         if counts is not None:
             log_probabilities, correct = log_probabilities * counts, correct & counts
         # Several processes wait for gradients of all weights, those of clusters without a target here too.
