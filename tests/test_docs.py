@@ -25,7 +25,7 @@ PAGES = {str(page.relative_to(ROOT)): page.read_text(encoding="utf-8")
                       ROOT / "CHANGELOG.md"]}
 RESULTS = ROOT / "benchmarks" / "results"
 SCRIPTS = sorted({*(script for part in PARTS.values() for script in (part.train, part.test) if script),
-                  "2a/other_networks/train.py", "2a/other_networks/test.py"})
+                  "2a/other_networks/train.py"})
 
 
 FENCED = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)

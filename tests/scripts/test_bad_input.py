@@ -17,7 +17,7 @@ NETWORKS = "2a/other_networks"
 MODELS = MODELS | {NETWORKS: "rnn.model"}
 SCRIPTS = {f"{part} training": script for part, script in TRAINING_SCRIPTS.items()} | {
     f"{part} test": script for part, script in TEST_SCRIPTS.items()} | {
-    f"{NETWORKS} training": f"{NETWORKS}/train.py", f"{NETWORKS} test": f"{NETWORKS}/test.py"}
+    f"{NETWORKS} training": f"{NETWORKS}/train.py"}
 TRAINED = [name.split()[0] for name in SCRIPTS if name.endswith("training")]
 TESTED = [name.split()[0] for name in SCRIPTS if name.endswith("test")]
 TINY = ["--epochs", "1", "--batch-size", "4"]

@@ -235,7 +235,7 @@ def test_the_scripts_train_and_test_a_network(name, train, data, run_here, tmp_p
     assert "epoch  1/1 | train loss " in printed and " | validation loss " in printed
     assert load_checkpoint(tmp_path / "rnn.model", "2a")["network"] | {"source": 0} == {
         "file": f"{FOLDER}/{name}.py", "class": name, "source": 0}
-    status, stdout, stderr = run_here(f"{FOLDER}/test.py", "--data", data, "--output", tmp_path, "--lengths", "50",
+    status, stdout, stderr = run_here("2a/RNN_test.py", "--data", data, "--output", tmp_path, "--lengths", "50",
                                       "100", "--precision", "float32")
     assert (status, stderr) == (0, "")
     rows = read_table(tmp_path / "test_table.csv")
@@ -243,19 +243,9 @@ def test_the_scripts_train_and_test_a_network(name, train, data, run_here, tmp_p
     assert all(30 < float(row["test accuracy"]) <= 100 for row in rows)
 
 
-def test_the_test_script_of_the_part_tests_the_network_too(train, data, run_here, tmp_path):
-    train("SentimentRNN")
-    losses = []
-    for script in f"{FOLDER}/test.py", "2a/RNN_test.py":
-        status, _, stderr = run_here(script, "--data", data, "--output", tmp_path, "--lengths", "50")
-        assert (status, stderr) == (0, "")
-        losses.append([row["test loss"] for row in read_table(tmp_path / "test_table.csv")])
-    assert losses[0] == losses[1]
-
-
 def test_a_network_is_tested_on_the_last_tokens_only_if_it_was_trained_on_them(train, data, run_here, tmp_path):
     def losses(seed):
-        status, *_ = run_here(f"{FOLDER}/test.py", "--data", data, "--output", tmp_path, "--lengths", "30", "--seed",
+        status, *_ = run_here("2a/RNN_test.py", "--data", data, "--output", tmp_path, "--lengths", "30", "--seed",
                               seed, "--precision", "float32")
         assert status == 0
         return [row["test loss"] for row in read_table(tmp_path / "test_table.csv")]

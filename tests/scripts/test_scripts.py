@@ -263,8 +263,7 @@ def test_a_model_of_another_part_is_refused(run, data, trained):
     assert "rnn.model: a checkpoint of 2a, not of part 3c" in refusal(done)
 
 
-EVERY_SCRIPT = [*TRAINING_SCRIPTS.values(), *TEST_SCRIPTS.values(), PARTS["3b"].train, "2a/other_networks/train.py",
-                "2a/other_networks/test.py"]
+EVERY_SCRIPT = [*TRAINING_SCRIPTS.values(), *TEST_SCRIPTS.values(), PARTS["3b"].train, "2a/other_networks/train.py"]
 
 
 @pytest.mark.parametrize("script", EVERY_SCRIPT)

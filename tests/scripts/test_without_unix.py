@@ -6,7 +6,7 @@ import sys
 from parts import ROOT, TEST_SCRIPTS, TRAINING_SCRIPTS
 
 SCRIPTS = ["preprocess_data.py", *TRAINING_SCRIPTS.values(), *TEST_SCRIPTS.values(), "3b/generate_review.py",
-           "2a/other_networks/train.py", "2a/other_networks/test.py", "common/results/report.py"]
+           "2a/other_networks/train.py", "common/results/report.py"]
 
 LOAD = """
 import runpy, signal, sys

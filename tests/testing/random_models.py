@@ -12,7 +12,7 @@ from common.layers.ensemble import Ensemble, NGrams
 WORDS = ["the", "film", "was", "great", "bad", ".", "n't", "<b>"]
 UNITS = 5
 OTHERS = "2a/other_networks"
-SCRIPTS = TEST_SCRIPTS | {OTHERS: f"{OTHERS}/test.py"}
+SCRIPTS = TEST_SCRIPTS | {OTHERS: "2a/RNN_test.py"}
 NGRAM_WEIGHT = 0.6
 TRAINED_WITH = dict(validation=0.0, seed=0, drop_duplicates=False)
 # Each part's model, the course's other networks, and a bag of words and an LSTM with n-grams.

@@ -30,8 +30,7 @@ def trained(data, tmp_path, run_here):
         assert outcome[0] == 0, outcome
 
         def test(*more):
-            return run_here(script.replace("train", "test") if script else TEST_SCRIPTS[part], "--data", data,
-                            "--output", folder, *more)
+            return run_here(TEST_SCRIPTS[part], "--data", data, "--output", folder, *more)
         return folder, test
     return trained
 
