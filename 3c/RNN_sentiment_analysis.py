@@ -40,8 +40,8 @@ def build_training(argv=None, logger=None):
         __doc__, __file__, argv, presets={"recipe": RECIPES}, **CLASSIFIER_DEFAULTS | dict(
             epochs=20, test_every=3, step_epochs=10, sequence_length=100, dropout=[0.3], pooling="max",
             precise_batch_norm=False, fixed_batch_norm=False, by_length=False, adversarial=0.0,
-            adversarial_unlabelled=0, reversed=False, vocab_size=8000, fine_tune=FINE_TUNE,
-            layer_decay=LAYER_DECAY, language_model=ROOT / "3a" / "language.model"))
+            reversed=False, vocab_size=8000, fine_tune=FINE_TUNE, layer_decay=LAYER_DECAY,
+            language_model=ROOT / "3a" / "language.model"))
 
     # Only now, since torch takes a second to import, and --help should not.
     from common.checkpoints import check_words, load_checkpoint

@@ -51,8 +51,6 @@ GROUPS = {
         "adversarial": dict(type=number(float, 0), metavar="SIZE",
                             help="train on word vectors moved against the label too, by this share of their length; "
                                  "0 does not; 0.01 is a start"),
-        "adversarial_unlabelled": dict(type=number(int, 0), metavar="N",
-                        help="unlabelled reviews that --adversarial trains on too, with the network's own answers"),
         "patience": dict(type=number(int, 0), metavar="N",
                          help="stop after N epochs without a lower validation loss and keep the best epoch's weights; "
                               "0 trains all and keeps the last")},
@@ -215,9 +213,6 @@ def refuse_contradictions(options):
              "--adversarial: moves word vectors, which n-grams have none of; add --ngrams 0"),
             (get("adversarial") and not get("fixed_batch_norm"),
              "--adversarial: statistics of the batch would mix the directions of its reviews; add --fixed-batch-norm"),
-            (get("adversarial") and get("adversarial_unlabelled") and get("pseudo_labels"),
-             "--adversarial-unlabelled: takes the unlabelled reviews that --pseudo-labels labels; leave one of them "
-             "out"),
             (get("text") and not get("reviews"),
              "--text: names a column of a table; give the table with --reviews FILE.csv"),
             (get("mistakes") and get("explain"), "--explain: --mistakes explains already; leave it out"),
@@ -240,7 +235,6 @@ def refuse_idle(options, recipe):
     given = vars(options)
     needs = {"step_epochs": ("--schedule step", given.get("schedule") == "step"),
              "ngram_weight": ("--ngrams", given.get("ngrams")),
-             "adversarial_unlabelled": ("--adversarial", given.get("adversarial")),
              "layer_decay": ("--fine-tune lstm or all", given.get("fine_tune") != "last")}
     for name, (needed, there) in needs.items():
         if name in given and not there and given[name] != recipe[name]:

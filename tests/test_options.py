@@ -21,7 +21,7 @@ DEFAULTS = dict(
     language_model=ROOT / "3a" / "language.model", review=[], reviews=None, text=None, explain=False,
     recipe="assignment", drop_duplicates=False, lengths=[50, 100], pseudo_labels=None, unlabelled=False,
     mistakes=0, precise_batch_norm=False, ngrams=0, ngram_weight=0.75, fixed_batch_norm=False, by_length=False,
-    adversarial=0.0, adversarial_unlabelled=0, reversed=False)
+    adversarial=0.0, reversed=False)
 
 @pytest.fixture(autouse=True)
 def cpu_without_bfloat16(monkeypatch):
@@ -52,7 +52,7 @@ def test_every_option_is_tried_here():
     "--clip-norm -1", "--clip-norm inf", "--validation 1", "--validation -0.1", "--patience -1", "--patience 2",
     "--test-every 0", "--save-minutes -1", "--lengths 0", "--lengths", "--seed -1", "--seed 4294967296", "--seed 0.5",
     "--device tpu", "--device cuda", "--precision float16", "--precision tf32", "--explain", "--review",
-    "--text column", "--adversarial -1", "--adversarial-unlabelled -1",
+    "--text column", "--adversarial -1",
     "--unlabelled --review good", "--mistakes -1", "--mistakes 3 --review good", "--mistakes 3 --unlabelled",
     "--no-such-option"])
 def test_a_wrong_option_ends_with_status_2_and_one_line_that_names_it(argv, capsys):
@@ -146,30 +146,25 @@ def test_patience_is_refused_with_a_learning_rate_that_decays_over_the_whole_run
         parse("--patience", "2", "--validation", "0.1", "--schedule", "one-cycle")
 
 
-ADVERSARIAL = "--adversarial 0.01 --fixed-batch-norm"
-
-
 @pytest.mark.parametrize("argv, message", [
     ("--fixed-batch-norm --precise-batch-norm", "--fixed-batch-norm: keeps its statistics"),
     ("--by-length --pooling mean", "--by-length: leaves padding out, which --pooling mean reads"),
     ("--adversarial 0.01", "--adversarial: statistics of the batch would mix .*; add --fixed-batch-norm"),
-    (f"{ADVERSARIAL} --ngrams 2", "--adversarial: moves word vectors, which n-grams have none of"),
-    (f"{ADVERSARIAL} --adversarial-unlabelled 9 --pseudo-labels a.npz",
-     "--adversarial-unlabelled: takes the unlabelled reviews that")])
+    ("--adversarial 0.01 --fixed-batch-norm --ngrams 2",
+     "--adversarial: moves word vectors, which n-grams have none of")])
 def test_options_that_work_against_each_other_are_refused(argv, message):
     with pytest.raises(UserError, match=message):
         parse(*argv.split())
 
 
 def test_what_works_together_is_taken():
-    options = parse(*f"{ADVERSARIAL} --adversarial-unlabelled 9 --by-length --pooling concat".split())
-    assert (options.adversarial, options.adversarial_unlabelled, options.by_length) == (0.01, 9, True)
+    options = parse(*"--adversarial 0.01 --fixed-batch-norm --by-length --pooling concat".split())
+    assert (options.adversarial, options.by_length) == (0.01, True)
 
 
 @pytest.mark.parametrize("argv, message", [
     ("--step-epochs 9", "--step-epochs 9: has no effect without --schedule step; "),
     ("--ngram-weight 0.5", "--ngram-weight 0.5: has no effect without --ngrams; "),
-    ("--adversarial-unlabelled 9", "--adversarial-unlabelled 9: has no effect without --adversarial; "),
     ("--layer-decay 0.5", "--layer-decay 0.5: has no effect without --fine-tune lstm or all; ")])
 def test_an_option_that_has_no_effect_is_refused(argv, message):
     with pytest.raises(UserError, match=message):

@@ -55,8 +55,7 @@ def read_splits(options, words="imdb", unlabelled=False):
 
     train, vocabulary = read("train")
     test, _ = read("test")
-    extra = getattr(options, "adversarial_unlabelled", 0)
-    reviews = {"train": keep(train) if unlabelled or extra else keep(train).labelled(), "test": test.labelled()}
+    reviews = {"train": keep(train) if unlabelled else keep(train).labelled(), "test": test.labelled()}
     if options.validation:
         reviews["train"], reviews["validation"] = split_by_film(reviews["train"], options.validation, options.seed)
     if getattr(options, "pseudo_labels", None):
@@ -69,19 +68,9 @@ def read_splits(options, words="imdb", unlabelled=False):
         reviews["train"] = reviews["train"].join(unlabelled_reviews)
     if options.validation:          # some reviews of other films read the same as one that is held out
         reviews["train"] = reviews["train"].without(reviews["validation"])
-    if extra:
-        reviews = {split: some.labelled() for split, some in reviews.items()} | {
-            "train": few_unlabelled(reviews["train"], extra, options.seed)}
     for split, some in reviews.items():
         check_count(some, split, options.data)
     return reviews, vocabulary
-
-
-def few_unlabelled(reviews, count, seed):
-    """The labelled reviews, and `count` of the unlabelled ones, or all if there are no more."""
-    unlabelled = np.flatnonzero(reviews.labels.isnan().cpu().numpy())
-    left_out = np.random.default_rng(seed).permutation(unlabelled)[count:]
-    return reviews.select(~np.isin(np.arange(len(reviews)), left_out))
 
 
 def refuse_other_holdout(path, model, trained_with, options):

@@ -1,4 +1,4 @@
-"""Adversarial and virtual adversarial training on the word vectors (Miyato, Dai and Goodfellow 2017)."""
+"""Adversarial training on the word vectors (Miyato, Dai and Goodfellow 2017)."""
 
 import torch
 from torch.nn import functional as F
@@ -6,8 +6,8 @@ from torch.nn import functional as F
 from common.devices import random_states, set_random_states
 from common.processes import processes
 
-# The share of the logit's gradient in that of the first read, where unlabelled reviews have no other. Rounding does
-# more to the weights.
+# The share of the logit's gradient in that of the first read: of a review that the network is quite sure of, the loss
+# has none in float32. Rounding does more to the weights.
 HINT = 1e-6
 
 
@@ -39,10 +39,7 @@ class WordInputs:
 class AdversarialScore:
     """Scores a training batch twice: as it is, and with its word vectors moved to where its loss grows fastest.
 
-    The second read of a labelled review has its label (adversarial training), that of an unlabelled one, whose label
-    is NaN, the probability that the first read gave it (virtual adversarial training). With one logit every loss of a
-    review grows along the gradient of its logit, one way or the other: the power method of the paper would only find
-    that direction again.
+    With one logit the loss of a review grows along the gradient of its logit, one way or the other.
 
     Batch normalisation must have fixed statistics: with those of the batch, the words of a review that the network is
     sure of would move by the losses of other reviews.
@@ -50,7 +47,7 @@ class AdversarialScore:
     Args:
         words: WordInputs of the network.
         size: length of the move, as a share of the length of the review's word vectors, all in one vector.
-        score: of Training, for evaluations.
+        score: of Training, which scores the second read, and evaluations.
     """
 
     def __init__(self, words, size, score):
@@ -61,34 +58,25 @@ class AdversarialScore:
 
         Returns:
             As sentiment_score. In training the loss is the sum of both reads, and gradients flow through the second
-            alone; unlabelled reviews count in the loss only.
+            alone.
         """
         if not model.training:
             return self.score(model, batch)
-        labelled = ~batch.labels.isnan()
-        count = labelled.sum().clamp(min=1)             # of unlabelled reviews alone, too
         random = random_states(batch.labels.device)
-        logit = self.logit(model, batch)
-        targets = torch.where(labelled, batch.labels, logit.detach().sigmoid())     # batch
-        first = F.binary_cross_entropy_with_logits(logit, targets, reduction="none")
+        first, logit = model(batch.x, batch.labels, **batch.arguments())
         read = self.words.read
         read.retain_grad()
-        towards = 1 - 2 * (targets >= 0.5).float()      # the other sentiment
-        steps = first.sum() + HINT * (towards * logit).sum()
-        (steps * processes.size / processes.total(count)).backward()
+        towards = 1 - 2 * batch.labels                  # the other sentiment
+        steps = first * len(logit) + HINT * (towards * logit).sum()
+        (steps * processes.size / processes.count(len(logit))).backward()       # of the mean, as in the loop
         self.words.moved = move(read.detach(), read.grad, self.size)
         set_random_states(random, batch.labels.device)  # the same dropout in both reads
         try:
-            second = F.binary_cross_entropy_with_logits(self.logit(model, batch), targets, reduction="none")
+            second, _, count = self.score(model, batch)
         finally:
             self.words.moved = None
-        # Of an unlabelled review, the Kullback-Leibler divergence of the second read from the first.
-        loss = second + torch.where(labelled, 1, -1) * first.detach()
-        correct = ((logit.detach() >= 0) == (batch.labels > 0.5)) & labelled
-        return loss.sum(), correct.sum(), count
-
-    def logit(self, model, batch):
-        return model(batch.x, batch.labels, **batch.arguments())[1]
+        correct = ((logit.detach() >= 0) == (batch.labels > 0.5)).sum()
+        return second + first.detach() * len(logit), correct, count
 
 
 def adversarial_score(network, score, options):

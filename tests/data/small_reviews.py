@@ -34,7 +34,6 @@ def rows(reviews):
 def splits(folder, *argv, **keywords):
     options = parse_options("", __file__, ["--data", str(folder), *argv], vocab_size=100,
                             validation=0.0, drop_duplicates=False, pseudo_labels=None, reversed=False,
-                            adversarial_unlabelled=0, adversarial=0.01, fixed_batch_norm=True,
-                            precise_batch_norm=False, ngrams=0)
+                            ngrams=0)
     set_up(options)
     return read_splits(options, **keywords)[0]

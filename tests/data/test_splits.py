@@ -53,21 +53,6 @@ def test_splits_of_a_language_model_train_on_the_unlabelled_reviews_too(tmp_path
     assert rows(reviews["train"]) == [[1, 2, 3, 4], [5, 2], [0, 1, 2]]
 
 
-def test_adversarial_unlabelled_reviews_are_so_many_of_the_unlabelled_ones_that_are_not_held_out(tmp_path):
-    kinds = {"pos": "9", "neg": "1", "unsup": "0"}
-    train = {f"{k}_{kinds[label]}.txt\t{label}\t{kinds[label]}\ttt{k % 10}": f"{k + 1}"
-             for k, label in enumerate(["pos", "neg", "unsup", "unsup"] * 20)}
-    write_folder(tmp_path, train, words=[f"word{k}" for k in range(80)])
-    reviews = splits(tmp_path, "--validation", "0.25", "--adversarial-unlabelled", "9")
-    assert reviews["train"].labels.isnan().sum() == 9 and len(reviews["train"].labelled()) >= 24
-    assert not reviews["validation"].labels.isnan().any() and len(reviews["validation"]) >= 10
-    assert not set(reviews["train"].films) & set(reviews["validation"].films)
-    again = splits(tmp_path, "--validation", "0.25", "--adversarial-unlabelled", "9")
-    assert rows(again["train"]) == rows(reviews["train"])
-    everything = splits(tmp_path, "--validation", "0.25", "--adversarial-unlabelled", "999")
-    assert len(everything["train"]) > len(reviews["train"])
-
-
 def test_reversed_splits_stand_from_the_last_word_to_the_first(tmp_path):
     assert rows(splits(write_folder(tmp_path), "--reversed")["train"]) == [[4, 3, 2, 1], [2, 5]]
 
