@@ -4,12 +4,10 @@
     python benchmarks/compare.py 7c58e30 8ef1f7d --parts 2a 3a --rounds 3 --precision float32
 
 Runs each commit's own benchmarks/bench.py, part by part and the two in turn, so that what else the machine does meets
-both. Prints of each row the shortest of its medians at either commit. Where other jobs run, --processor-time times one
-thread by the processor's time that it takes, which they change little.
+both; options of bench.py are passed on to it. Prints of each row the shortest of its medians at either commit.
 """
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -23,20 +21,17 @@ from common.arguments import Parser, positive_int
 from common.errors import UserError, run_script
 
 
-def git(*arguments):
-    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+def output_of(*command):
+    """Standard output of a command that runs in the project's folder."""
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise UserError(f"git {' '.join(map(str, arguments))}: {done.stderr.strip() or 'failed'}")
+        raise UserError(f"{' '.join(map(str, command))}: {(done.stderr.strip().splitlines() or ['failed'])[-1]}")
     return done.stdout.strip()
 
 
-def measure(tree, part, passed_on, environment, output):
+def measure(tree, part, passed_on, output):
     """One run of the benchmark of a folder -> {(part, what): median in seconds}."""
-    script = tree / "benchmarks" / "bench.py"
-    done = subprocess.run([sys.executable, script, "--parts", part, *passed_on, "--output", output],
-                          env=os.environ | environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise UserError(f"{script} --parts {part}: {done.stderr.strip().splitlines()[-1]}")
+    output_of(sys.executable, tree / "benchmarks" / "bench.py", "--parts", part, *passed_on, "--output", output)
     rows = json.loads(output.read_text(encoding="utf-8"))["rows"]
     return {(row["part"], row["what"]): row["ours_s"] for row in rows}
 
@@ -47,29 +42,20 @@ def main():
     parser.add_argument("after", nargs="?", help="another one; this folder as it is if left out")
     parser.add_argument("--parts", nargs="+", default=["1a", "1b", "2a", "2b", "3a", "3c", "reading"],
                         help="of bench.py, which both commits must have")
-    parser.add_argument("--processor-time", action="store_true", help="time one thread by the processor's time")
     parser.add_argument("--rounds", type=positive_int, default=2, help="runs of each part at each commit")
-    parser.add_argument("--device", default="auto", help="of bench.py")
-    parser.add_argument("--precision", default="auto", help="of bench.py; auto may differ between the two")
-    parser.add_argument("--repeats", type=positive_int, default=5, help="of bench.py")
-    options = parser.parse_args()
-    passed_on = [f"--{name}={getattr(options, name)}" for name in ("device", "precision", "repeats")]
+    options, passed_on = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         trees = [folder / "before", folder / "after" if options.after else ROOT]
         for tree, commit in zip(trees, filter(None, [options.before, options.after])):
-            git("archive", "--output", folder / "commit.zip", commit)
+            output_of("git", "archive", "--output", folder / "commit.zip", commit)
             shutil.unpack_archive(folder / "commit.zip", tree)
-        environment = {}
-        if options.processor_time:          # Python runs a sitecustomize.py at its start, in every process
-            (folder / "sitecustomize.py").write_text("import time\ntime.perf_counter = time.process_time\n")
-            environment = {"PYTHONPATH": name, "OMP_NUM_THREADS": "1"}
-        print(f"before {git('describe', '--always', options.before)} | after "
-              f"{git('describe', '--always', options.after or '--dirty')} | {options.precision} | the shortest of "
-              f"{options.rounds} medians" + " of processor time, one thread" * options.processor_time)
+        print(f"before {output_of('git', 'describe', '--always', options.before)} | after "
+              f"{output_of('git', 'describe', '--always', options.after or '--dirty')} | the shortest of "
+              f"{options.rounds} medians")
         print(f"{'part':4} {'what':40} {'before':>12} {'after':>12} {'times as fast':>14}")
         for part in options.parts:
-            found = [[measure(tree, part, passed_on, environment, folder / "bench.json") for tree in trees]
+            found = [[measure(tree, part, passed_on, folder / "bench.json") for tree in trees]
                      for _ in range(options.rounds)]
             for row in filter(found[0][1].get, found[0][0]):            # what both have
                 before, after = (min(rows[row] for rows in some) for some in zip(*found))

@@ -29,7 +29,7 @@ TABLE = re.compile(r"(?<=<!-- table: )([a-z ]+)( -->\n).*?(?=<!-- end of table -
 
 # Of each part by their settings the runs that are shown: folder of a results.csv, and how the names of their own
 # folders begin.
-LOGS, TRIALS, BAGS = "from_logs_202611", "trials_cpu_202611", "bags_cpu_202611"
+LOGS, BAGS = "from_logs_202611", "bags_cpu_202611"
 SHOWN = {
     "1a": {"same settings": (BAGS, "1a/assignment-"), "best recipe": (BAGS, "1a/best-")},
     "1b": {"same settings": (BAGS, "1b/assignment-"), "best recipe": (BAGS, "1b/best-")},
@@ -90,9 +90,9 @@ def table(names, rows):
     return markdown_table([{name: row.get(name, "") for name in names} for row in rows])
 
 
-def by_length(some, title="{}"):
-    """Columns of test accuracies of runs, whose headings the title makes of the lengths."""
-    return {title.format(length): mean(values) for length in LENGTHS if (values := accuracies(some, length))}
+def by_length(some):
+    """Test accuracies of runs by length, as text."""
+    return {length: mean(values) for length in LENGTHS if (values := accuracies(some, length))}
 
 
 def minutes(some):
@@ -145,20 +145,7 @@ def changes_table():
                  read(RESULTS / "best_cpu_202611" / "changes.csv"))
 
 
-def trials_table():
-    """The recipes side by side: training and test accuracy of 1a, 1b and 2a."""
-    rows = [{"part": part, "recipe": recipe, "epochs": row["epochs"],
-             "training accuracy": f"{100 * float(row['last train accuracy']):.2f}",
-             "training loss": f"{float(row['last train loss']):.3f}",
-             "test loss": f"{float(row['last test loss']):.3f}"}
-            | by_length([row], "test, {}") | minutes([row])
-            for part in ("1a", "1b", "2a") for recipe in ("assignment", "overfit", "underfit")
-            for row in runs(TRIALS, f"results/trials/{part}/{recipe}-")]
-    return table(["part", "recipe", "epochs", "training accuracy", "training loss", "test loss", "test, 50",
-                  "test, 200", "test, whole", "minutes"], rows)
-
-
-TABLES = {"parts": parts_table, "lengths": lengths_table, "changes": changes_table, "trials": trials_table}
+TABLES = {"parts": parts_table, "lengths": lengths_table, "changes": changes_table}
 
 
 def fill(text):

@@ -86,14 +86,14 @@ def history(tmp_path, monkeypatch):
     monkeypatch.setattr(compare, "ROOT", tmp_path)
     (tmp_path / "benchmarks").mkdir()
     for arguments in ["init", "-q"], ["config", "user.name", "a"], ["config", "user.email", "a@b.example"]:
-        compare.git(*arguments)
+        compare.output_of("git", *arguments)
     for seconds in 2, 1:
         (tmp_path / "benchmarks" / "bench.py").write_text(
             "import json, pathlib, sys\n"
             f"rows = [dict(part=sys.argv[2], what='step', ours_s={seconds})]\n"
             "pathlib.Path(sys.argv[-1]).write_text(json.dumps(dict(rows=rows)))\n")
-        compare.git("add", ".")
-        compare.git("commit", "-qm", f"{seconds} s")
+        compare.output_of("git", "add", ".")
+        compare.output_of("git", "commit", "-qm", f"{seconds} s")
 
 
 def compare_commits(monkeypatch, *argv):

@@ -1,6 +1,5 @@
 """Adversarial training on the word vectors (Miyato, Dai and Goodfellow 2017)."""
 
-import torch
 from torch.nn import functional as F
 
 from common.devices import random_states, set_random_states
