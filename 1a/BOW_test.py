@@ -13,17 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from common.errors import run_script
-from common.options import TEST_DEFAULTS, parse_options
-
-
-def main():
-    options = parse_options(__doc__, __file__, **TEST_DEFAULTS, batch_size=1000)
-
-    from common.testing.tables import BagTest
-
-    BagTest("1a", options).run()
-
+from common.testing.script import run_test
 
 if __name__ == "__main__":
-    run_script(main)
+    run_test("1a", __doc__, __file__)

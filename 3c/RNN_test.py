@@ -14,17 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from common.errors import run_script
-from common.options import LSTM_TEST_DEFAULTS, parse_options
-
-
-def main():
-    options = parse_options(__doc__, __file__, **LSTM_TEST_DEFAULTS)
-
-    from common.testing.tables import SequenceTest
-
-    SequenceTest("3c", options).run()
-
+from common.testing.script import run_test
 
 if __name__ == "__main__":
-    run_script(main)
+    run_test("3c", __doc__, __file__)
