@@ -138,7 +138,14 @@ class Crops(ReviewData):
 
 
 def crops_of_splits(splits, sequence_length, padding_counts, table=None, by_length=False):
-    """Crops of the training reviews, and crops of twice their length of the others: a dict like splits, of Reviews."""
+    """Crops of each split, those of other splits than "train" of twice the length.
+
+    Args:
+        splits: dict of Reviews; the other arguments are those of Crops.
+
+    Returns:
+        dict of Crops, by split.
+    """
     return {split: Crops(reviews, sequence_length if split == "train" else 2 * sequence_length,
                          padding_counts=padding_counts, cut=by_length or split != "train", table=table)
             for split, reviews in splits.items()}

@@ -13,9 +13,9 @@ SCALE = 3          # of the ratios, so that a network's learning rates suit the 
 class NGrams(nn.Module):
     """Naive Bayes and logistic regression on the n-grams of a review (NBSVM, Wang and Manning 2012).
 
-    The logit is the sum of ratio[g] * weight[g] over the distinct n-grams g of the review: how much
-    more often g stands in positive than in negative training reviews, times a weight that is learned
-    (with other constants than the paper's).
+    The logit is the sum of ratio[g] * weight[g] over the distinct n-grams g of the review: the logarithm of how much
+    more often g stands in positive than in negative training reviews, scaled, times a weight that is learned (with
+    other constants than the paper's).
 
     Args:
         table: NGramTable of the known n-grams.

@@ -32,7 +32,7 @@ class Logit(nn.Linear):
 
 
 def padding_counts(kind):
-    """Whether crops are pooled with their padding, as in the assignment; the last timestep of concat would be it."""
+    """Whether pooling of a kind includes the padding, as in the assignment; the last timestep of concat would be it."""
     return kind != "concat"
 
 

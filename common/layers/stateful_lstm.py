@@ -11,7 +11,7 @@ MULTIPLE = 8        # a GPU's tensor cores load 16 bytes at a time, eight number
 
 
 def pad(x, dims=1, value=0.0):
-    """x with its last `dims` dimensions padded by the value to multiples of 8 on a GPU, as it is on a CPU."""
+    """On a GPU x with its last `dims` dimensions padded by the value to multiples of 8; on a CPU x unchanged."""
     missing = [count for size in reversed(x.shape[-dims:]) for count in (0, -size % MULTIPLE)]
     return F.pad(x, missing, value=value) if x.device.type == "cuda" and any(missing) else x
 

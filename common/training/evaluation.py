@@ -22,7 +22,7 @@ def evaluate(model, score, batches, options):
     """Mean loss and accuracy over batches.
 
     Args:
-        model: set to evaluation mode.
+        model: is put into evaluation mode.
         score: of Training.
         batches: iterable of Batches.
 

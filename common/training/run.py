@@ -22,7 +22,7 @@ class Stopped(Exception):
 
 
 class StopSignals:
-    """While entered, SIGNALS are noted; a second SIGINT stops at once.
+    """While entered, SIGNALS are noted; a SIGINT after any of them stops at once.
 
     Outside of the main thread, as in some notebooks and services, no signals can be noted.
 
