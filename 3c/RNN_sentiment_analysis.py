@@ -39,9 +39,8 @@ def build_training(argv=None, logger=None):
     options = parse_options(
         __doc__, __file__, argv, presets={"recipe": RECIPES}, **CLASSIFIER_DEFAULTS | dict(
             epochs=20, test_every=3, step_epochs=10, sequence_length=100, dropout=[0.3], pooling="max",
-            precise_batch_norm=False, fixed_batch_norm=False, by_length=False, adversarial=0.0,
-            reversed=False, vocab_size=8000, fine_tune=FINE_TUNE, layer_decay=LAYER_DECAY,
-            language_model=ROOT / "3a" / "language.model"))
+            precise_batch_norm=False, fixed_batch_norm=False, adversarial=0.0, reversed=False, vocab_size=8000,
+            fine_tune=FINE_TUNE, layer_decay=LAYER_DECAY, language_model=ROOT / "3a" / "language.model"))
 
     # Only now, since torch takes a second to import, and --help should not.
     from common.checkpoints import check_words, load_checkpoint
@@ -66,7 +65,7 @@ def build_training(argv=None, logger=None):
     reviews, vocabulary = read_splits(options)
     check_words(language_model, options.language_model, vocabulary[:known])
     data = crops_of_splits(reviews, options.sequence_length, padding_counts(options.pooling),
-                           table_of(reviews["train"], options), options.by_length)
+                           table_of(reviews["train"], options))
 
     arguments = {name: language_model["arguments"][name] for name in ("no_of_hidden_units", "lstm_layers")} | dict(
         vocab_size=len(vocabulary) + 1, dropout=options.dropout, pooling=options.pooling)

@@ -4,7 +4,7 @@
     python benchmarks/compare.py 7c58e30 8ef1f7d --parts 2a 3a --rounds 3 --precision float32
 
 Runs each commit's own benchmarks/bench.py, part by part and the two in turn, so that what else the machine does meets
-both; options of bench.py are passed on to it. Prints of each row the shortest of its medians at either commit.
+both. Prints of each row the shortest of its medians at either commit.
 """
 
 import json
@@ -29,9 +29,10 @@ def output_of(*command):
     return done.stdout.strip()
 
 
-def measure(tree, part, passed_on, output):
+def measure(tree, part, precision, output):
     """One run of the benchmark of a folder -> {(part, what): median in seconds}."""
-    output_of(sys.executable, tree / "benchmarks" / "bench.py", "--parts", part, *passed_on, "--output", output)
+    output_of(sys.executable, tree / "benchmarks" / "bench.py", "--parts", part, "--precision", precision,
+              "--output", output)
     rows = json.loads(output.read_text(encoding="utf-8"))["rows"]
     return {(row["part"], row["what"]): row["ours_s"] for row in rows}
 
@@ -43,7 +44,8 @@ def main():
     parser.add_argument("--parts", nargs="+", default=["1a", "1b", "2a", "2b", "3a", "3c", "reading"],
                         help="of bench.py, which both commits must have")
     parser.add_argument("--rounds", type=positive_int, default=2, help="runs of each part at each commit")
-    options, passed_on = parser.parse_known_args()
+    parser.add_argument("--precision", default="auto", help="of bench.py; auto may differ between the two")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         trees = [folder / "before", folder / "after" if options.after else ROOT]
@@ -52,10 +54,10 @@ def main():
             shutil.unpack_archive(folder / "commit.zip", tree)
         print(f"before {output_of('git', 'describe', '--always', options.before)} | after "
               f"{output_of('git', 'describe', '--always', options.after or '--dirty')} | the shortest of "
-              f"{options.rounds} medians")
+              f"{options.rounds} medians, {options.precision}")
         print(f"{'part':4} {'what':40} {'before':>12} {'after':>12} {'times as fast':>14}")
         for part in options.parts:
-            found = [[measure(tree, part, passed_on, folder / "bench.json") for tree in trees]
+            found = [[measure(tree, part, options.precision, folder / "bench.json") for tree in trees]
                      for _ in range(options.rounds)]
             for row in filter(found[0][1].get, found[0][0]):            # what both have
                 before, after = (min(rows[row] for rows in some) for some in zip(*found))

@@ -46,8 +46,6 @@ GROUPS = {
                                    help="test with statistics of 60 training batches"),
         "fixed_batch_norm": dict(action=argparse.BooleanOptionalAction,
                                  help="train with batch-norm statistics measured on 60 batches before the first step"),
-        "by_length": dict(action=argparse.BooleanOptionalAction,
-                          help="train on batches of reviews of similar length, of no more timesteps than the longest"),
         "adversarial": dict(type=number(float, 0), metavar="SIZE",
                             help="train on word vectors moved against the label too, by this share of their length; "
                                  "0 does not; 0.01 is a start"),
@@ -207,8 +205,6 @@ def refuse_contradictions(options):
             (get("fixed_batch_norm") and get("precise_batch_norm"),
              "--fixed-batch-norm: keeps its statistics, and --precise-batch-norm would measure others; leave one of "
              "them out"),
-            (get("by_length") and get("pooling") != "concat",
-             f"--by-length: leaves padding out, which --pooling {get('pooling')} reads; add --pooling concat"),
             (get("adversarial") and get("ngrams"),
              "--adversarial: moves word vectors, which n-grams have none of; add --ngrams 0"),
             (get("adversarial") and not get("fixed_batch_norm"),

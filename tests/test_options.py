@@ -20,7 +20,7 @@ DEFAULTS = dict(
     clip_norm=0.0, validation=0.0, patience=0, test_every=1, save_minutes=10.0, restart=False,
     language_model=ROOT / "3a" / "language.model", review=[], reviews=None, text=None, explain=False,
     recipe="assignment", drop_duplicates=False, lengths=[50, 100], pseudo_labels=None, unlabelled=False,
-    mistakes=0, precise_batch_norm=False, ngrams=0, ngram_weight=0.75, fixed_batch_norm=False, by_length=False,
+    mistakes=0, precise_batch_norm=False, ngrams=0, ngram_weight=0.75, fixed_batch_norm=False,
     adversarial=0.0, reversed=False)
 
 @pytest.fixture(autouse=True)
@@ -148,7 +148,6 @@ def test_patience_is_refused_with_a_learning_rate_that_decays_over_the_whole_run
 
 @pytest.mark.parametrize("argv, message", [
     ("--fixed-batch-norm --precise-batch-norm", "--fixed-batch-norm: keeps its statistics"),
-    ("--by-length --pooling mean", "--by-length: leaves padding out, which --pooling mean reads"),
     ("--adversarial 0.01", "--adversarial: statistics of the batch would mix .*; add --fixed-batch-norm"),
     ("--adversarial 0.01 --fixed-batch-norm --ngrams 2",
      "--adversarial: moves word vectors, which n-grams have none of")])
@@ -158,8 +157,8 @@ def test_options_that_work_against_each_other_are_refused(argv, message):
 
 
 def test_what_works_together_is_taken():
-    options = parse(*"--adversarial 0.01 --fixed-batch-norm --by-length --pooling concat".split())
-    assert (options.adversarial, options.by_length) == (0.01, True)
+    options = parse(*"--adversarial 0.01 --fixed-batch-norm --pooling concat".split())
+    assert (options.adversarial, options.pooling) == (0.01, "concat")
 
 
 @pytest.mark.parametrize("argv, message", [

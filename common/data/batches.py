@@ -116,9 +116,6 @@ class Crops(ReviewData):
             return super().batches(batch_size)
         return nearly_equal(self.lengths.argsort(descending=True, stable=True), batch_size)
 
-    def epoch(self, batch_size):
-        return batches_by_length(self.lengths, batch_size) if self.cut else super().epoch(batch_size)
-
     def batch(self, indices):
         """The Batch of the reviews at indices (batch,); every process draws the crops of all of them."""
         time = int(self.lengths[indices].max()) if self.cut else self.sequence_length
@@ -137,7 +134,7 @@ class Crops(ReviewData):
         return Batch(tokens, self.reviews.labels[indices], lengths, ngrams)
 
 
-def crops_of_splits(splits, sequence_length, padding_counts, table=None, by_length=False):
+def crops_of_splits(splits, sequence_length, padding_counts, table=None):
     """Crops of each split, those of other splits than "train" of twice the length.
 
     Args:
@@ -147,7 +144,7 @@ def crops_of_splits(splits, sequence_length, padding_counts, table=None, by_leng
         dict of Crops, by split.
     """
     return {split: Crops(reviews, sequence_length if split == "train" else 2 * sequence_length,
-                         padding_counts=padding_counts, cut=by_length or split != "train", table=table)
+                         padding_counts=padding_counts, cut=split != "train", table=table)
             for split, reviews in splits.items()}
 
 
@@ -210,18 +207,6 @@ def nearly_equal(order, batch_size):
     None has only one review, which batch normalisation could not take: three are one batch, even of batch_size 2.
     """
     return order.tensor_split(batches_of(len(order), batch_size))
-
-
-def batches_by_length(lengths, batch_size, pool=200):
-    """Indices of reviews of lengths (reviews,) in batches of similar length, as many as nearly_equal makes.
-
-    Reviews are drawn into pools of so many batches, and only sorted within them: an epoch has other batches than the
-    one before.
-    """
-    pools = [indices[lengths[indices].argsort(descending=k % 2 == 1)]       # so that no batch has both ends of pools
-             for k, indices in enumerate(torch.randperm(len(lengths)).split(pool * batch_size))]
-    batches = nearly_equal(torch.cat(pools), batch_size)
-    return [batches[k] for k in torch.randperm(len(batches))]
 
 
 def batches_of(count, batch_size):

@@ -15,12 +15,12 @@ WARM_UP_STEPS = 3       # in which libraries set up what must not be recorded
 def can_record(data, options):
     """Whether a step launches the same kernels on every batch, and needs no number of the host but a schedule's.
 
-    Bags of words and reviews --by-length differ in size from batch to batch, an adaptive softmax waits for the device,
-    --adversarial sets the random state, and SGD reads the momentum of a one-cycle schedule on the host. An error in a
+    Bags of words differ in size from batch to batch, an adaptive softmax waits for the device, --adversarial sets the
+    random state, and SGD reads the momentum of a one-cycle schedule on the host. An error in a
     replay has no traceback, so none is recorded with --debug.
     """
     return (options.device.type == "cuda" and processes.size == 1 and isinstance(data, Crops) and not options.debug
-            and not any(getattr(options, name, 0) for name in ("cutoffs", "by_length", "adversarial"))
+            and not any(getattr(options, name, 0) for name in ("cutoffs", "adversarial"))
             and not (options.schedule == "one-cycle" and options.optimizer == "sgd"))
 
 

@@ -25,7 +25,7 @@ OPTIONS = {"2a": [*RECURRENT, "--lstm-layers", "2", "--validation", "0.2", "--ng
            "3a": [*RECURRENT, "--lstm-layers", "2"],
            "3a adaptive": [*RECURRENT, "--cutoffs", "100", "300", "--word-vectors"],
            "3c": ["--sequence-length", "20", "--fine-tune", "all"],
-           "3c adversarial": ["--sequence-length", "20", "--fine-tune", "all", "--pooling", "concat", "--by-length",
+           "3c adversarial": ["--sequence-length", "20", "--fine-tune", "all", "--pooling", "concat",
                               "--fixed-batch-norm", "--adversarial", "0.02"]}
 
 

@@ -32,8 +32,8 @@ def test_a_network_on_crops_is_recorded_on_a_gpu(case):
 
 
 @pytest.mark.parametrize("case", [dict(device="cpu"), dict(data=BagsOfWords), dict(cutoffs=[100]),
-                                  dict(by_length=True), dict(adversarial=0.01),
-                                  dict(schedule="one-cycle", optimizer="sgd"), dict(debug=True)], ids=str)
+                                  dict(adversarial=0.01), dict(schedule="one-cycle", optimizer="sgd"),
+                                  dict(debug=True)], ids=str)
 def test_what_changes_from_step_to_step_is_not_recorded(case):
     assert not recordable(**case)
 
