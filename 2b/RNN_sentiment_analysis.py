@@ -37,7 +37,7 @@ def build_training(argv=None, logger=None):
     from common.data.reviews import read_glove_embeddings
     from common.data.splits import read_splits
     from common.devices import set_up
-    from common.layers.ensemble import ensemble_with_ngrams, table_of
+    from common.layers.ngram_ensemble import ensemble_with_ngrams, table_of
     from common.layers.output import padding_counts
     from common.training.loop import Training, sentiment_score
     from common.training.schedules import build_optimizer

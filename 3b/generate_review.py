@@ -48,7 +48,7 @@ def readable(words):
 
 def prompt_tokenizer(folder):
     """The function that cuts a prompt into words: preprocessing's, or at the spaces where that one is not there."""
-    from common.preprocessing.text_encoding import clean
+    from common.preprocessing.text_cleaning import clean
     from common.testing.own_reviews import load_tokenizer
 
     try:
@@ -64,7 +64,7 @@ def encode_prompt(prompt, vocabulary, tokenize):
         UserError: the prompt has no word that the model knows.
     """
     from common.data.token_files import token_ids
-    from common.preprocessing.text_encoding import argument_text
+    from common.preprocessing.text_cleaning import argument_text
 
     prompt = argument_text(prompt)
     words = tokenize(prompt)

@@ -47,7 +47,7 @@ def build_training(argv=None, logger=None):
     from common.data.batches import crops_of_splits
     from common.data.splits import read_splits, refuse_other_holdout
     from common.devices import set_up
-    from common.layers.ensemble import ensemble_with_ngrams, table_of
+    from common.layers.ngram_ensemble import ensemble_with_ngrams, table_of
     from common.layers.output import padding_counts
     from common.training.adversarial import adversarial_score
     from common.training.loop import Training, sentiment_score

@@ -43,7 +43,7 @@ def build_training(argv=None, logger=None):
     from common.data.batches import Crops
     from common.data.splits import read_splits
     from common.devices import set_up
-    from common.layers.ensemble import ensemble_with_ngrams, table_of
+    from common.layers.ngram_ensemble import ensemble_with_ngrams, table_of
     from common.processes import processes
     from common.training.loop import Training, sentiment_score
     from common.training.schedules import build_optimizer

@@ -10,7 +10,7 @@ from pathlib import Path
 from common.data.token_files import IMDB
 from common.errors import UserError
 from common.preprocessing.review_files import dataset_files
-from common.preprocessing.text_encoding import decode_any
+from common.preprocessing.text_cleaning import decode_any
 
 SPLITS = {"train": ("pos", "neg", "unsup"), "test": ("pos", "neg")}
 

@@ -8,7 +8,7 @@ import sys
 
 from common.errors import UserError
 from common.preprocessing.raw_reviews import RawReview, sort_reviews
-from common.preprocessing.text_encoding import decode_any
+from common.preprocessing.text_cleaning import decode_any
 
 csv.field_size_limit(2 ** 31 - 1)       # a text may be a book
 

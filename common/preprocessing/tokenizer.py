@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from common.errors import UserError
 from common.preprocessing.sample_corpus import sample_reviews
-from common.preprocessing.text_encoding import clean
+from common.preprocessing.text_cleaning import clean
 
 CHUNK_REVIEWS = 100
 QUOTA = Path("/sys/fs/cgroup/cpu.max")      # "150000 100000": microseconds of the cores' time in so many; or "max ..."

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from common.data.batches import Bag
-from common.layers.ensemble import Ensemble
+from common.layers.ngram_ensemble import Ensemble
 from common.results.explained import is_punctuation
 
 # A longer review is explained in stretches of so many words: the time grows with the square of their length.

@@ -11,7 +11,7 @@ from common.data.token_files import read_json, token_ids
 from common.errors import UserError
 from common.files import check_folder
 from common.parts import ROOT
-from common.preprocessing.text_encoding import argument_text, clean, decode_text
+from common.preprocessing.text_cleaning import argument_text, clean, decode_text
 from common.results.explained import probability_text, show, write_page
 from common.results.records import save_table
 from common.testing.explanations import explain

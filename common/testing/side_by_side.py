@@ -21,7 +21,7 @@ def main():
                         help="folder of the preprocessed files")
     options = parser.parse_args()
 
-    from common.preprocessing.text_encoding import argument_text
+    from common.preprocessing.text_cleaning import argument_text
     from common.results.explained import as_text
     from common.testing.own_reviews import explain_texts, heading_of, load_tokenizer
     from common.testing.tables import load_test

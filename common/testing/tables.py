@@ -17,7 +17,7 @@ from common.data.token_files import read_dictionary, read_label_names
 from common.devices import autocast, describe_run, set_up
 from common.errors import UserError
 from common.files import check_folder
-from common.layers.ensemble import Ensemble, member_logits, rebuild
+from common.layers.ngram_ensemble import Ensemble, member_logits, rebuild
 from common.options import LSTM_TEST_DEFAULTS, parse_options
 from common.parts import PARTS, ROOT
 from common.results.records import read_run, save_table

@@ -11,16 +11,17 @@ from common.checkpoints import checksum, describe_network, weights_checksum
 from common.data.batches import batches_of
 from common.data.corpus import describe_data, number_of
 from common.devices import autocast, fixed_seed, random_states, set_random_states
-from common.layers.ensemble import Ensemble
+from common.layers.ngram_ensemble import Ensemble
 from common.processes import processes
 from common.results.records import CURVES
 from common.training.evaluation import evaluate, fix_batch_norm, measure_batch_norm, metrics
 from common.training.finite import check_held_out, check_loss, check_weights
 from common.training.progress import describe, report, show_progress
 from common.training.recorded_steps import RecordedSteps, can_record
-from common.training.run import StopSignals, run
+from common.training.run import run
 from common.training.run_folder import RunFolder
 from common.training.schedules import after_epoch, build_schedule
+from common.training.stop_signals import StopSignals
 
 # What a state to resume from is made of: what has a state of its own, and plain values.
 STATEFUL = "model", "optimizer", "schedule"
@@ -84,7 +85,7 @@ class Training:
         self.kept_epoch = None              # whose weights the model has at the end of train(), from 1
         self.saved_at = self.started_at = time.monotonic()
 
-    run = run       # in the run's folder, where what was stopped is resumed
+    run = run       # of common/training/run.py: train() in the run's folder, from where it was stopped
 
     def train(self):
         """Train for the epochs that are left -> Metrics of the final weights on the test reviews."""

@@ -12,7 +12,7 @@ from parts import ROOT
 from punkt import install_punkt
 
 from common.errors import UserError
-from common.preprocessing.text_encoding import clean
+from common.preprocessing.text_cleaning import clean
 from common.preprocessing.tokenizer import learn_punkt, load_punkt, tokenize, tokenize_reviews
 from common.testing.own_reviews import load_tokenizer
 

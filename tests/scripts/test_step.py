@@ -34,5 +34,5 @@ def test_a_step_of_2a_passes_through_at_most_nine_files(data, tmp_path):
 @pytest.mark.parametrize("options", [["--ngrams", 3], ["--recipe", "best"]])
 def test_a_step_of_3c_with_n_grams_passes_through_at_most_eleven_files(options, data, language_model, tmp_path):
     files = files_of_a_step("3c", "--data", data, "--output", tmp_path, "--language-model", language_model, *options)
-    assert {"3c/RNN_model.py", "common/layers/ensemble.py"} <= files
+    assert {"3c/RNN_model.py", "common/layers/ngram_ensemble.py"} <= files
     assert len(files) <= 11, files

@@ -23,7 +23,7 @@ for script in sys.argv[1:]:
     print(script)
 from pathlib import Path
 from common.files import claim_folder
-from common.training.run import StopSignals
+from common.training.stop_signals import StopSignals
 with claim_folder(Path("claimed")), StopSignals():
     print("claimed")
 """

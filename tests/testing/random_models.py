@@ -7,7 +7,7 @@ from parts import MODELS, TEST_SCRIPTS, load_script
 from common.checkpoints import checksum, describe_network, weights_checksum, write_checkpoint
 from common.data.ngrams import NGramTable
 from common.data.reviews import build_reviews
-from common.layers.ensemble import Ensemble, NGrams
+from common.layers.ngram_ensemble import Ensemble, NGrams
 
 WORDS = ["the", "film", "was", "great", "bad", ".", "n't", "<b>"]
 UNITS = 5

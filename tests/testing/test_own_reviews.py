@@ -18,7 +18,7 @@ from common.data.token_files import read_dictionary
 from common.errors import UserError
 from common.preprocessing.raw_reviews import sort_reviews
 from common.preprocessing.sample_corpus import sample_reviews
-from common.preprocessing.text_encoding import argument_text
+from common.preprocessing.text_cleaning import argument_text
 from common.results.explained import probability_text
 from common.testing.own_reviews import encode_reviews, load_tokenizer, read_texts
 

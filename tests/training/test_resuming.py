@@ -17,7 +17,8 @@ import common.training.loop
 from common.checkpoints import load_checkpoint, write_checkpoint
 from common.errors import UserError
 from common.results.records import read_runs
-from common.training.run import EXIT_STOPPED, StopSignals, run
+from common.training.run import EXIT_STOPPED, run
+from common.training.stop_signals import StopSignals
 
 
 def stop(folder, after, *argv):
@@ -213,7 +214,8 @@ def test_signals_end_a_script_with_the_status_of_a_stopped_run(number):
     code = f"""
 import os, signal, sys
 sys.path.insert(0, {str(ROOT)!r})
-from common.training.run import EXIT_STOPPED, Stopped, StopSignals
+from common.training.run import EXIT_STOPPED
+from common.training.stop_signals import Stopped, StopSignals
 signal.signal({int(number)}, signal.SIG_DFL)    # tests in the background or under nohup have it ignored
 with StopSignals() as signals:
     try:
@@ -230,7 +232,7 @@ def test_a_second_interrupt_stops_at_once():
 import os, signal, sys
 sys.path.insert(0, {str(ROOT)!r})
 from common.errors import run_script
-from common.training.run import StopSignals
+from common.training.stop_signals import StopSignals
 def main():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     with StopSignals():

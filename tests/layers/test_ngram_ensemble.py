@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from common.data.batches import BagsOfWords, Batch, Crops
 from common.data.ngrams import NGramTable
 from common.data.reviews import build_reviews
-from common.layers.ensemble import (SCALE, SMOOTHING, Ensemble, NGrams, ensemble_with_ngrams, member_logits, rebuild,
-                                    table_of)
+from common.layers.ngram_ensemble import (SCALE, SMOOTHING, Ensemble, NGrams, ensemble_with_ngrams, member_logits,
+                                          rebuild, table_of)
 
 REVIEWS = [[3, 1, 3, 1, 2], [2, 0, 3, 1], [4, 2], [0, 0]]
 LABELS = [1.0, 0.0, 0.0, 1.0]
