@@ -37,25 +37,20 @@ def build_training(argv=None, logger=None):
     from common.data.batches import BagsOfWords
     from common.data.splits import read_splits
     from common.devices import set_up
-    from common.layers.ngram_ensemble import ensemble_with_ngrams, table_of
+    from common.layers.ngram_ensemble import ensemble_with_ngrams
     from common.training.loop import Training, sentiment_score
     from common.training.schedules import build_optimizer
 
     set_up(options)
     reviews, vocabulary = read_splits(options)
-    table = table_of(reviews["train"], options)
-    data = {split: BagsOfWords(some, table) for split, some in reviews.items()}
+    data = {split: BagsOfWords(some) for split, some in reviews.items()}
 
     arguments = dict(vocab_size=len(vocabulary) + 1, no_of_hidden_units=options.hidden_units,
                      hidden_layers=options.hidden_layers, dropout=options.dropout)
-    model = ensemble_with_ngrams(BOW_model(**arguments).to(options.device), data["train"], options)
+    model = ensemble_with_ngrams(BOW_model(**arguments).to(options.device), data, options)
     optimizer = build_optimizer(model.parameters(), options)
     return Training("1a", model, arguments, optimizer, sentiment_score, data, vocabulary, options, logger=logger)
 
 
-def main():
-    build_training().run()
-
-
 if __name__ == "__main__":
-    run_script(main)
+    run_script(lambda: build_training().run())

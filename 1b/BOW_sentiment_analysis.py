@@ -36,26 +36,21 @@ def build_training(argv=None, logger=None):
     from common.data.reviews import read_glove_embeddings
     from common.data.splits import read_splits
     from common.devices import set_up
-    from common.layers.ngram_ensemble import ensemble_with_ngrams, table_of
+    from common.layers.ngram_ensemble import ensemble_with_ngrams
     from common.training.loop import Training, sentiment_score
     from common.training.schedules import build_optimizer
 
     set_up(options)
     reviews, vocabulary = read_splits(options, words="glove")
     glove = read_glove_embeddings(options.data, len(vocabulary), options.device)    # words + 1, dimensions
-    table = table_of(reviews["train"], options)
-    data = {split: MeanVectors(some, glove, table) for split, some in reviews.items()}
+    data = {split: MeanVectors(some, glove) for split, some in reviews.items()}
 
     arguments = dict(no_of_hidden_units=options.hidden_units, hidden_layers=options.hidden_layers,
                      dropout=options.dropout, in_size=glove.shape[1])
-    model = ensemble_with_ngrams(BOW_model(**arguments).to(options.device), data["train"], options)
+    model = ensemble_with_ngrams(BOW_model(**arguments).to(options.device), data, options)
     optimizer = build_optimizer(model.parameters(), options)
     return Training("1b", model, arguments, optimizer, sentiment_score, data, vocabulary, options, glove, logger)
 
 
-def main():
-    build_training().run()
-
-
 if __name__ == "__main__":
-    run_script(main)
+    run_script(lambda: build_training().run())

@@ -37,27 +37,21 @@ def build_training(argv=None, logger=None):
     from common.data.batches import crops_of_splits
     from common.data.splits import read_splits
     from common.devices import set_up
-    from common.layers.ngram_ensemble import ensemble_with_ngrams, table_of
-    from common.layers.output import padding_counts
+    from common.layers.ngram_ensemble import ensemble_with_ngrams
     from common.training.loop import Training, sentiment_score
     from common.training.schedules import build_optimizer
     from RNN_model import RNN_model
 
     set_up(options, several_processes=True)
     reviews, vocabulary = read_splits(options)
-    data = crops_of_splits(reviews, options.sequence_length, padding_counts(options.pooling),
-                           table_of(reviews["train"], options))
+    data = crops_of_splits(reviews, options)
 
     arguments = dict(vocab_size=len(vocabulary) + 1, no_of_hidden_units=options.hidden_units,
                      lstm_layers=options.lstm_layers, dropout=options.dropout, pooling=options.pooling)
-    model = ensemble_with_ngrams(RNN_model(**arguments).to(options.device), data["train"], options)
+    model = ensemble_with_ngrams(RNN_model(**arguments).to(options.device), data, options)
     optimizer = build_optimizer(model.parameters(), options)
     return Training("2a", model, arguments, optimizer, sentiment_score, data, vocabulary, options, logger=logger)
 
 
-def main():
-    build_training().run()
-
-
 if __name__ == "__main__":
-    run_script(main)
+    run_script(lambda: build_training().run())

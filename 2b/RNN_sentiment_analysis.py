@@ -37,8 +37,7 @@ def build_training(argv=None, logger=None):
     from common.data.reviews import read_glove_embeddings
     from common.data.splits import read_splits
     from common.devices import set_up
-    from common.layers.ngram_ensemble import ensemble_with_ngrams, table_of
-    from common.layers.output import padding_counts
+    from common.layers.ngram_ensemble import ensemble_with_ngrams
     from common.training.loop import Training, sentiment_score
     from common.training.schedules import build_optimizer
     from RNN_model import RNN_model
@@ -46,21 +45,16 @@ def build_training(argv=None, logger=None):
     set_up(options, several_processes=True)
     reviews, vocabulary = read_splits(options, words="glove")
     glove = read_glove_embeddings(options.data, len(vocabulary), options.device)    # words + 1, dimensions
-    data = crops_of_splits(reviews, options.sequence_length, padding_counts(options.pooling),
-                           table_of(reviews["train"], options))
+    data = crops_of_splits(reviews, options)
 
     arguments = dict(no_of_hidden_units=options.hidden_units, lstm_layers=options.lstm_layers,
                      dropout=options.dropout, pooling=options.pooling, in_size=glove.shape[1])
     network = RNN_model(**arguments).to(options.device)
     network.table = glove
-    model = ensemble_with_ngrams(network, data["train"], options)
+    model = ensemble_with_ngrams(network, data, options)
     optimizer = build_optimizer(model.parameters(), options)
     return Training("2b", model, arguments, optimizer, sentiment_score, data, vocabulary, options, glove, logger)
 
 
-def main():
-    build_training().run()
-
-
 if __name__ == "__main__":
-    run_script(main)
+    run_script(lambda: build_training().run())

@@ -71,13 +71,15 @@ def main():
     training = build_training()
     test = training.run()
 
+    from common.processes import processes
     from common.results.records import save_table
 
     row = {"test loss": f"{test.loss:.4f}", "perplexity": f"{math.exp(test.loss):.2f}",
            "next-word accuracy": f"{100 * test.accuracy:.2f}"}
     print("next word of the test reviews | " + " | ".join(f"{name} {value}" for name, value in row.items()))
     row["weights"] = training.checkpoint()["weights"]
-    save_table(training.options.output / "test_table.csv", [row])
+    if processes.rank == 0:
+        save_table(training.options.output / "test_table.csv", [row])
 
 
 if __name__ == "__main__":

@@ -47,8 +47,7 @@ def build_training(argv=None, logger=None):
     from common.data.batches import crops_of_splits
     from common.data.splits import read_splits, refuse_other_holdout
     from common.devices import set_up
-    from common.layers.ngram_ensemble import ensemble_with_ngrams, table_of
-    from common.layers.output import padding_counts
+    from common.layers.ngram_ensemble import ensemble_with_ngrams
     from common.training.adversarial import adversarial_score
     from common.training.loop import Training, sentiment_score
     from common.training.schedules import build_optimizer
@@ -64,8 +63,7 @@ def build_training(argv=None, logger=None):
     options.vocab_size = max(options.vocab_size, known)
     reviews, vocabulary = read_splits(options)
     check_words(language_model, options.language_model, vocabulary[:known])
-    data = crops_of_splits(reviews, options.sequence_length, padding_counts(options.pooling),
-                           table_of(reviews["train"], options))
+    data = crops_of_splits(reviews, options)
 
     arguments = {name: language_model["arguments"][name] for name in ("no_of_hidden_units", "lstm_layers")} | dict(
         vocab_size=len(vocabulary) + 1, dropout=options.dropout, pooling=options.pooling)
@@ -73,7 +71,7 @@ def build_training(argv=None, logger=None):
     network.load_language_model(language_model["model"])
     network.to(options.device).requires_grad_(False)
     layers = [layer.requires_grad_() for layer in network.layers_to_train(options.fine_tune)]
-    model = ensemble_with_ngrams(network, data["train"], options)
+    model = ensemble_with_ngrams(network, data, options)
     if model is not network:
         layers[-1].append(model.ngrams)
     # Learning rates fall from layer to layer downwards (Howard and Ruder 2018).
@@ -84,9 +82,5 @@ def build_training(argv=None, logger=None):
                     vocabulary, options, logger=logger)
 
 
-def main():
-    build_training().run()
-
-
 if __name__ == "__main__":
-    run_script(main)
+    run_script(lambda: build_training().run())

@@ -38,11 +38,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from common.arguments import Parser, positive_int
 from common.data.token_files import cache_path, read_token_ids, write_array, write_token_ids
-from common.devices import autocast, choose_device, choose_precision, keep_freed_memory
+from common.devices import autocast, choose_device, choose_precision, describe_machine, keep_freed_memory
 from common.errors import run_script
 from common.files import replace_file
 from common.parts import PARTS
-from common.results.records import describe_machine
 from common.training.evaluation import evaluate
 
 WORDS = 20_000

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from common.arguments import Parser, path, positive_int
 from common.checkpoints import load_checkpoint
-from common.data.batches import WholeReviews, by_length
+from common.data.batches import WholeReviews
 from common.data.splits import read_splits, split_by_film
 from common.devices import autocast, set_up
 from common.errors import UserError, run_script
@@ -34,7 +34,7 @@ from common.training.evaluation import evaluate
 from common.training.loop import next_word_score
 from RNN_language_model import RNN_language_model
 
-TOKENS_OF_A_BATCH = 20_000
+BATCH_SIZE = 40
 MEASURED = 1000                                     # reviews that the batch-norm statistics are measured on
 PENALTIES = 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2      # of the squared weights, to choose from
 
@@ -42,7 +42,7 @@ PENALTIES = 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2      # of the squared weights, to
 def batches(reviews):
     """Yield (indices, Batch) of whole Reviews, batches of similar length."""
     data = WholeReviews(reviews)
-    for indices in by_length(reviews.host_lengths, TOKENS_OF_A_BATCH):
+    for indices in data.batches(BATCH_SIZE):
         yield indices, data.batch(indices)
 
 

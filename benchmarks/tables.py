@@ -6,7 +6,6 @@ A table stands in a page between the lines <!-- table: NAME --> and <!-- end of 
 make them. What is shown of each part is named in SHOWN.
 """
 
-import csv
 import re
 import statistics
 import sys
@@ -19,6 +18,7 @@ from common.errors import run_script
 from common.files import replace_file
 from common.parts import PARTS, ROOT
 from common.results.figures import save_lengths_figure
+from common.results.records import read_table
 from common.results.sheets import markdown_table
 from common.results.trials import assignment, mean
 
@@ -57,14 +57,9 @@ TESTED = re.compile(r"wrote (?:.*/)?(\w+/[\w-]+)/test_table\.csv")
 NETWORK_ALONE = re.compile(r"(?:sequence length (\S+)  )?test accuracy \S+  network alone (\S+)")
 
 
-def read(path):
-    with open(path, encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def runs(folder, name):
     """The rows of a results.csv whose folders' names begin with `name`: one a seed."""
-    return [row for row in read(RESULTS / folder / "results.csv") if row["folder"].startswith(name)]
+    return [row for row in read_table(RESULTS / folder / "results.csv") if row["folder"].startswith(name)]
 
 
 def accuracies(some, length):
@@ -142,7 +137,7 @@ def lengths_table():
 def changes_table():
     """What a change of the settings did to the accuracy on validation reviews."""
     return table(["part", "what is tested", "change", "before", "after"],
-                 read(RESULTS / "best_cpu_202611" / "changes.csv"))
+                 read_table(RESULTS / "best_cpu_202611" / "changes.csv"))
 
 
 TABLES = {"parts": parts_table, "lengths": lengths_table, "changes": changes_table}

@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import os
 import platform
+import re
 import sys
 from pathlib import Path
 
@@ -98,10 +99,23 @@ def faster_in_bfloat16():
     return torch.cpu._is_amx_tile_supported() or (torch.cpu._is_avx512_bf16_supported() and made_by_amd())
 
 
+def cpu_info():
+    """What the system tells of the CPU."""
+    cpuinfo = Path("/proc/cpuinfo")
+    return cpuinfo.read_text(encoding="utf-8") if cpuinfo.exists() else platform.processor()
+
+
 def made_by_amd():
     """Whether AMD made this machine's CPU."""
-    cpuinfo = Path("/proc/cpuinfo")
-    return "AuthenticAMD" in (cpuinfo.read_text(encoding="utf-8") if cpuinfo.exists() else platform.processor())
+    return "AuthenticAMD" in cpu_info()
+
+
+def describe_machine(device):
+    """Names of the processor, the GPU if that computes, and the versions that numbers depend on."""
+    model = re.search(r"^model name\s*: (.*)", cpu_info(), re.MULTILINE)
+    return {"cpu": model[1] if model else platform.processor(), "threads": torch.get_num_threads(),
+            "processes": processes.size, "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
+            "python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
 
 
 def autocast(options):

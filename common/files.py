@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import secrets
 import socket
 import sys
 import tempfile
@@ -91,29 +92,21 @@ def replace_file(path, mode="w", durable=True):
         UserError: the file cannot be written (full disk, read-only folder, a folder in its place).
     """
     path = Path(path)
-    temporary = None
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    encoding, newline = (None, None) if "b" in mode else ("utf-8", "\n")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        encoding, newline = (None, None) if "b" in mode else ("utf-8", "\n")
-        with open(descriptor, mode, encoding=encoding, newline=newline) as file:
+        with open(temporary, mode.replace("w", "x"), encoding=encoding, newline=newline) as file:
             yield file
             file.flush()
             if durable:
                 _wait_for_disk(file)
-        # mkstemp makes files private; give them what the user's umask allows, where the file system has such rights.
-        umask = os.umask(0)
-        os.umask(umask)
-        with contextlib.suppress(OSError):
-            os.chmod(temporary, 0o666 & ~umask)
         os.replace(temporary, path)
-        temporary = None
     except OSError as error:
         raise _cannot_write(path, error) from error
     finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
+        with contextlib.suppress(OSError):      # it is gone where it was renamed
+            os.unlink(temporary)
 
 
 def _wait_for_disk(file):

@@ -138,8 +138,7 @@ def parse_options(description, script, argv=None, presets=None, **defaults):
     for name, sets in presets.items():
         recipe |= sets[given.get(name, recipe[name])]
     options = argparse.Namespace(**recipe | given)
-    refuse_contradictions(options)
-    refuse_idle(options, recipe)
+    refuse(options, recipe)
     kept = SHAPES_NOTHING | PLACES | {"device", "precision", *presets}
     options.overridden = [name for name, value in vars(options).items()
                           if name not in kept and plain(value) != plain(recipe[name])]
@@ -193,11 +192,22 @@ def describe_recipes(presets):
     return "\n".join(["recipes:", *lines]) if len(recipes) > 1 else None
 
 
-def refuse_contradictions(options):
-    """Raise UserError for an option that is nothing without another, or works against it."""
+def refuse(options, recipe):
+    """Raise UserError for an option that works against another, or is nothing without it.
+
+    Args:
+        recipe: dict of the options as the recipe, or else the script, has them, which may be without effect.
+    """
     get = vars(options).get             # a script has some of them
     own = get("review") or get("reviews")
+    changed = {name for name, value in recipe.items() if get(name) != value}
     for contradicted, message in [
+            ("step_epochs" in changed and get("schedule") != "step",
+             f"--step-epochs {get('step_epochs')}: has no effect without --schedule step; add that, or leave it out"),
+            ("ngram_weight" in changed and not get("ngrams"),
+             f"--ngram-weight {get('ngram_weight')}: has no effect without --ngrams; add that, or leave it out"),
+            ("layer_decay" in changed and get("fine_tune") == "last",
+             f"--layer-decay {get('layer_decay')}: has no effect without --fine-tune lstm or all; leave it out"),
             (get("patience") and not get("validation"),
              "--patience: needs validation reviews; hold some out with --validation 0.1"),
             (get("patience") and get("schedule") == "one-cycle",
@@ -220,21 +230,6 @@ def refuse_contradictions(options):
              "--mistakes: is about the test reviews; leave --review, --reviews and --unlabelled out")]:
         if contradicted:
             raise UserError(message)
-
-
-def refuse_idle(options, recipe):
-    """Raise UserError for an option without effect beside the others, unless it is as the recipe has it.
-
-    Args:
-        recipe: dict of the options as the recipe, or else the script, has them.
-    """
-    given = vars(options)
-    needs = {"step_epochs": ("--schedule step", given.get("schedule") == "step"),
-             "ngram_weight": ("--ngrams", given.get("ngrams")),
-             "layer_decay": ("--fine-tune lstm or all", given.get("fine_tune") != "last")}
-    for name, (needed, there) in needs.items():
-        if name in given and not there and given[name] != recipe[name]:
-            raise UserError(f"{typed(name, given[name])}: has no effect without {needed}; add that, or leave it out")
 
 
 def typed(name, value):

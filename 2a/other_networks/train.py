@@ -43,7 +43,7 @@ def build_training(argv=None, logger=None):
     from common.data.batches import Crops
     from common.data.splits import read_splits
     from common.devices import set_up
-    from common.layers.ngram_ensemble import ensemble_with_ngrams, table_of
+    from common.layers.ngram_ensemble import ensemble_with_ngrams
     from common.processes import processes
     from common.training.loop import Training, sentiment_score
     from common.training.schedules import build_optimizer
@@ -54,22 +54,18 @@ def build_training(argv=None, logger=None):
     if processes.size > 1 and options.model == "SentimentRNN":
         raise UserError("torchrun: each process would draw its own dropout for SentimentRNN; start it with python")
     reviews, vocabulary = read_splits(options)
-    last, table = options.crop == "last", table_of(reviews["train"], options)
+    last = options.crop == "last"
     data = {split: Crops(some, options.sequence_length * (1 if split == "train" or last else 2), last,
-                         padding_counts=False, cut=split != "train", table=table) for split, some in reviews.items()}
+                         padding_counts=False, cut=split != "train") for split, some in reviews.items()}
 
     arguments = dict(vocab_size=len(vocabulary) + 1, no_of_hidden_units=options.hidden_units) | {
         name: getattr(options, name) for name in ("lstm_layers", "dropout", "cell")
         if getattr(options, name) is not None}                  # what the network does not have is None
     network = {"SentimentRNN": SentimentRNN, "SentimentClassifier": SentimentClassifier}[options.model](**arguments)
-    model = ensemble_with_ngrams(network.to(options.device), data["train"], options)
+    model = ensemble_with_ngrams(network.to(options.device), data, options)
     optimizer = build_optimizer(model.parameters(), options)
     return Training("2a", model, arguments, optimizer, sentiment_score, data, vocabulary, options, logger=logger)
 
 
-def main():
-    build_training().run()
-
-
 if __name__ == "__main__":
-    run_script(main)
+    run_script(lambda: build_training().run())

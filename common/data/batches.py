@@ -10,6 +10,8 @@ from torch.nn import functional as F
 from common.data.ngrams import NGramIds
 from common.processes import processes
 
+TOKENS = 500        # of a review in a batch of whole ones, as many as in the longest crops of the assignment
+
 
 class Bag(NamedTuple):
     """Reviews in a row, without padding.
@@ -53,6 +55,8 @@ class ReviewData:
         table: NGramTable whose n-grams batches carry, or None.
     """
 
+    settings: dict = {}         # what a test has to know to read reviews as training did, in plain values
+
     def __init__(self, reviews, table=None):
         self.reviews, self.table = reviews, table
 
@@ -82,10 +86,6 @@ class ReviewData:
         """Indices of all reviews in the batches of an epoch of training, drawn anew at each call."""
         return list(nearly_equal(torch.randperm(len(self.reviews)), batch_size))
 
-    def settings(self):
-        """What a test has to know to read reviews as training did, in plain values."""
-        return {}
-
 
 class Crops(ReviewData):
     """Stretches of reviews, random ones or the last tokens:
@@ -105,11 +105,9 @@ class Crops(ReviewData):
     def __init__(self, reviews, sequence_length, last=False, padding_counts=True, cut=False, table=None):
         super().__init__(reviews, table)
         self.sequence_length, self.last, self.padding_counts = sequence_length, last, padding_counts
+        self.settings = {"sequence_length": sequence_length, "last": last, "padding_counts": padding_counts}
         self.cut = cut and not padding_counts
         self.lengths = reviews.host_lengths.clamp(max=sequence_length)
-
-    def settings(self):
-        return {"sequence_length": self.sequence_length, "last": self.last, "padding_counts": self.padding_counts}
 
     def batches(self, batch_size):      # of similar length where that saves padding
         if not self.cut:
@@ -134,17 +132,13 @@ class Crops(ReviewData):
         return Batch(tokens, self.reviews.labels[indices], lengths, ngrams)
 
 
-def crops_of_splits(splits, sequence_length, padding_counts, table=None):
-    """Crops of each split, those of other splits than "train" of twice the length.
+def crops_of_splits(splits, options):
+    """Crops of each split, those of other splits than "train" of twice the length: a dict like splits, of Reviews.
 
-    Args:
-        splits: dict of Reviews; the other arguments are those of Crops.
-
-    Returns:
-        dict of Crops, by split.
+    Padding counts as in the assignment, but for the pooling that has the last timestep, which it would be.
     """
-    return {split: Crops(reviews, sequence_length if split == "train" else 2 * sequence_length,
-                         padding_counts=padding_counts, cut=split != "train", table=table)
+    return {split: Crops(reviews, options.sequence_length * (1 if split == "train" else 2),
+                         padding_counts=options.pooling != "concat", cut=split != "train")
             for split, reviews in splits.items()}
 
 
@@ -160,6 +154,16 @@ class WholeReviews(ReviewData):
     def __init__(self, reviews, padded_to=0, table=None):
         super().__init__(reviews, table)
         self.padded_to = padded_to
+
+    def batches(self, batch_size):
+        """Indices in batches of reviews of similar length, each at most batch_size * TOKENS tokens or one review."""
+        lengths = self.reviews.host_lengths.clamp(min=self.padded_to)
+        batches, order = [], lengths.argsort(descending=True)
+        while len(order):
+            size = max(batch_size * TOKENS // int(lengths[order[0]]), 1)
+            batches.append(order[:size])
+            order = order[size:]
+        return batches
 
     def batch(self, indices):
         time = max(self.padded_to, int(self.reviews.host_lengths[indices].max()))
@@ -204,21 +208,11 @@ class MeanVectors(ReviewData):
 def nearly_equal(order, batch_size):
     """Split (reviews,) into batches of nearly equal size, at most batch_size each.
 
-    None has only one review, which batch normalisation could not take: three are one batch, even of batch_size 2.
+    None of several reviews is of one, which batch normalisation could not take: three are one, even of batch_size 2.
     """
     return order.tensor_split(batches_of(len(order), batch_size))
 
 
 def batches_of(count, batch_size):
     """How many batches nearly_equal makes of so many reviews."""
-    return min(-(-count // batch_size), count // 2)
-
-
-def by_length(lengths, batch_tokens):
-    """Indices in batches of reviews of similar length, each at most batch_tokens padded tokens or one review."""
-    batches, order = [], lengths.argsort(descending=True)
-    while len(order):
-        size = max(batch_tokens // int(lengths[order[0]]), 1)
-        batches.append(order[:size])
-        order = order[size:]
-    return batches
+    return max(min(-(-count // batch_size), count // 2), 1)

@@ -48,7 +48,7 @@ class NGramTable(nn.Module):
     @classmethod
     def of(cls, reviews, longest):
         """The table of the n-grams of up to `longest` words in Reviews."""
-        tokens = with_gaps(reviews)                                             # tokens, one 0 behind each review
+        tokens = with_gaps(reviews, torch.arange(len(reviews)))                 # tokens, one 0 behind each review
         known, keys, levels = tokens > 0, tokens, []
         for _ in range(longest):
             distinct, counts = sort(keys[known]).unique_consecutive(return_counts=True)
@@ -98,9 +98,8 @@ class NGramTable(nn.Module):
                                    starts=lengths.cumsum(0) - lengths)
 
 
-def with_gaps(reviews, indices=None):
-    """The tokens of the reviews at indices, or of all, in a row with a 0 behind each review: (tokens,) int64."""
-    indices = torch.arange(len(reviews)) if indices is None else indices
+def with_gaps(reviews, indices):
+    """The tokens of the reviews at indices in a row with a 0 behind each review: (tokens,) int64."""
     token_ids, _, _ = reviews.row(indices)
     lengths = reviews.lengths[reviews.on_device(indices)]
     review = torch.arange(len(indices), device=lengths.device).repeat_interleave(lengths)

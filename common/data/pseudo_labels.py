@@ -7,7 +7,6 @@ import zlib
 import numpy as np
 import torch
 
-from common.data.token_files import missing
 from common.errors import UserError
 from common.files import file_checksum, replace_file
 from common.options import HOLDOUT, SHAPES_NOTHING
@@ -50,7 +49,7 @@ def read_pseudo_labels(train, options):
         if ((probabilities < 0) | (probabilities > 1)).any():
             raise ValueError("probabilities are from 0 to 1")
     except FileNotFoundError:
-        raise UserError(missing(path, MAKER)) from None
+        raise UserError(f"{path}: no such file; make it with {MAKER}") from None
     except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: holds no labels ({error}); make it again with {MAKER}") from error
     unlabelled = train.labels.isnan()

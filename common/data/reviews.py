@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from common.checkpoints import checksum
-from common.data.token_files import load_array, read_dictionary, read_review_table, read_token_ids
+from common.data.token_files import LABELS, load_array, read_dictionary, read_review_rows, read_token_ids
 from common.errors import UserError
 
 @dataclasses.dataclass(eq=False)
@@ -143,9 +143,9 @@ def read_reviews(folder, split, words="imdb", vocab_size=None, device="cpu", tex
     suffix = {"imdb": "", "glove": "_glove"}[words]
     path = folder / f"imdb_{split}{suffix}.txt"
     token_ids, lengths = read_token_ids(path, len(vocabulary))
-    labels, films = read_review_table(folder / f"imdb_{split}_reviews.tsv")
-    if len(labels) != len(lengths):
-        raise UserError(f"{path}: {len(lengths)} reviews, but imdb_{split}_reviews.tsv beside it has {len(labels)}; "
+    rows = read_review_rows(folder / f"imdb_{split}_reviews.tsv")
+    if len(rows) != len(lengths):
+        raise UserError(f"{path}: {len(lengths)} reviews, but imdb_{split}_reviews.tsv beside it has {len(rows)}; "
                         "run preprocess_data.py again")
     numbers = None
     if texts:       # in the ids of the IMDB dictionary, which has every word, and before the options leave any out
@@ -155,6 +155,7 @@ def read_reviews(folder, split, words="imdb", vocab_size=None, device="cpu", tex
     if vocab_size is not None:
         vocabulary = vocabulary[:vocab_size]
         token_ids[token_ids > vocab_size] = 0
+    labels, films = [LABELS[label] for _, label, _, _ in rows], [film for *_, film in rows]
     reviews = build_reviews(token_ids, lengths, labels, films, device)
     return dataclasses.replace(reviews, texts=numbers), vocabulary
 

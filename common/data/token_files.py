@@ -55,12 +55,6 @@ def write_checksums(folder, names, made_from=None):
     write_json(folder / CHECKSUMS, {**checksums, "made from": made_from})
 
 
-def missing(path, maker="preprocess_data.py"):
-    option = " with --glove" if "glove" in Path(path).name else ""
-    place = ", or name its folder with --data" if maker == "preprocess_data.py" else ""
-    return f"{path}: no such file; make it with {maker}{option}{place}"
-
-
 @contextlib.contextmanager
 def reading(path):
     """Check that a file is the one that preprocess_data.py wrote with those beside it, and yield its checksum.
@@ -77,7 +71,9 @@ def reading(path):
                             f"run it again, or remove {CHECKSUMS} if you have changed the file yourself")
         yield checksum
     except FileNotFoundError:
-        raise UserError(missing(path)) from None
+        option = " with --glove" if "glove" in path.name else ""
+        raise UserError(f"{path}: no such file; make it with preprocess_data.py{option}, or name its folder with "
+                        "--data") from None
     except (OSError, ValueError, EOFError) as error:
         raise UserError(f"{path}: cannot be read ({error}); run preprocess_data.py again") from error
 
@@ -143,12 +139,6 @@ def read_review_rows(path):
                                 "run preprocess_data.py again")
             rows.append(tuple(fields))
     return rows
-
-
-def read_review_table(path):
-    """(labels, films) of read_review_rows: lists of 1.0, 0.0 or NaN, and of film ids."""
-    rows = read_review_rows(path)
-    return [LABELS[label] for _, label, _, _ in rows], [film for *_, film in rows]
 
 
 def write_json(path, values):

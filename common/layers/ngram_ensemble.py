@@ -105,21 +105,21 @@ class Ensemble(nn.Module):
 
 
 def ensemble_with_ngrams(network, data, options):
-    """The network, or where --ngrams asks for it, an Ensemble with an n-gram classifier of the reviews.
+    """The network, or where --ngrams asks for it, an Ensemble with an n-gram classifier of the training reviews.
 
     Args:
-        network: a part's model; data: ReviewData of the labelled training reviews; options: of parse_options.
+        network: a part's model; options: of parse_options.
+        data: dict of ReviewData by split, whose batches carry the n-grams from then on.
     """
     if not options.ngrams:
         return network
-    ensemble = Ensemble(network, NGrams(data.table), options.ngram_weight).to(options.device)
-    ensemble.ngrams.count(data.index, data.reviews.labels)
+    train = data["train"]
+    table = NGramTable.of(train.reviews, options.ngrams)
+    for some in data.values():
+        some.table = table
+    ensemble = Ensemble(network, NGrams(table), options.ngram_weight).to(options.device)
+    ensemble.ngrams.count(train.index, train.reviews.labels)
     return ensemble
-
-
-def table_of(reviews, options):
-    """The NGramTable of the training reviews where --ngrams asks for it, else None."""
-    return NGramTable.of(reviews, options.ngrams) if options.ngrams else None
 
 
 def rebuild(network, checkpoint):

@@ -31,11 +31,6 @@ class Logit(nn.Linear):
             return super().forward(h.float())
 
 
-def padding_counts(kind):
-    """Whether pooling of a kind includes the padding, as in the assignment; the last timestep of concat would be it."""
-    return kind != "concat"
-
-
 def pool(h, kind, lengths=None):
     """Pooling of one kind: (batch, time, features) -> (batch, features)."""
     if lengths is not None:             # what the kind never takes, in the timesteps that it leaves out

@@ -7,15 +7,7 @@ COVERAGE_SIZES = (100, 8_000)
 
 
 def count_tokens(tokens, indices):
-    """Count the occurring tokens and sort them by count, the highest first, and then by token.
-
-    Args:
-        tokens: list of str, distinct.
-        indices: int array, positions in `tokens`.
-
-    Returns:
-        words: list of str; counts: int64 array (words,).
-    """
+    """The distinct tokens at the indices by falling count and then by spelling, a list, and their counts, an array."""
     counts = np.bincount(indices, minlength=len(tokens))
     order = sorted(np.flatnonzero(counts).tolist(), key=lambda index: (-counts[index], tokens[index]))
     return [tokens[index] for index in order], counts[order]

@@ -98,7 +98,9 @@ def _text_reviews(path):
     """Read a dataset of text files -> (list of RawReview, what it is instead if it holds none)."""
     found, films, roots, what = {}, {}, {}, ""
     odd = collections.defaultdict(list)                 # what is odd about files -> their names
-    for name, content in dataset_files(path, lambda name: _REVIEW.fullmatch(name) or _URLS.fullmatch(name)):
+    files = [(path.name, None)] if path.suffix.lower() in (".csv", ".parquet") else dataset_files(
+        path, lambda name: _REVIEW.fullmatch(name) or _URLS.fullmatch(name))
+    for name, content in files:
         if name.endswith(".icloud") or (content or b"").startswith(b"version https://git-lfs"):
             raise UserError(f"{path}: {name} is not here but in iCloud or Git LFS; download it and others like it")
         if content is None:

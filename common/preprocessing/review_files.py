@@ -23,8 +23,7 @@ def dataset_files(path, wanted):
     Raises:
         UserError: missing, unreadable or cut off.
     """
-    files = (_folder_files if path.is_dir() else _zip_files if zipfile.is_zipfile(path) else
-             _table_files if path.suffix.lower() in (".csv", ".parquet") else _tar_files)
+    files = _folder_files if path.is_dir() else _zip_files if zipfile.is_zipfile(path) else _tar_files
     try:
         yield from files(path, wanted)
     except (EOFError, LookupError, RuntimeError, ValueError, zlib.error, tarfile.TarError, zipfile.BadZipFile,
@@ -47,10 +46,6 @@ def _folder_files(path, wanted):
                 file = Path(folder, file)
                 name = file.relative_to(path).as_posix()
                 yield name, file.read_bytes() if wanted(name) else None
-
-
-def _table_files(path, wanted):
-    yield path.name, None
 
 
 def _zip_files(path, wanted):

@@ -27,11 +27,7 @@ _words = NLTKWordTokenizer().tokenize
 
 
 def tokenize(text, punkt):
-    """The lower-case tokens of nltk.word_tokenize, a list of str.
-
-    Args:
-        punkt: a sentence tokenizer, as from `load_punkt` or `learn_punkt`.
-    """
+    """The lower-case tokens of nltk.word_tokenize, a list of str; punkt: of `load_punkt` or `learn_punkt`."""
     return [token.lower() for sentence in punkt.tokenize(clean(text)) for token in _words(sentence)]
 
 

@@ -95,3 +95,4 @@ def write_page(path, title, how, labels, entries):
     with replace_file(path) as file:
         file.write(PAGE.substitute(title=html.escape(title), body="\n".join([
             f"<h1>{html.escape(title)}</h1>", LEGEND.format(positive=positive, negative=negative, how=how), *reviews])))
+    print(f"wrote {path}")

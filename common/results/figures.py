@@ -2,12 +2,27 @@
 
 import itertools
 import math
+import os
+import sys
 import textwrap
 
 import numpy as np
 
-from common.plots import plain_style, save_figure, subplots
+from common.errors import UserError
+from common.files import replace_file
 
+try:
+    import matplotlib
+except OSError as error:
+    raise UserError("matplotlib: needs a folder that it can write to; name one with MPLCONFIGDIR") from error
+except ValueError:      # MPLBACKEND is a notebook's that is not installed here, or matplotlibrc is no text
+    os.environ.update(MPLBACKEND="agg", MATPLOTLIBRC=os.devnull)
+    for name in [name for name in sys.modules if name.startswith("matplotlib.")]:       # half of it is imported
+        del sys.modules[name]
+    import matplotlib
+from matplotlib.figure import Figure            # without pyplot, and the display that it would look for
+
+DPI = 144        # half as many again as a page shows of it
 # Told apart by colour-blind readers (after Okabe and Ito 2008), and in grey: each is lighter than the one before.
 COLOURS = BLACK, BLUE, ORANGE, SKY = ["#000000", "#004c8c", "#d55e00", "#56b4e9"]
 MARKERS = "osD^vP*"     # seven beside four colours: no two of the first 28 lines have both in common
@@ -15,6 +30,10 @@ SPLITS = {"train": dict(color=BLUE, linestyle="-", marker="o"),
           "validation": dict(color=SKY, linestyle="-.", marker="^"),
           "test": dict(color=ORANGE, linestyle="--", marker="s")}
 METRICS = ("loss", "cross entropy (nats)", 1), ("accuracy", "accuracy (%)", 100)
+
+# Decorates what draws a figure: a user's matplotlibrc may ask for LaTeX, which may not be there.
+plain_style = matplotlib.rc_context({name: value for name, value in matplotlib.rcParamsDefault.items()
+                                     if not name.startswith("backend")})
 
 
 @plain_style
@@ -26,7 +45,8 @@ def save_curves(path, title, curves, beside=(), kept=None):
             validation and test; NaN where an epoch has no value.
         beside: curves of other trials, with which these share their scales; kept: the epoch whose weights were kept.
     """
-    figure, axes = subplots(2, figsize=(3.8, 4.8), sharex=True)
+    figure = Figure((3.8, 4.8), layout="constrained")
+    axes = figure.subplots(2, sharex=True)
     for axis, (metric, label, scale) in zip(axes, METRICS):
         for split, style in SPLITS.items():
             if points := finite(curves[f"{split}_{metric}"], scale):
@@ -61,7 +81,8 @@ def save_lengths_figure(path, title, tables, expected=None):
             a horizontal line.
         expected: dict of {sequence length: test accuracy} of another source by name, drawn hollow and dashed.
     """
-    figure, axis = subplots(figsize=(5.2, 4 + 0.12 * len(tables)))
+    figure = Figure((5.2, 4 + 0.12 * len(tables)), layout="constrained")
+    axis = figure.subplots()
     for (name, table), marker, colour in zip(tables.items(), itertools.cycle(MARKERS), itertools.cycle(COLOURS)):
         x = sorted(int(length) for length in table if length != "whole")
         means = np.array([np.mean(table[str(length)]) for length in x])
@@ -80,3 +101,12 @@ def save_lengths_figure(path, title, tables, expected=None):
     axis.set_title(title, fontsize="medium")
     figure.legend(loc="outside lower center", ncols=2, fontsize="small")
     save_figure(path, figure)
+
+
+def save_figure(path, figure):
+    """Write a figure; one that cannot be drawn or written costs a line on standard error, and no result."""
+    try:
+        with replace_file(path, "wb") as file:
+            figure.savefig(file, format="png", dpi=DPI)
+    except (UserError, RuntimeError, ValueError, MemoryError) as error:
+        print(f"{path}: no figure ({' '.join(str(error).split())})", file=sys.stderr)

@@ -15,10 +15,9 @@ TEMPLATE = string.Template(Path(__file__).with_suffix(".md").read_text(encoding=
 
 
 def write_model_card(trial, predictions):
-    """Write the card of a Trial beside the model of its first run; a folder that cannot be written costs a line.
+    """Write the card of a Trial beside the model of its first run, of which the Predictions are, or None.
 
-    Args:
-        predictions: of that run, or None.
+    A folder that cannot be written costs a line.
     """
     run, part, errors = trial.first, PARTS[trial.first.part], ""
     results = [{"tested on": "whole texts" if length == "whole" else f"crops of {length} tokens",

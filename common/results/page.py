@@ -7,8 +7,8 @@ import re
 import markdown
 
 from common.files import replace_file
-from common.plots import DPI
 from common.results.explained import PAGE
+from common.results.figures import DPI
 
 
 class Page:

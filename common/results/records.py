@@ -5,12 +5,8 @@ import dataclasses
 import json
 import math
 import os
-import platform
-import re
 import sys
 from pathlib import Path
-
-import numpy as np
 
 from common.errors import UserError
 from common.files import replace_file
@@ -76,28 +72,12 @@ class Run:
         return self.part, *(str(sorted(some.items())) for some in (self.settings(), self.data, self.network))
 
 
-def describe_machine(device):
-    """Names of the processor, the GPU if that computes, and the versions that numbers depend on."""
-    import torch                                        # here, since --help of the report should not wait for it
-
-    from common.processes import processes
-
-    cpuinfo = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    model = re.search(r"^model name\s*: (.*)", cpuinfo, re.MULTILINE)
-    cpu = model[1] if model else platform.processor()
-    return {"cpu": cpu, "threads": torch.get_num_threads(), "processes": processes.size,
-            "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
-            "python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
-
-
-def write_record(path, part, options, overridden, device, seconds, curves, data, network, weights, kept_epoch):
-    """Write record.json; arguments as in Run."""
+def write_record(path, **record):
+    """Write record.json, what a Run has but its folder and table."""
     curves = {name: [None if math.isnan(value) else value if math.isfinite(value) else str(value) for value in values]
-              for name, values in curves.items()}       # JSON has neither NaN nor infinity
+              for name, values in record["curves"].items()}         # JSON has neither NaN nor infinity
     with replace_file(path) as file:
-        json.dump({"part": part, "options": options, "overridden": overridden, "machine": describe_machine(device),
-                   "seconds": seconds, "data": data, "network": network, "weights": weights,
-                   "kept_epoch": kept_epoch, "curves": curves}, file, indent=1, allow_nan=False)
+        json.dump(record | {"curves": curves}, file, indent=1, allow_nan=False)
 
 
 def read_run(path):
@@ -185,18 +165,11 @@ def printable(value):
 
 
 def save_table(path, rows, mark=""):
-    """Write rows, a list of dicts with the same keys, as a CSV file; of several processes, the first alone writes.
-
-    Args:
-        mark: BYTE_ORDER_MARK for a sheet that is made for a spreadsheet.
-    """
-    from common.processes import processes
-
-    if processes.rank > 0:
-        return
+    """Write rows, a list of dicts, as a CSV file; mark: BYTE_ORDER_MARK for one that is made for a spreadsheet."""
     with replace_file(path) as file:
         file.write(mark)
-        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        names = dict.fromkeys(name for row in rows for name in row)
+        writer = csv.DictWriter(file, names, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 

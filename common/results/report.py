@@ -63,11 +63,7 @@ def of_most(runs):
 
 
 def table_of_parts(trials):
-    """Rows of the table of parts: its first trial and the best recipe's, beside the assignment where the data is its.
-
-    Args:
-        trials: of trials_of.
-    """
+    """A row for each part's network: its first trial and best recipe, beside the assignment where the data is its."""
     rows = []
     for part, some in trials.items():
         length, is_imdb = shown_length(first_and_best(some)), some[0].first.data["name"] == "imdb"
@@ -200,11 +196,7 @@ def add_examples(page, explanations, noun, labels):
 
 
 def comparison(predictions):
-    """A matrix of differences in accuracy of each two of several models, with McNemar's tests.
-
-    Args:
-        predictions: dict of Predictions by name; of more than MOST_COMPARED the first are compared.
-    """
+    """A matrix of differences in accuracy of the first MOST_COMPARED of Predictions by name, with McNemar's tests."""
     names = list(predictions)[:MOST_COMPARED]
     pairs = [(second, first) for first, second in itertools.combinations(names, 2)
              if predictions[first].same_reviews(predictions[second])]

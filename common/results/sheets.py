@@ -43,23 +43,17 @@ def escaped(text):
 def results_rows(runs):
     """Rows of results.csv, one a run: its folder, options and data, its figures in the kept epoch, its test table."""
     # A ? for each byte of a folder's name that is not UTF-8.
-    rows = [{"part": run.part, "folder": str(run.folder).encode("utf-8", "replace").decode(),
+    return [{"part": run.part, "folder": str(run.folder).encode("utf-8", "replace").decode(),
              "seconds": f"{run.seconds:.1f}", "epochs trained": len(run.curves["train_loss"]),
              "kept epoch": run.kept_epoch}
             | {f"last {name.replace('_', ' ')}": run.kept(name) for name in run.curves}
             | {f"test accuracy at {length}": accuracy for length, accuracy in run.accuracy().items()}
             | run.options | run.machine | {f"data {name}": value for name, value in run.data.items()}
             | {f"network {name}": value for name, value in run.network.items()} for run in runs]
-    names = dict.fromkeys(name for row in rows for name in row)
-    return [{name: row.get(name, "") for name in names} for row in rows]
 
 
 def hand_in_rows(trials):
-    """Rows of hand_in.csv, the course's sheet: for each part the given model, and its custom trials.
-
-    Args:
-        trials: of trials_of.
-    """
+    """Rows of hand_in.csv, the course's sheet: given models and custom trials by part; trials: of trials_of."""
     return [hand_in_row(part, trial, is_given=trial is some[0] and trial.title == "assignment")
             for part, some in trials.items() for trial in some]
 

@@ -14,6 +14,7 @@ import zlib
 import numpy as np
 
 from common.data.pseudo_labels import write_pseudo_labels
+from common.data.token_files import read_label_names
 from common.devices import fixed_seed, set_up
 from common.errors import UserError, run_script
 from common.files import check_folder
@@ -43,15 +44,15 @@ class Committee:
         if len(set(options.members)) < 2:
             raise UserError("--members: a committee has two or more; name their folders")
         self.members = {folder: load_test(folder, "--data", options.data, "--device", options.device.type,
-                                          "--precision", options.precision) for folder in options.members}
+                                          "--precision", options.precision, "--batch-size", options.batch_size)
+                        for folder in options.members}
         checkpoints = [member.checkpoint for member in self.members.values()]
         for name in HOLDOUT if any(checkpoint["options"]["validation"] for checkpoint in checkpoints) else []:
             if len({checkpoint["options"][name] for checkpoint in checkpoints}) > 1:
                 raise UserError(f"--members: trained with different --{name.replace('_', '-')}, so that one has "
                                 "learned reviews that are held out of another; train them with the same")
         # What write_predictions asks for.
-        first = next(iter(self.members.values()))
-        self.labels, self.vocabulary = first.labels, first.vocabulary
+        self.labels = read_label_names(options.data)
         weights = " ".join(checkpoint["weights"] for checkpoint in checkpoints)
         self.checkpoint = {"weights": f"crc-{zlib.crc32(weights.encode()):08x}", "options": checkpoints[0]["options"]}
 
@@ -59,11 +60,8 @@ class Committee:
         check_folder(self.options.output)
         self.write_pseudo_labels() if self.options.unlabelled else self.test()
 
-    def classify(self, split, wanted, length=None):
-        """Logits of reviews of a split, read whole or in crops of a length.
-
-        Args:
-            wanted: labels (reviews,), NaN where there is none -> (reviews,) bool, which reviews to classify.
+    def classify(self, split, length=None):
+        """Logits of the labelled test reviews or the unlabelled training reviews, read whole or in crops of a length.
 
         Returns:
             (found, reviews): dict of (reviews,) logits by member, and their mean as "model"; the Reviews.
@@ -71,13 +69,12 @@ class Committee:
         found = {}
         for folder, member in self.members.items():
             reviews = member.read_reviews(split)
-            reviews = reviews.select(wanted(reviews.labels.cpu().numpy()))
+            unlabelled = reviews.labels.isnan().cpu().numpy()
+            reviews = reviews.select(unlabelled if split == "train" else ~unlabelled)
             with fixed_seed(self.options):              # the crops that the member's own test takes
-                if length is None:
-                    found[folder] = member.classify_whole(reviews)["model"]
-                else:
-                    crops = member.crops(reviews, min(length, int(reviews.host_lengths.max())))
-                    found[folder] = member.classify(crops, crops.batches(self.options.batch_size))["model"]
+                data = member.whole(reviews) if length is None else member.crops(
+                    reviews, min(length, int(reviews.host_lengths.max())))
+                found[folder] = member.classify(data)["model"]
         return {"model": sum(found.values()) / len(found)} | found, reviews
 
     def test(self):
@@ -86,7 +83,7 @@ class Committee:
         rows = []
         for length in [*(self.options.lengths if crops else []), None]:
             started = time.perf_counter()
-            found, reviews = self.classify("test", lambda labels: ~np.isnan(labels), length)
+            found, reviews = self.classify("test", length)
             rows.append(accuracy_row(found, reviews.labels, self.checkpoint["weights"], started,
                                      **{"sequence length": length or "whole"}))
         save_table(self.options.output / "test_table.csv", rows)
@@ -99,7 +96,7 @@ class Committee:
 
     def write_pseudo_labels(self):
         """Write pseudo_labels.npz: the probability that each training review without a label is positive."""
-        found, _ = self.classify("train", np.isnan)
+        found, _ = self.classify("train")
         labels = next(iter(self.members.values())).read_reviews("train").labels.cpu().numpy()
         probabilities = np.full(len(labels), np.nan, dtype=np.float32)
         probabilities[np.isnan(labels)] = found["model"].sigmoid().cpu().numpy()

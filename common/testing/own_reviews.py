@@ -78,15 +78,7 @@ def read_texts(path, column=None):
 
 
 def encode_reviews(texts, tokenize, vocabulary):
-    """Reviews as preprocessing and reading would give them to the model.
-
-    Args:
-        texts: list of str; tokenize: of load_tokenizer; vocabulary: the words that the model was trained with.
-
-    Returns:
-        (words, rows): for each text the list of its words, and an int32 array of their ids; both are empty where a
-        text has no word.
-    """
+    """The words of each text and an int32 array of their ids, as preprocessing would give them: two lists."""
     words = [tokenize(text) for text in texts]
     ids = token_ids([word for review in words for word in review], vocabulary)
     return words, np.split(ids, np.cumsum([len(review) for review in words])[:-1])
@@ -101,13 +93,10 @@ def explain_texts(run, tokenize, texts, with_contributions):
 
 
 def classify_own_reviews(run):
-    """Print the sentiment of each review that the options give, and how sure the model is; write a file's to a table.
+    """Print what a PartTest's model says of each review that the options give; write those of a file to a table.
 
     With --explain also what each word adds to the logit, and as a page in explanation.html. --reviews writes
     reviews.csv: text, probability of the positive label, prediction; an empty line stays an empty line.
-
-    Args:
-        run: a PartTest.
     """
     options, tokenize = run.options, load_tokenizer(run.options.data)
     for number, text in enumerate(options.review, 1):
@@ -135,7 +124,6 @@ def classify_own_reviews(run):
     if entries:
         write_page(options.output / "explanation.html", f"Part {run.part}: what made the difference", run.how,
                    run.labels, entries)
-        print(f"wrote {options.output / 'explanation.html'}")
 
 
 def heading_of(entry, labels):

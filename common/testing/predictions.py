@@ -139,4 +139,3 @@ def show_mistakes(run, reviews):
         show(heading, entry)
     write_page(run.options.output / "explanation.html", f"Part {run.part}: the worst mistakes", run.how, run.labels,
                list(zip(headings, entries)))
-    print(f"wrote {run.options.output / 'explanation.html'}")

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from common.checkpoints import check_words, load_checkpoint
-from common.data.batches import BagsOfWords, Crops, MeanVectors, WholeReviews, by_length
+from common.data.batches import BagsOfWords, Crops, MeanVectors, WholeReviews
 from common.data.pseudo_labels import write_pseudo_labels
 from common.data.reviews import build_reviews, read_glove_embeddings, read_reviews
 from common.data.splits import check_count
@@ -26,14 +26,9 @@ from common.testing.own_reviews import classify_own_reviews
 from common.testing.predictions import (accuracy_row, mark_other_reviews, show_mistakes, write_explanations,
                                         write_predictions)
 
-TOKENS_OF_A_REVIEW = 500     # in a batch of whole reviews, as many as in the longest crops of the assignment
-
 
 def load_model(checkpoint, path, table):
-    """The trained network of a checkpoint, and the model that it was trained in: itself, or an ensemble around it.
-
-    Args:
-        table: word vectors for a network that looks up token ids in its `table`.
+    """The trained model of a checkpoint; table: the word vectors of a network that looks up token ids in its `table`.
 
     Raises:
         UserError: the model file that the checkpoint names is outside the project, or no longer fits.
@@ -47,7 +42,7 @@ def load_model(checkpoint, path, table):
         spec.loader.exec_module(module)
         network = getattr(module, name)(**checkpoint["arguments"])
         network.table = table
-        return network, rebuild(network, checkpoint)
+        return rebuild(network, checkpoint)
     except (OSError, ValueError, AttributeError, TypeError, RuntimeError) as error:
         raise UserError(f"{path}: a model of {name} in {file or 'a notebook'}, which is not there or was changed; "
                         "put it there as it was, or train again") from error
@@ -75,8 +70,7 @@ class PartTest(abc.ABC):
         self.glove = None if self.words == "imdb" else read_glove_embeddings(
             options.data, len(vocabulary), options.device)                      # words + 1, dimensions
         check_words(self.checkpoint, path, vocabulary, self.glove)
-        self.network, model = load_model(self.checkpoint, path, self.glove)
-        self.model = model.to(options.device)
+        self.model = load_model(self.checkpoint, path, self.glove).to(options.device)
         self.table = self.model.ngrams.table if isinstance(self.model, Ensemble) else None
 
     @abc.abstractmethod
@@ -131,18 +125,15 @@ class PartTest(abc.ABC):
         write_pseudo_labels(path, probabilities, self.options.data, self.part, self.checkpoint["options"])
         print(f"wrote {path}: {(found >= 0.5).sum():,} of {len(found):,} unlabelled reviews positive")
 
-    def classify(self, data, batches):
-        """Logits of reviews.
-
-        Args:
-            data: what has `reviews`, and `batch(indices)`, which the model takes; batches: of indices.
+    def classify(self, data):
+        """Logits of the reviews of a ReviewData.
 
         Returns:
             dict of (reviews,) float32 tensors: those of the "model", and of an ensemble's members.
         """
         found = {}
         with torch.inference_mode(), autocast(self.options):
-            for indices in batches:
+            for indices in data.batches(self.options.batch_size):
                 for name, logit in member_logits(self.model, data.batch(indices)).items():
                     logits = found.setdefault(name, torch.empty_like(data.reviews.labels))
                     logits[indices.to(logits.device)] = logit.float()      # bfloat16 of a plain nn.Linear
@@ -150,37 +141,26 @@ class PartTest(abc.ABC):
 
     def classify_whole(self, reviews):
         """Logits of whole reviews, as from classify()."""
-        return self.classify(self.whole(reviews), self.whole_batches(reviews))
+        return self.classify(self.whole(reviews))
 
-    def row(self, data, batches, **first):
-        """A row of the table, printed, of what the model says of batches of data.
+    def row(self, data, **first):
+        """A row of the table, printed, of what the model says of a ReviewData.
 
         Returns:
             (row, found): of accuracy_row, and the logits as from classify().
         """
         started = time.perf_counter()
-        found = self.classify(data, batches)
+        found = self.classify(data)
         return accuracy_row(found, data.reviews.labels, self.checkpoint["weights"], started, **first), found
 
     def test(self, reviews):
         """Test on Reviews, and write test_table.csv and, of whole reviews, predictions.csv and explanations.json."""
         rows = self.crop_rows(reviews)
-        row, found = self.row(self.whole(reviews), self.whole_batches(reviews),
-                              **{"sequence length": "whole"} if rows else {})
+        row, found = self.row(self.whole(reviews), **{"sequence length": "whole"} if rows else {})
         write_predictions(self, reviews, found)
         write_explanations(self, reviews, found["model"].cpu())
         save_table(self.options.output / "test_table.csv", [*rows, row])
         print(f"wrote {self.options.output / 'test_table.csv'}")
-
-    def whole_batches(self, reviews):
-        """Indices in batches of reviews of similar length, each at most batch_size * TOKENS_OF_A_REVIEW tokens."""
-        lengths = reviews.host_lengths.clamp(min=self.padded_to())
-        return by_length(lengths, self.options.batch_size * TOKENS_OF_A_REVIEW)
-
-    def padded_to(self):
-        """Tokens up to which shorter reviews are padded, as they were in training."""
-        crops = self.checkpoint["crops"]
-        return crops["sequence_length"] if crops.get("padding_counts") else 0
 
     def logits(self, rows):
         """Logits (reviews,) float32 array of reviews given by their token ids, a list of sequences."""
@@ -219,10 +199,14 @@ class SequenceTest(PartTest):
         rows = []
         for length in self.options.lengths:
             torch.manual_seed(self.options.seed)        # the same crops whatever other lengths are tested
-            crops = self.crops(reviews, min(length, longest))
-            row, _ = self.row(crops, crops.batches(self.options.batch_size), **{"sequence length": length})
+            row, _ = self.row(self.crops(reviews, min(length, longest)), **{"sequence length": length})
             rows.append(row)
         return rows
+
+    def padded_to(self):
+        """Tokens up to which shorter reviews are padded, as they were in training."""
+        crops = self.checkpoint["crops"]
+        return crops["sequence_length"] if crops.get("padding_counts") else 0
 
     def whole(self, reviews):
         return WholeReviews(self.in_reading_order(reviews), self.padded_to(), self.table)

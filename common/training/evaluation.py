@@ -19,16 +19,7 @@ class Metrics(NamedTuple):
 
 
 def evaluate(model, score, batches, options):
-    """Mean loss and accuracy over batches.
-
-    Args:
-        model: is put into evaluation mode.
-        score: of Training.
-        batches: iterable of Batches.
-
-    Returns:
-        Metrics.
-    """
+    """Metrics of a model, which is put into evaluation mode, over an iterable of Batches; score: of Training."""
     model.eval()
     # float64: a sum of 25,000 losses has more digits than float32, and is not to depend on the size of the batches.
     totals = torch.zeros(3, dtype=torch.float64, device=options.device)
@@ -38,25 +29,20 @@ def evaluate(model, score, batches, options):
     return metrics(processes.total(totals))
 
 
-def measure_batch_norm(model, score, data, options, watch=iter):
-    """Set the batch-norm statistics that evaluations use to those of some training batches, the same at each call.
-
-    Args:
-        model, score: of evaluate(); data: of training; watch: what the loop over batches passes through.
-    """
+def measure_batch_norm(training):
+    """Set the batch-norm statistics that evaluations use to those of some training batches, the same at each call."""
+    options, data = training.options, training.data["train"]
     with fixed_seed(options), torch.no_grad(), autocast(options):
-        order = watch(data.epoch(options.batch_size)[:MEASURED_BATCHES])
-        measure_statistics(model, map(data.batch, order), score)
+        order = training.signals.watch(data.epoch(options.batch_size)[:MEASURED_BATCHES])
+        measure_statistics(training.model, map(data.batch, order), training.score)
 
 
 def fix_batch_norm(training):
     """With --fixed-batch-norm let a Training normalise by statistics that are measured before its first step."""
-    if not getattr(training.options, "fixed_batch_norm", False):
-        return
-    fix_statistics(training.model)
-    if training.epoch == 0 and training.order is None:
-        measure_batch_norm(training.model, training.score, training.data["train"], training.options,
-                           training.signals.watch)
+    if getattr(training.options, "fixed_batch_norm", False):
+        fix_statistics(training.model)
+        if training.epoch == 0 and training.order is None:
+            measure_batch_norm(training)
 
 
 def metrics(totals):

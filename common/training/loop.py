@@ -95,7 +95,7 @@ class Training:
             started = time.perf_counter()
             train = self.train_epoch()
             if getattr(options, "precise_batch_norm", False):
-                measure_batch_norm(self.model, self.score, self.data["train"], options, self.signals.watch)
+                measure_batch_norm(self)
             epoch = self.epoch + 1
             validation = self.evaluate("validation", self.signals.watch) if options.validation else None
             if options.patience and validation.loss < self.early_stopping["loss"]:
@@ -169,7 +169,7 @@ class Training:
         """What it takes to build the model again, and to read reviews as in training."""
         state = self.model.state_dict()
         return {"model": state, "weights": weights_checksum(state), "arguments": self.arguments,
-                "network": self.network, "crops": self.data["train"].settings(),
+                "network": self.network, "crops": self.data["train"].settings,
                 "ensemble": self.model.arguments() if isinstance(self.model, Ensemble) else None}
 
     def save_state(self):

@@ -6,7 +6,7 @@ import os
 import numpy as np
 
 from common.checkpoints import load_checkpoint, write_checkpoint
-from common.devices import choose_precision
+from common.devices import choose_precision, describe_machine
 from common.errors import UserError
 from common.files import claim_folder, remove_unfinished, replace_file
 from common.options import PLACES, plain_options, typed
@@ -147,8 +147,9 @@ class RunFolder:
             self.remove(*self.tables)           # of a model on its way here
             self.save_model(model, curves, finished=True)
             save_curves(self.curves_path, f"Part {self.part}", curves)
-            write_record(self.record_path, self.part, self.fixed_options, self.options.overridden,
-                         self.options.device, elapsed_s, curves, self.data, network=model["network"],
+            write_record(self.record_path, part=self.part, options=self.fixed_options,
+                         overridden=self.options.overridden, machine=describe_machine(self.options.device),
+                         seconds=elapsed_s, curves=curves, data=self.data, network=model["network"],
                          weights=model["weights"], kept_epoch=kept_epoch)
             self.remove(self.state_path)        # last: a run killed before this comes here again from its state
         processes.wait_for_all()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from common.data.batches import BagsOfWords, Crops, MeanVectors, WholeReviews, batches_of, by_length, nearly_equal
+from common.data.batches import BagsOfWords, Crops, MeanVectors, WholeReviews, batches_of, nearly_equal
 from common.data.reviews import build_reviews
 from common.processes import processes
 
@@ -181,9 +181,13 @@ def test_batches_hold_each_review_once_and_never_one_alone():
         assert max(map(len, batches)) - min(map(len, batches)) <= 1
 
 
-def test_batches_by_length_stay_within_their_tokens():
+def test_one_review_is_a_batch_where_there_is_no_other():
+    assert [batch.tolist() for batch in nearly_equal(torch.arange(1), 10)] == [[0]]
+
+
+def test_batches_of_whole_reviews_stay_within_their_tokens():
     lengths = torch.randint(1, 300, (200,), generator=torch.Generator().manual_seed(0))
-    batches = by_length(lengths, 1000)
+    batches = WholeReviews(make_reviews([[1] * length for length in lengths.tolist()])).batches(2)
     assert sorted(torch.cat(batches).tolist()) == list(range(200))
     assert all(len(batch) * lengths[batch].max() <= 1000 for batch in batches)
     ordered = lengths[torch.cat(batches)]
@@ -193,5 +197,5 @@ def test_batches_by_length_stay_within_their_tokens():
 
 
 def test_a_review_longer_than_a_batch_is_one_of_its_own():
-    batches = by_length(torch.tensor([5, 2000, 3000, 7]), 1000)
+    batches = WholeReviews(make_reviews([[1] * length for length in (5, 2000, 3000, 7)])).batches(2)
     assert [batch.tolist() for batch in batches] == [[2], [1], [3, 0]]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import common.data.token_files
-from common.data.token_files import load_array, read_dictionary, read_review_table, read_token_ids, write_checksums
+from common.data.token_files import load_array, read_dictionary, read_review_rows, read_token_ids, write_checksums
 from common.errors import UserError
 
 
@@ -100,7 +100,7 @@ def test_a_broken_review_table_is_refused_with_its_line(line, tmp_path):
     path = tmp_path / "imdb_train_reviews.tsv"
     path.write_text(f"0_1.txt\tneg\t1\ttt02\n{line}\n")
     with pytest.raises(UserError, match=r"imdb_train_reviews\.tsv:2: .*; run preprocess_data.py again"):
-        read_review_table(path)
+        read_review_rows(path)
 
 
 @pytest.mark.parametrize("make", [lambda path: path.mkdir(), lambda path: path.write_bytes(b"\xff\n")],
@@ -108,7 +108,7 @@ def test_a_broken_review_table_is_refused_with_its_line(line, tmp_path):
 def test_a_review_table_that_cannot_be_read_is_refused_with_its_name(make, tmp_path):
     make(tmp_path / "imdb_train_reviews.tsv")
     with pytest.raises(UserError, match="imdb_train_reviews.tsv: cannot be read"):
-        read_review_table(tmp_path / "imdb_train_reviews.tsv")
+        read_review_rows(tmp_path / "imdb_train_reviews.tsv")
 
 
 def test_a_folder_in_place_of_a_token_file_is_refused_with_its_name(tmp_path):
@@ -119,7 +119,7 @@ def test_a_folder_in_place_of_a_token_file_is_refused_with_its_name(tmp_path):
 def test_a_film_may_be_unknown(tmp_path):
     path = tmp_path / "imdb_train_reviews.tsv"
     path.write_bytes(b"0_1.txt\tneg\t1\t\r\n")
-    assert read_review_table(path) == ([0.0], [""])
+    assert read_review_rows(path) == [("0_1.txt", "neg", "1", "")]
 
 
 def test_an_array_with_a_pickle_in_it_is_refused(tmp_path):
@@ -171,7 +171,7 @@ def read_files(folder):
             read(folder / arguments[0], *arguments[1:])
         except UserError as error:
             return str(error)
-    readers = (read_token_ids, NAMES[0], 9), (read_review_table, NAMES[1]), (load_array, NAMES[2], "U"), (
+    readers = (read_token_ids, NAMES[0], 9), (read_review_rows, NAMES[1]), (load_array, NAMES[2], "U"), (
         load_array, NAMES[3], "f")
     return {name: said for read, name, *more in readers if (said := wrong(read, name, *more))}
 

@@ -14,7 +14,7 @@ from common.data.batches import BagsOfWords, Batch, Crops
 from common.data.ngrams import NGramTable
 from common.data.reviews import build_reviews
 from common.layers.ngram_ensemble import (SCALE, SMOOTHING, Ensemble, NGrams, ensemble_with_ngrams, member_logits,
-                                          rebuild, table_of)
+                                          rebuild)
 
 REVIEWS = [[3, 1, 3, 1, 2], [2, 0, 3, 1], [4, 2], [0, 0]]
 LABELS = [1.0, 0.0, 0.0, 1.0]
@@ -193,19 +193,18 @@ def test_a_batch_holds_what_an_ensemble_is_called_with():
 
 def test_the_option_ngrams_wraps_a_network_in_an_ensemble_that_has_counted_the_training_reviews():
     network, reviews = Network(), make_reviews()
-    data = Crops(reviews, 9, table=table_of(reviews, options(ngrams=1)))
-    ensemble = ensemble_with_ngrams(network, data, options(ngrams=1, ngram_weight=0.6))
+    data, test = Crops(reviews, 9), Crops(reviews, 9)
+    ensemble = ensemble_with_ngrams(network, {"train": data, "test": test}, options(ngrams=1, ngram_weight=0.6))
     counted = NGrams(data.table)
     counted.count(data.index, reviews.labels)
     assert ensemble.network is network and ensemble.weight == 0.6
     assert len(ensemble.ngrams.table.sizes) == 1 and torch.equal(ensemble.ngrams.ratio, counted.ratio)
-    assert counted.ratio.any()
+    assert counted.ratio.any() and test.table is data.table is ensemble.ngrams.table
 
 
 def test_without_ngrams_the_network_is_given_back():
-    network, reviews = Network(), make_reviews()
-    assert table_of(reviews, options(ngrams=0)) is None
-    assert ensemble_with_ngrams(network, Crops(reviews, 9), options(ngrams=0)) is network
+    network, data = Network(), {"train": Crops(make_reviews(), 9)}
+    assert ensemble_with_ngrams(network, data, options(ngrams=0)) is network and data["train"].table is None
 
 
 def checkpoint_of(model):
@@ -244,8 +243,8 @@ def test_an_ensemble_learns_what_only_the_order_of_the_words_tells():
     torch.manual_seed(0)
     network = load_script("1a", "BOW_model.py").BOW_model(3, 4, dropout=0.0)
     reviews = make_reviews([[1, 2], [2, 1]] * 8, [1.0, 0.0] * 8)
-    data = BagsOfWords(reviews, table_of(reviews, options()))
-    ensemble, batch = ensemble_with_ngrams(network, data, options()), data.batch(torch.arange(16))
+    data = BagsOfWords(reviews)
+    ensemble, batch = ensemble_with_ngrams(network, {"train": data}, options()), data.batch(torch.arange(16))
     optimizer = torch.optim.Adam(ensemble.parameters(), lr=0.1)
     for _ in range(10):
         optimizer.zero_grad()

@@ -5,6 +5,7 @@ import math
 
 import torch
 
+from common.devices import describe_machine
 from common.results.records import save_table, write_record
 
 NAN = float("nan")
@@ -37,9 +38,10 @@ def leave_run(folder, part, table=None, data=IMDB, logits=None, overridden=(), n
     """
     folder.mkdir(parents=True)
     options = {"recipe": "assignment", "hidden_units": 500, "precision": "float32", "seed": 0} | options
-    write_record(folder / "record.json", part, options, list(overridden), torch.device("cpu"), 60,
-                 curves(*losses), data, network or NETWORK | {"file": f"{part}/model.py"}, WEIGHTS,
-                 kept_epoch or len(losses[0]))
+    write_record(folder / "record.json", part=part, options=options, overridden=list(overridden),
+                 machine=describe_machine(torch.device("cpu")), seconds=60, curves=curves(*losses), data=data,
+                 network=network or NETWORK | {"file": f"{part}/model.py"}, weights=WEIGHTS,
+                 kept_epoch=kept_epoch or len(losses[0]))
     save_table(folder / "test_table.csv", [row | {"weights": WEIGHTS} for row in table or TABLES[part]])
     if logits:
         save_table(folder / "predictions.csv", [

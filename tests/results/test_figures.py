@@ -123,6 +123,6 @@ def test_epochs_are_whole_numbers(drawn):
 def test_a_backend_or_style_that_matplotlib_cannot_read_costs_no_figure(name, content, tmp_path):
     (tmp_path / "style").write_bytes(content if name == "MATPLOTLIBRC" else b"")
     value = str(tmp_path / "style") if name == "MATPLOTLIBRC" else content
-    code = f"import common.plots as p; p.save_figure({str(tmp_path / 'a.png')!r}, p.subplots()[0])"
+    code = f"import common.results.figures as f; f.save_figure({str(tmp_path / 'a.png')!r}, f.Figure())"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=os.environ | {name: value}, check=True)
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")

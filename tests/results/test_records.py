@@ -6,6 +6,7 @@ import shutil
 import pytest
 import torch
 
+from common.devices import describe_machine
 from common.errors import UserError
 from common.results.records import (BYTE_ORDER_MARK, CURVES, find_files, read_runs, read_table, save_table,
                                     write_record)
@@ -24,8 +25,9 @@ NETWORK = {"file": "2a/RNN_model.py", "class": "RNN_model", "source": 7}
 def leave_run(folder, part="2a", data=DATA, loss=0.6, network=NETWORK, kept_epoch=2, **options):
     folder.mkdir(parents=True)
     curves = {name: [NAN, 0.65] for name in CURVES} | {"train_loss": [0.7, loss]}
-    write_record(folder / "record.json", part, {"seed": 0, "epochs": 2} | options, ["epochs"], torch.device("cpu"),
-                 12.5, curves, data, network, "crc-1", kept_epoch)
+    write_record(folder / "record.json", part=part, options={"seed": 0, "epochs": 2} | options, overridden=["epochs"],
+                 machine=describe_machine(torch.device("cpu")), seconds=12.5, curves=curves, data=data, network=network,
+                 weights="crc-1", kept_epoch=kept_epoch)
 
 
 def test_a_run_is_read_as_it_was_written(tmp_path):

@@ -139,4 +139,4 @@ def test_batches_of_whole_reviews_count_the_padding_of_training(glove, tmp_path)
         **LSTM_TEST_DEFAULTS))
     run.checkpoint["crops"]["sequence_length"] = 400
     reviews = build_reviews(np.ones(50, np.int32), np.ones(50, np.int64), [0.0] * 50, [""] * 50, "cpu")
-    assert max(map(len, run.whole_batches(reviews))) == 2 * 500 // 400
+    assert max(map(len, run.whole(reviews).batches(2))) == 2 * 500 // 400

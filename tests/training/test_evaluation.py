@@ -70,18 +70,23 @@ class Sequences(ReviewData):
         return Batch(self.reviews[indices], None)
 
 
+def training_of(model, data, **options):
+    """What measure_batch_norm asks of a Training."""
+    return SimpleNamespace(model=model, score=lambda model, batch: model(batch.x), data={"train": data},
+                           signals=SimpleNamespace(watch=iter),
+                           options=SimpleNamespace(**vars(OPTIONS), seed=0, **options))
+
+
 def test_measured_batch_norm_statistics_are_those_of_training_batches_and_leave_the_random_state():
     reviews = 3 + torch.randn(6, 4, 2)                                          # reviews, time, features
     model = nn.Sequential(TimestepBatchNorm(2))
-    options = SimpleNamespace(device=torch.device("cpu"), precision="float32", seed=0, batch_size=3)
     state = torch.get_rng_state()
-    measure_batch_norm(model, lambda model, batch: model(batch.x), Sequences(reviews), options)
+    measure_batch_norm(training_of(model, Sequences(reviews), batch_size=3))
     torch.testing.assert_close(model[0].running_mean, reviews.mean(dim=(0, 1)))
     assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_batch_norm_statistics_are_measured_on_60_random_batches():
     data = Sequences(torch.randn(200, 1, 2))
-    options = SimpleNamespace(device=torch.device("cpu"), precision="float32", seed=0, batch_size=2)
-    measure_batch_norm(nn.Sequential(TimestepBatchNorm(2)), lambda model, batch: model(batch.x), data, options)
+    measure_batch_norm(training_of(nn.Sequential(TimestepBatchNorm(2)), data, batch_size=2))
     assert len(data.drawn) == 60 and torch.cat(data.drawn).max() >= 120
