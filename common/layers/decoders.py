@@ -101,7 +101,7 @@ class AdaptiveDecoder(nn.AdaptiveLogSoftmaxWithLoss):
 
     def __init__(self, features, vocab_size, cutoffs):
         super().__init__(features, vocab_size, cutoffs, div_value=2, head_bias=True)
-        self.tail = nn.ModuleList(Cluster(*cluster) for cluster in self.tail)
+        self.tail = nn.ModuleList(Cluster(*cluster.children()) for cluster in self.tail)
         # The library sums logarithms in the type of the logits, for which bfloat16 is too coarse.
         self.head.register_forward_hook(lambda _, __, logits: logits.float())
 
