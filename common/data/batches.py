@@ -133,9 +133,9 @@ class Crops(ReviewData):
 
 
 def crops_of_splits(splits, options):
-    """Crops of each split, those of other splits than "train" of twice the length: a dict like splits, of Reviews.
+    """A dict of Crops by split from a dict of Reviews; splits other than "train" have crops of twice the length.
 
-    Padding counts as in the assignment, but for the pooling that has the last timestep, which it would be.
+    Padding counts as in the assignment, unless --pooling concat takes the last timestep, which often would be padding.
     """
     return {split: Crops(reviews, options.sequence_length * (1 if split == "train" else 2),
                          padding_counts=options.pooling != "concat", cut=split != "train")
