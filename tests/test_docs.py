@@ -14,6 +14,7 @@ import pytest
 from parts import ROOT, import_from
 
 import common.options
+import common.testing.script
 from common.arguments import Parser
 from common.parts import PARTS
 
@@ -155,7 +156,8 @@ def parse(script, options, monkeypatch):
         return parse_and_stop
 
     if script[0] in "123":      # a part's, whose options may contradict one another
-        monkeypatch.setattr(common.options, "parse_options", ending(common.options.parse_options))
+        for module in common.options, common.testing.script:
+            monkeypatch.setattr(module, "parse_options", ending(module.parse_options))
     else:
         monkeypatch.setattr(Parser, "parse_args", ending(Parser.parse_args))
     monkeypatch.setattr(sys, "argv", [script, *options])
