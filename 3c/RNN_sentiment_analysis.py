@@ -25,8 +25,8 @@ RECIPES = {
     "overfit": dict(dropout=[0.0], epochs=40, fine_tune="all"),
     "underfit": dict(sequence_length=10, epochs=6),
     "best": dict(ngrams=3, ngram_weight=0.4, drop_duplicates=True, vocab_size=20_000, sequence_length=200,
-                 batch_size=50, learning_rate=0.002, epochs=2, fine_tune="all", dropout=[0.1], pooling="concat",
-                 precise_batch_norm=True, schedule="one-cycle", layer_decay=0.6),
+                 batch_size=50, learning_rate=0.002, epochs=3, fine_tune="all", dropout=[0.1], pooling="concat",
+                 fixed_batch_norm=True, adversarial=0.01, schedule="one-cycle", layer_decay=0.6),
 }
 FINE_TUNE = Option("training", "last", choices=["last", "lstm", "all"],
                    help="layers trained besides the output: the last LSTM layer, all, or these and the embedding")

@@ -215,8 +215,6 @@ def refuse(options, recipe):
             (get("fixed_batch_norm") and get("precise_batch_norm"),
              "--fixed-batch-norm: keeps its statistics, and --precise-batch-norm would measure others; leave one of "
              "them out"),
-            (get("adversarial") and get("ngrams"),
-             "--adversarial: moves word vectors, which n-grams have none of; add --ngrams 0"),
             (get("adversarial") and not get("fixed_batch_norm"),
              "--adversarial: statistics of the batch would mix the directions of its reviews; add --fixed-batch-norm"),
             (get("text") and not get("reviews"),
