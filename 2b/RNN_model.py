@@ -6,10 +6,10 @@ from torch.nn import functional as F
 from common.layers.batch_norm import TimestepBatchNorm
 from common.layers.locked_dropout import LockedDropout
 from common.layers.output import Logit, Pooling
-from common.layers.stateful_lstm import StatefulLSTM, distinct_words
+from common.layers.stateful_lstm import LSTMLayers, StatefulLSTM, distinct_words
 
 
-class RNN_model(nn.Module):
+class RNN_model(LSTMLayers):
     """LSTM layers on frozen GloVe vectors, pooling over time, one logit (assignment, part 2b).
 
     As in 2a each layer reads the whole sequence in one call, and the loop over the timesteps is in StatefulLSTM.
@@ -37,18 +37,6 @@ class RNN_model(nn.Module):
         self.pooling = Pooling(pooling)
         self.fc_output = Logit(len(self.pooling.kinds) * no_of_hidden_units, 1)
         self.loss = nn.BCEWithLogitsLoss()
-
-    @property
-    def layers(self):
-        """(LSTM, batch normalisation, dropout) of each layer, from the first to the last."""
-        return [(getattr(self, f"lstm{k}"), getattr(self, f"bn_lstm{k}"), getattr(self, f"dropout{k}"))
-                for k in range(1, self.lstm_layers + 1)]
-
-    def reset_state(self):
-        """Forget the LSTM state and the dropout masks: the next call starts new reviews."""
-        for lstm, _, dropout in self.layers:
-            lstm.reset_state()
-            dropout.reset_state()
 
     def forward(self, x, t, train=None, lengths=None):
         """Sentiment of a batch of reviews.

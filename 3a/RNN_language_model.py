@@ -6,10 +6,10 @@ from torch import nn
 from common.layers.batch_norm import TimestepBatchNorm
 from common.layers.decoders import AdaptiveDecoder, LinearDecoder
 from common.layers.locked_dropout import LockedDropout
-from common.layers.stateful_lstm import StatefulLSTM, distinct_words
+from common.layers.stateful_lstm import LSTMLayers, StatefulLSTM, distinct_words
 
 
-class RNN_language_model(nn.Module):
+class RNN_language_model(LSTMLayers):
     """Embedding, LSTM layers and a decoder to the next word (assignment, part 3a).
 
     Args:
@@ -31,18 +31,6 @@ class RNN_language_model(nn.Module):
         self.decoder = (AdaptiveDecoder(no_of_hidden_units, vocab_size, cutoffs) if cutoffs else
                         LinearDecoder(no_of_hidden_units, vocab_size))
         self.loss = nn.CrossEntropyLoss()
-
-    @property
-    def layers(self):
-        """(LSTM, batch normalisation, dropout) of each layer, from the first to the last."""
-        return [(getattr(self, f"lstm{k}"), getattr(self, f"bn_lstm{k}"), getattr(self, f"dropout{k}"))
-                for k in range(1, self.lstm_layers + 1)]
-
-    def reset_state(self):
-        """Forget the LSTM state and the dropout masks: the next call starts new reviews."""
-        for lstm, _, dropout in self.layers:
-            lstm.reset_state()
-            dropout.reset_state()
 
     def forward(self, x, train=True, lengths=None, keep_logits=True):
         """Predict each word from the words before it.

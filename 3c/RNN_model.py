@@ -6,10 +6,10 @@ from torch import nn
 from common.layers.batch_norm import TimestepBatchNorm
 from common.layers.locked_dropout import LockedDropout
 from common.layers.output import Logit, Pooling
-from common.layers.stateful_lstm import StatefulLSTM, distinct_words
+from common.layers.stateful_lstm import LSTMLayers, StatefulLSTM, distinct_words
 
 
-class RNN_model(nn.Module):
+class RNN_model(LSTMLayers):
     """Three LSTM layers that start from a language model's weights (assignment, part 3c).
 
     Beside 2a's network this has what takes the language model's weights, and says which layers are fine-tuned.
@@ -35,12 +35,6 @@ class RNN_model(nn.Module):
         self.fc_output = Logit(len(self.pooling.kinds) * no_of_hidden_units, 1)
         self.loss = nn.BCEWithLogitsLoss()
 
-    @property
-    def layers(self):
-        """(LSTM, batch normalisation, dropout) of each layer, from the first to the last."""
-        return [(getattr(self, f"lstm{k}"), getattr(self, f"bn_lstm{k}"), getattr(self, f"dropout{k}"))
-                for k in range(1, self.lstm_layers + 1)]
-
     def load_language_model(self, state_dict):
         """Take embedding, LSTM and batch-norm weights of an RNN_language_model's state_dict.
 
@@ -63,12 +57,6 @@ class RNN_model(nn.Module):
         layers = [nn.ModuleList([lstm, batch_norm]) for lstm, batch_norm, _ in self.layers]
         layers[-1].append(self.fc_output)
         return {"last": layers[-1:], "lstm": layers, "all": [nn.ModuleList([self.embedding]), *layers]}[fine_tune]
-
-    def reset_state(self):
-        """Forget the LSTM state and the dropout masks: the next call starts new reviews."""
-        for lstm, _, dropout in self.layers:
-            lstm.reset_state()
-            dropout.reset_state()
 
     def forward(self, x, t, train=None, lengths=None):
         """Sentiment of a batch of reviews.

@@ -166,6 +166,24 @@ class Recurrence(torch.autograd.Function):
         return grad_projected.to(dtype), None, grad_weight, grad_h, grad_c, None
 
 
+class LSTMLayers(nn.Module):
+    """What models with `lstm_layers` layers have in common, which they make as lstm1, bn_lstm1, dropout1, lstm2, ..."""
+
+    lstm_layers: int
+
+    @property
+    def layers(self):
+        """(LSTM, batch normalisation, dropout) of each layer, from the first to the last."""
+        return [(getattr(self, f"lstm{k}"), getattr(self, f"bn_lstm{k}"), getattr(self, f"dropout{k}"))
+                for k in range(1, self.lstm_layers + 1)]
+
+    def reset_state(self):
+        """Forget the LSTM state and the dropout masks: the next call starts new reviews."""
+        for lstm, _, dropout in self.layers:
+            lstm.reset_state()
+            dropout.reset_state()
+
+
 def distinct_words(token_ids):
     """The distinct words of token_ids (batch, time), and where they stand: (words,) and (batch, time) int64.
 

@@ -67,15 +67,16 @@ class AdversarialScore:
         read.retain_grad()
         towards = 1 - 2 * batch.labels                  # the other sentiment
         steps = first * len(logit) + HINT * (towards * logit).sum()
-        (steps * processes.size / processes.count(len(logit))).backward()       # of the mean, as in the loop
+        count = len(logit) if processes.size == 1 else processes.count(len(logit))
+        (steps * processes.size / count).backward()                             # of the mean, as in the loop
         self.words.moved = move(read.detach(), read.grad, self.size)
         set_random_states(random, batch.labels.device)  # the same dropout in both reads
         try:
-            second, _, count = self.score(model, batch)
+            second, _, own = self.score(model, batch)
         finally:
             self.words.moved = None
         correct = ((logit.detach() >= 0) == (batch.labels > 0.5)).sum()
-        return second + first.detach() * len(logit), correct, count
+        return second + first.detach() * len(logit), correct, own
 
 
 def adversarial_score(network, score, options):

@@ -31,8 +31,10 @@ def test_a_step_of_2a_passes_through_at_most_nine_files(data, tmp_path):
     assert len(files) <= 9, files
 
 
-@pytest.mark.parametrize("options", [["--ngrams", 3], ["--recipe", "best"]])
-def test_a_step_of_3c_with_n_grams_passes_through_at_most_eleven_files(options, data, language_model, tmp_path):
+@pytest.mark.parametrize("options, most", [(["--ngrams", 3], 11), (["--recipe", "best"], 12)],
+                         ids=["n-grams", "best, which scores adversarially"])
+def test_a_step_of_3c_passes_through_at_most_eleven_files_and_that_of_adversarial_training(
+        options, most, data, language_model, tmp_path):
     files = files_of_a_step("3c", "--data", data, "--output", tmp_path, "--language-model", language_model, *options)
     assert {"3c/RNN_model.py", "common/layers/ngram_ensemble.py"} <= files
-    assert len(files) <= 11, files
+    assert ("common/training/adversarial.py" in files) == (most == 12) and len(files) <= most, files

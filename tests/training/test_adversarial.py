@@ -1,12 +1,18 @@
 """Adversarial training moves the word vectors of a review where its own logit turns."""
 
+import dataclasses
+
+import numpy as np
 import pytest
 import torch
 from parts import load_script
 from torch.nn import functional as F
 
 from common.data.batches import Batch
+from common.data.ngrams import NGramTable
+from common.data.reviews import build_reviews
 from common.layers.batch_norm import fix_statistics
+from common.layers.ngram_ensemble import Ensemble, NGrams
 from common.training.adversarial import AdversarialScore, WordInputs, move
 from common.training.loop import sentiment_score
 
@@ -82,6 +88,21 @@ def test_the_move_is_along_the_gradient_of_the_reviews_own_logit(part):
         sign = 1 - 2 * batch.labels[k]
         torch.testing.assert_close(F.cosine_similarity(moved[k].flatten(), sign * gradient.flatten(), dim=0),
                                    torch.tensor(1.0))
+
+
+def test_in_an_ensemble_the_words_move_as_in_the_network_alone():
+    model, batch = network("3c"), reviews()
+    words = Watched(model)
+    AdversarialScore(words, SIZE, sentiment_score)(model, batch)
+    pairs = build_reviews(batch.x.int().repeat(2, 1).flatten().numpy(), np.full(2 * BATCH, TIME), [1.0] * 2 * BATCH,
+                          [""] * 2 * BATCH, "cpu")
+    table = NGramTable.of(pairs, 2)
+    ensemble = Ensemble(model, NGrams(table), 0.5)
+    with torch.no_grad():
+        ensemble.ngrams.weight.normal_()
+        ensemble.ngrams.ratio.normal_()
+    AdversarialScore(words, SIZE, sentiment_score)(ensemble, dataclasses.replace(batch, ngrams=table.of_batch(batch.x)))
+    torch.testing.assert_close(words.moves[3], words.moves[1])
 
 
 def test_each_review_moves_by_its_share_of_the_length_of_its_word_vectors_and_not_on_padding():
