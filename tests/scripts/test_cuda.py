@@ -29,7 +29,7 @@ RUNS = {"1a": "1a --hidden-units 8", "1a with n-grams": "1a --hidden-units 8 --n
         "2b": f"2b {RECURRENT} --schedule one-cycle",
         "3a": f"3a {RECURRENT}", "3c": "3c --sequence-length 10",
         "3c adversarial": "3c --sequence-length 10 --fine-tune all --pooling concat "
-                          "--fixed-batch-norm --adversarial 0.02"}
+                          "--fixed-batch-norm --adversarial 0.02 --ngrams 2"}
 CLASSIFIERS = [name for name in RUNS if name[:2] != "3a"]
 learn_sample_punkt = functools.cache(tokenizer.learn_sample_punkt)
 

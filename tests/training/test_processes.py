@@ -26,7 +26,7 @@ OPTIONS = {"2a": [*RECURRENT, "--lstm-layers", "2", "--validation", "0.2", "--ng
            "3a adaptive": [*RECURRENT, "--cutoffs", "100", "300", "--word-vectors"],
            "3c": ["--sequence-length", "20", "--fine-tune", "all"],
            "3c adversarial": ["--sequence-length", "20", "--fine-tune", "all", "--pooling", "concat",
-                              "--fixed-batch-norm", "--adversarial", "0.02"]}
+                              "--fixed-batch-norm", "--adversarial", "0.02", "--ngrams", "2"]}
 
 
 def free_port():
