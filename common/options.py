@@ -47,8 +47,7 @@ GROUPS = {
         "fixed_batch_norm": dict(action=argparse.BooleanOptionalAction,
                                  help="train with batch-norm statistics measured on 60 batches before the first step"),
         "adversarial": dict(type=number(float, 0), metavar="SIZE",
-                            help="train on word vectors moved against the label too, by this share of their length; "
-                                 "0 does not; 0.01 is a start"),
+                            help="train on word vectors moved against the label too, by this share of their length"),
         "patience": dict(type=number(int, 0), metavar="N",
                          help="stop after N epochs without a lower validation loss and keep the best epoch's weights; "
                               "0 trains all and keeps the last")},

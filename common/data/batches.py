@@ -1,5 +1,6 @@
 """Batches of reviews as a network reads them, and the order in which reviews are put into batches."""
 
+import abc
 import dataclasses
 import functools
 from typing import NamedTuple
@@ -47,7 +48,7 @@ class Batch:
         return {name: value for name in ("lengths", "ngrams") if (value := getattr(self, name)) is not None}
 
 
-class ReviewData:
+class ReviewData(abc.ABC):
     """What batches of reviews are drawn from.
 
     Args:
@@ -78,9 +79,9 @@ class ReviewData:
         """Indices of all reviews in the batches of an evaluation."""
         return nearly_equal(torch.arange(len(self.reviews)), batch_size)
 
+    @abc.abstractmethod
     def batch(self, indices):
         """The Batch of the reviews at indices (batch,)."""
-        raise NotImplementedError
 
     def epoch(self, batch_size):
         """Indices of all reviews in the batches of an epoch of training, drawn anew at each call."""

@@ -14,6 +14,7 @@ import zlib
 import numpy as np
 
 from common.data.pseudo_labels import write_pseudo_labels
+from common.data.splits import check_count
 from common.data.token_files import read_label_names
 from common.devices import fixed_seed, set_up
 from common.errors import UserError, run_script
@@ -71,6 +72,7 @@ class Committee:
             reviews = member.read_reviews(split)
             unlabelled = reviews.labels.isnan().cpu().numpy()
             reviews = reviews.select(unlabelled if split == "train" else ~unlabelled)
+            check_count(reviews, "unlabelled training" if split == "train" else split, self.options.data)
             with fixed_seed(self.options):              # the crops that the member's own test takes
                 data = member.whole(reviews) if length is None else member.crops(
                     reviews, min(length, int(reviews.host_lengths.max())))

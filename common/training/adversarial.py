@@ -56,8 +56,7 @@ class AdversarialScore:
         """Score a batch, and add the gradients of the first read to those of the weights.
 
         Returns:
-            As sentiment_score. In training the loss is the sum of both reads, and gradients flow through the second
-            alone.
+            As sentiment_score. In training the loss is that of both reads; gradients flow through the second alone.
         """
         if not model.training:
             return self.score(model, batch)

@@ -1,5 +1,7 @@
 """A committee's logit is the mean of what its members say."""
 
+import shutil
+
 import numpy as np
 import pytest
 from parts import TEST_SCRIPTS
@@ -64,6 +66,15 @@ def test_its_pseudo_labels_are_of_the_mean_logit(committee, alone):
     logits = np.mean([np.log(p) - np.log1p(-p) for p in of_members], axis=0)
     np.testing.assert_allclose(together, 1 / (1 + np.exp(-logits)), atol=1e-5)
     assert (np.isnan(together) == np.isnan(of_members[0])).all() and not np.isnan(together).all()
+
+
+def test_labels_are_refused_where_no_review_is_without_one(committee, trained, data, tmp_path):
+    folder = shutil.copytree(data, tmp_path / "labelled")
+    (folder / "checksums.json").unlink(missing_ok=True)
+    table = folder / "imdb_train_reviews.tsv"
+    table.write_text(table.read_text().replace("\tunsup\t", "\tpos\t"))
+    error, _ = committee(trained("2a")[0], trained("2b")[0], status=2, options=["--unlabelled", "--data", folder])
+    assert error.startswith(f"error: {folder}: 0 unlabelled training reviews")
 
 
 def test_one_member_is_none(committee, trained):
