@@ -3,10 +3,9 @@
     python 2a/RNN_sentiment_analysis.py
     python 2a/RNN_sentiment_analysis.py --lstm-layers 2 --sequence-length 50 --epochs 30
 
-Reads the preprocessed reviews from --data; writes rnn.model, data.npy,
-record.json and curves.png to --output. Crops of twice the training length are tested while training;
-RNN_test.py makes the whole table. The assignment's test accuracy is 76.14 % at 50 tokens and 87.25 % at 400.
-RNN_model.py says where the assignment's loop over the timesteps is.
+Reads the preprocessed reviews from --data; writes rnn.model, data.npy, record.json and curves.png to --output. Crops of
+twice the training length are tested while training; RNN_test.py makes the whole table. The assignment's test accuracy
+is 76.14 % at 50 tokens and 87.25 % at 400. RNN_model.py says where the assignment's loop over the timesteps is.
 """
 
 import sys

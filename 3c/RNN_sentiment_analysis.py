@@ -3,11 +3,10 @@
     python 3c/RNN_sentiment_analysis.py
     python 3c/RNN_sentiment_analysis.py --fine-tune all --learning-rate 0.0003
 
-Reads the language model from --language-model and the preprocessed reviews from --data; writes rnn.model,
-data.npy, record.json and curves.png to --output. The vocabulary is at least the language model's; words beyond it
-start with the vector of the unknown token, which only --fine-tune all changes. Crops of twice the training length
-are tested while training; RNN_test.py makes the whole table. The assignment's test accuracy is 80.98 % at 50
-tokens and 93.01 % at 500.
+Reads the language model from --language-model and the preprocessed reviews from --data; writes rnn.model, data.npy,
+record.json and curves.png to --output. The vocabulary is at least the language model's; words beyond it start with the
+vector of the unknown token, which only --fine-tune all changes. Crops of twice the training length are tested while
+training; RNN_test.py makes the whole table. The assignment's test accuracy is 80.98 % at 50 tokens and 93.01 % at 500.
 """
 
 import sys

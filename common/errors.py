@@ -20,11 +20,10 @@ def is_out_of_memory(error):
 def run_script(main, less_memory="use smaller settings, such as --batch-size or --hidden-units"):
     """Run a script's main() and turn a UserError into one line and exit status 2.
 
-    So does what the memory cannot hold, and a thread or process that the machine's limits do not allow.
-    With --debug on the command line the traceback is shown instead.
-    An interrupt (Ctrl-C) ends with status 130 and one line, as a shell expects.
-    A reader that closes the pipe early (`| head`) ends the script without a word, with the
-    status of a process that SIGPIPE ended: the work is not done.
+    So does what the memory cannot hold, and a thread or process that the machine's limits do not allow. With --debug on
+    the command line the traceback is shown instead. An interrupt (Ctrl-C) ends with status 130 and one line, as a shell
+    expects. A reader that closes the pipe early (`| head`) ends the script without a word, with the status of a process
+    that SIGPIPE ended: the work is not done.
 
     Args:
         less_memory: what helps where the memory does not suffice, in options that this script has.

@@ -36,9 +36,8 @@ def find_temporary_folder(folder):
 def claim_folder(folder):
     """Keep other runs from writing to a folder; refuse at once one that cannot be written.
 
-    The claim is a lock on the file `.lock`, which the system takes back when the process dies,
-    however it dies. The file itself stays: removing it could take it from a run that has just
-    opened it.
+    The claim is a lock on the file `.lock`, which the system takes back when the process dies, however it dies. The
+    file itself stays: removing it could take it from a run that has just opened it.
 
     Raises:
         UserError: another process has claimed the folder, or it cannot be written.

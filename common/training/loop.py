@@ -23,7 +23,8 @@ from common.training.run_folder import RunFolder
 from common.training.schedules import after_epoch, build_schedule
 from common.training.stop_signals import StopSignals
 
-# What a state to resume from is made of: what has a state of its own, and plain values.
+# What a state to resume from is made of: what has a state of its own, and plain values. The order of an epoch's batches
+# is among them, since the random state that it was drawn from has moved on by the time of a save.
 STATEFUL = "model", "optimizer", "schedule"
 PROGRESS = "epoch", "order", "batches_done", "totals", "early_stopping", "curves"
 
@@ -107,8 +108,8 @@ class Training:
             report(self, time.perf_counter() - started, train=train, validation=validation, test=test)
             after_epoch(self.schedule)
             if not last:
-                self.save_state()
-                self.folder.save_model(self.checkpoint(), self.curves, finished=False)
+                self.save_state()           # first: a run that is killed between the two goes on from here
+                self.folder.save_model(self.checkpoint(), self.curves, finished=False)      # to be tested meanwhile
         self.kept_epoch = self.early_stopping["epoch"] or self.epoch
         if self.kept_epoch < self.epoch:
             self.model.load_state_dict(self.early_stopping["weights"])
@@ -143,7 +144,7 @@ class Training:
             (3,) float64, summed loss, number correct and number of predictions, over all processes.
         """
         batch = self.data["train"].batch(indices)
-        self.optimizer.zero_grad()
+        self.optimizer.zero_grad()          # before the score, which may add gradients of a read of its own
         with autocast(self.options):
             loss, correct, count = self.score(self.parallel, batch)
         sums = torch.stack([loss.detach().double(), correct.double(), count.double()])

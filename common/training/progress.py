@@ -42,7 +42,7 @@ def report(training, elapsed_s, **found):
                 for name, value in some._asdict().items()}
     for name, values in training.curves.items():
         values.append(measured.get(name, math.nan))
-    learning_rate = training.optimizer.param_groups[-1]["lr"]
+    learning_rate = training.optimizer.param_groups[-1]["lr"]      # the layer on top has the highest
     if training.logger and processes.rank == 0:
         for name, value in (measured | {"learning_rate": learning_rate, "elapsed_s": elapsed_s}).items():
             training.logger.log(name, value)
