@@ -281,6 +281,7 @@ def test_help_is_the_docstring_and_the_options(script, run_here):
     assert f"\n    python {script}" in stdout and "\n  --output DIR" in stdout
 
 
+@pytest.mark.slow
 def test_plain_pytest_collects_only_the_tests():
     done = subprocess.run([sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"], cwd=ROOT,
                           env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300)
