@@ -24,7 +24,7 @@ from common.parts import ROOT
 from common.results.comparisons import Predictions, mcnemar
 from common.results.records import save_table
 from common.testing.predictions import accuracy_row, write_predictions
-from common.testing.tables import SequenceTest, load_test
+from common.testing.part_test import SequenceTest, load_test
 
 MEMBERS = Option("evaluation", [], nargs="+", metavar="FOLDER", help="of two trained models or more")
 

@@ -59,7 +59,7 @@ def given_texts(options):
 def read_texts(path, column=None):
     """Reviews of a table, or one a line of a text file or for "-" of standard input: a list of str."""
     if column or path.suffix.lower() in (".csv", ".tsv"):
-        from common.preprocessing.tables import read_columns        # which the parts need for nothing else
+        from common.preprocessing.csv_tables import read_columns        # which the parts need for nothing else
 
         return [text for _, text in read_columns(path, column or "text")]
     name = "standard input" if str(path) == "-" else path
@@ -161,7 +161,7 @@ def classify_texts(folder, texts, data=ROOT / "preprocessed_data", device="auto"
     texts = list(texts)
     if not texts:
         return []
-    from common.testing.tables import load_test         # which imports this file
+    from common.testing.part_test import load_test         # which imports this file
 
     for number, text in enumerate(texts, 1):
         if not isinstance(text, str):

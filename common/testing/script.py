@@ -13,7 +13,7 @@ def run_test(part, description, script):
                                 **TEST_DEFAULTS | dict(batch_size=1000) if is_bag else LSTM_TEST_DEFAULTS)
 
         # Only now, since torch takes a second to import, and --help should not.
-        from common.testing.tables import BagTest, SequenceTest
+        from common.testing.part_test import BagTest, SequenceTest
 
         (BagTest if is_bag else SequenceTest)(part, options).run()
 

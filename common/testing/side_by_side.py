@@ -24,7 +24,7 @@ def main():
     from common.preprocessing.text_cleaning import argument_text
     from common.results.explained import as_text
     from common.testing.own_reviews import explain_texts, heading_of, load_tokenizer
-    from common.testing.tables import load_test
+    from common.testing.part_test import load_test
 
     tokenize = load_tokenizer(options.data)
     for folder in options.folders:

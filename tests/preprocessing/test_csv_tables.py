@@ -3,7 +3,7 @@
 import pytest
 
 from common.errors import UserError
-from common.preprocessing.tables import read_tables
+from common.preprocessing.csv_tables import read_tables
 
 TEST = "text,label\nfine,pos\npoor,neg\n"
 

@@ -12,7 +12,7 @@ from common.checkpoints import load_checkpoint
 from common.data.reviews import build_reviews
 from common.options import LSTM_TEST_DEFAULTS, parse_options
 from common.results.records import read_table
-from common.testing.tables import SequenceTest
+from common.testing.part_test import SequenceTest
 
 # Test reviews of up to four tokens, so that most have padding in a crop of four.
 ROWS = [[1, 2], [4], [2, 5, 3], [7, 4, 6], [5, 5], [3, 1, 1, 4], [8, 2], [6]]
