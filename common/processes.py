@@ -1,7 +1,6 @@
 """Several processes, one a GPU, that train one model together under torchrun.
 
-Every process draws the random numbers of the whole batch and computes its own rows of it. So what they sum is what
-one process computes, to rounding.
+Each draws the random numbers of the whole batch and computes its own rows: the sums are one process's, to rounding.
 """
 
 import os
