@@ -34,7 +34,7 @@ SHOWN = {
     "1a": {"same settings": (BAGS, "1a/assignment-"), "best recipe": (BAGS, "1a/best-")},
     "1b": {"same settings": (BAGS, "1b/assignment-"), "best recipe": (BAGS, "1b/best-")},
     "2a": {"same settings": (LOGS, "2a/assignment-"), "300 units, 12 epochs": (LOGS, "2a/300-units-"),
-           "best recipe": ("best_cpu_202611", "2a/best-")},
+           "best recipe": ("best_2a_cpu_202611", "2a/best-")},
     "2b": {"same settings": (LOGS, "2b/assignment-"),
            "best recipe, `--ngram-weight 0.3`, labels of 3c's ensemble": ("self_training_cpu_202611", "2b/best-"),
            "best recipe": ("best_2b_cpu_202611", "2b/best-")},
