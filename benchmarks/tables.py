@@ -38,11 +38,12 @@ SHOWN = {
     "2b": {"same settings": (LOGS, "2b/assignment-"),
            "best recipe, `--ngram-weight 0.3`, labels of 3c's ensemble": ("self_training_cpu_202611", "2b/best-"),
            "best recipe": ("best_2b_cpu_202611", "2b/best-")},
-    "3a": {"best recipe": ("pretraining_long_cpu_202611", "3a")},
+    "3a": {"best recipe": ("best_3c_cpu_202611", "3a")},
     "3c": {"same settings": ("gpu_202611", "3c/assignment-"),
            "same settings, after `3a --recipe short`": ("pretraining_cpu_202611", "3c/assignment-"),
-           "best recipe, after `3a --recipe short`": ("pretraining_cpu_202611", "3c/best-"),
-           "best recipe": ("pretraining_long_cpu_202611", "3c/best-")},
+           "two epochs, after `3a --recipe short`": ("pretraining_cpu_202611", "3c/best-"),
+           "two epochs, after `3a --recipe long`": ("pretraining_long_cpu_202611", "3c/best-"),
+           "best recipe": ("best_3c_cpu_202611", "3c/best-")},
 }
 # The sequence length in tokens that the README shows.
 HEADLINE = {"1a": "whole", "1b": "whole", "2a": "400", "2b": "500", "3c": "500"}

@@ -77,7 +77,7 @@ def choose_precision(precision, device):
                     faster_in_bfloat16())
     if precision == "auto":
         precision = "bfloat16" if has_bfloat16 else "float32"
-    if precision == "tf32" and device.type == "cpu":            # bfloat16 is emulated, where a CPU has none
+    if precision == "tf32" and device.type == "cpu":            # bfloat16 a CPU at least emulates
         raise UserError("--precision tf32: a CPU has none; use --precision float32")
     if precision != "float32" and device.type == "cuda" and not has_bfloat16:   # GPUs have both or neither
         raise UserError(f"--precision {precision}: this GPU has none; use --precision float32")

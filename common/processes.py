@@ -1,6 +1,6 @@
 """Several processes, one a GPU, that train one model together under torchrun.
 
-Each draws the random numbers of the whole batch and computes its own rows: the sums are one process's, to rounding.
+Each draws the random numbers of the whole batch and computes its own rows: their sums are one process's, to rounding.
 """
 
 import os

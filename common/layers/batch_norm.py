@@ -12,7 +12,7 @@ class TimestepBatchNorm(nn.BatchNorm1d):
 
     A sequence (batch, time, features) gives what nn.BatchNorm1d gives when it is called for one timestep after the
     other: statistics over the batch at that timestep, running statistics updated once a timestep. With the
-    assignment's momentum of 0.1 these are in effect those of a batch's last 40 timesteps; see measure_statistics().
+    assignment's momentum of 0.1 these are in effect of a batch's last 40 timesteps; see measure_statistics().
 
     Raises:
         ValueError: a training batch of one review, which has no variance.
@@ -54,9 +54,8 @@ class TimestepBatchNorm(nn.BatchNorm1d):
 def measure_statistics(model, batches, score):
     """Let the batches that a model reads set the statistics that its TimestepBatchNorms evaluate with.
 
-    They are those of all reviews and timesteps together, since an evaluation normalises all timesteps alike (Wu and
-    Johnson 2021). Meanwhile each layer normalises by the batch, so that the layers above read what they do in
-    training. Dropout is off.
+    They are those of all timesteps of all batches together (Wu and Johnson 2021), since an evaluation normalises all
+    alike. Meanwhile layers normalise by the batch: those below are being measured too. Dropout is off.
 
     Args:
         batches: iterable of Batches; score: reads one, as score(model, batch).

@@ -91,7 +91,7 @@ class Ensemble(nn.Module):
         loss, network = self.network(x, t, **arguments)
         words = self.ngrams(ngrams, len(t))
         logit = self.mean(network, words)
-        if self.training:       # each learns by itself; the mean is as large as one loss, and the curves show it
+        if self.training:       # the mean, not the sum: as large as one loss in the curves
             return (loss + F.binary_cross_entropy_with_logits(words, t)) / 2, logit
         return F.binary_cross_entropy_with_logits(logit, t), logit
 

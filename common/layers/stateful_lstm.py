@@ -58,8 +58,8 @@ class StatefulLSTM(nn.Module):
 
     def read_sequence(self, x):
         """forward() of x (batch, time, in_size) by torch's kernel."""
-        # Padded units have zero weights: they stay 0 and reach no other unit. The kernel takes the state in x's type,
-        # which rounds nothing where a call begins a review, from zeros.
+        # Padded units have zero weights: they stay 0 and reach no other unit. The kernel takes the state in x's type; a
+        # call that begins a review has zeros, which are not rounded.
         state = [pad(part.to(x.dtype)).unsqueeze(0) for part in self.state(len(x), x)]
         output, h, c = torch.lstm(
             pad(x), state, self.adjacent_weights(x.dtype), has_biases=True, num_layers=1, dropout=0.0,

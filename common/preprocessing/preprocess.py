@@ -11,10 +11,10 @@ from common.data.token_files import (CHECKSUMS, MAX_TOKEN_CHARACTERS, token_ids,
 from common.errors import UserError
 from common.files import remove_unfinished
 from common.preprocessing.corpus_statistics import corpus_statistics, count_tokens, print_statistics
+from common.preprocessing.csv_tables import read_tables
 from common.preprocessing.download import GLOVE_SHA256, GLOVE_URLS, IMDB_SHA256, IMDB_URLS, download
 from common.preprocessing.raw_reviews import PUBLISHED, SPLITS, read_reviews, text_checksum
 from common.preprocessing.sample_corpus import sample_reviews
-from common.preprocessing.csv_tables import read_tables
 from common.preprocessing.tokenizer import learn_sample_punkt, load_punkt, tokenize_reviews, usable_cores
 from common.preprocessing.word_vectors import read_word_vectors
 

@@ -23,8 +23,8 @@ from common.options import HOLDOUT, LSTM_TEST_DEFAULTS, Option, parse_options
 from common.parts import ROOT
 from common.results.comparisons import Predictions, mcnemar
 from common.results.records import save_table
-from common.testing.predictions import accuracy_row, write_predictions
 from common.testing.part_test import SequenceTest, load_test
+from common.testing.predictions import accuracy_row, write_predictions
 
 MEMBERS = Option("evaluation", [], nargs="+", metavar="FOLDER", help="of two trained models or more")
 

@@ -144,7 +144,7 @@ class Training:
             (3,) float64, summed loss, number correct and number of predictions, over all processes.
         """
         batch = self.data["train"].batch(indices)
-        self.optimizer.zero_grad()          # before the score, which may add gradients of a read of its own
+        self.optimizer.zero_grad()          # before the score: an adversarial one adds gradients itself
         with autocast(self.options):
             loss, correct, count = self.score(self.parallel, batch)
         sums = torch.stack([loss.detach().double(), correct.double(), count.double()])

@@ -9,8 +9,8 @@ import pytest
 from parts import ROOT
 
 from common.data.token_files import read_label_names
-from common.preprocessing.raw_reviews import read_reviews
 from common.preprocessing.csv_tables import read_tables
+from common.preprocessing.raw_reviews import read_reviews
 from common.preprocessing.tokenizer import learn_punkt
 
 SMALL = ["--epochs", "2", "--hidden-units", "8", "--batch-size", "8", "--device", "cpu"]
