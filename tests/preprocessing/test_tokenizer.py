@@ -120,6 +120,7 @@ threading.Thread.start = start""")
     assert (run.returncode, run.stdout) == (0, "1000\n"), run.stderr
 
 
+@pytest.mark.slow
 def test_processes_may_be_spawned():
     run = tokenize_elsewhere("import multiprocessing; multiprocessing.set_start_method('spawn')")
     assert (run.returncode, run.stdout, run.stderr) == (0, "1000\n", "")

@@ -232,6 +232,7 @@ def test_a_model_that_memory_cannot_hold_is_refused(part, attempt):
     assert_refused(attempt(f"{part} training", "--hidden-units", str(10 ** 12)), "out of memory", "--hidden-units")
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_and_a_terminal_without_the_characters_end_no_script_with_a_traceback(small, tmp_path):
     output = tmp_path / "r\u00e9sultats"
     command = [sys.executable, ROOT / TRAINING_SCRIPTS["1a"], "--data", small, "--output", output, *TINY,

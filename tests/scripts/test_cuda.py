@@ -168,6 +168,7 @@ STEP = "--schedule", "step", "--step-epochs", 1
 
 @pytest.mark.parametrize("name, more", [("2a", STEP), ("2a", (*STEP, "--optimizer", "sgd")), ("3a", STEP), ("3c", STEP),
                                         ("2a with n-grams", ("--schedule", "one-cycle"))], ids=str)
+@pytest.mark.slow
 def test_recorded_steps_train_as_launched_ones(name, more, start, trained, tmp_path):
     if name == "3c":
         trained("3a")

@@ -29,7 +29,7 @@ def copied(tmp_path_factory):
     return project
 
 
-@pytest.fixture(scope="session", params=FOLDERS)
+@pytest.fixture(scope="session", params=["gru", pytest.param("cnn", marks=pytest.mark.slow)])
 def trained_copy(request, copied, data):
     """A trained copy: (its folder, a function that runs a script of the project on its data)."""
     folder = copied / request.param

@@ -169,6 +169,7 @@ def deciding_places(review, mirror):
     return {place for kind, start, end, _, _ in blocks if kind != "equal" for place in range(start, end)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [lstm, GRU, Convolution])
 def test_a_deciding_word_comes_first_in_eight_of_ten_reviews_of_the_sample_and_the_full_stop_in_none(make):
     torch.manual_seed(0)
