@@ -93,6 +93,7 @@ print(len(tokenize_reviews(texts, learn_punkt(texts), 4)[1]))"""
 
 
 @pytest.mark.parametrize("started", [0, 1, 2])
+@pytest.mark.slow
 def test_a_process_limit_leaves_the_work_to_those_that_could_be_started(started):
     run = tokenize_elsewhere(f"""
 import os

@@ -36,6 +36,7 @@ def predictions(folder):
     return read_table(folder / "predictions.csv")
 
 
+@pytest.mark.slow
 def test_its_predictions_are_the_mean_of_its_members(committee, alone):
     members = [alone(part, "--lengths", 20) for part in ("2a", "2b")]
     printed, folder = committee(*members, options=["--lengths", 20])

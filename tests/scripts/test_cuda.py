@@ -139,6 +139,7 @@ def test_no_batch_of_an_evaluation_waits_for_the_device(name, trained):
 
 
 @pytest.mark.parametrize("name", RUNS)
+@pytest.mark.slow
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(name, start, trained, tmp_path):
     if name[:2] == "3c":
         trained("3a")

@@ -210,6 +210,7 @@ def test_a_full_disk_leaves_the_last_good_state(uninterrupted, tmp_path, monkeyp
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP])
+@pytest.mark.slow
 def test_signals_end_a_script_with_the_status_of_a_stopped_run(number):
     code = f"""
 import os, signal, sys
