@@ -11,8 +11,8 @@ class TimestepBatchNorm(nn.BatchNorm1d):
     """Batch normalisation of every timestep on its own (assignment, part 2a).
 
     A sequence (batch, time, features) gives what nn.BatchNorm1d gives when it is called for one timestep after the
-    other: statistics over the batch at that timestep, running statistics updated once a timestep. With the
-    assignment's momentum of 0.1 these are in effect of a batch's last 40 timesteps; see measure_statistics().
+    other: statistics over the batch at that timestep, running statistics updated once a timestep. With the assignment's
+    momentum of 0.1 the latter are in effect those of a batch's last 40 timesteps; see measure_statistics().
 
     Raises:
         ValueError: a training batch of one review, which has no variance.

@@ -16,8 +16,8 @@ def can_record(data, options):
     """Whether a step launches the same kernels on every batch, and needs no number of the host but a schedule's.
 
     Bags of words differ in size from batch to batch, an adaptive softmax waits for the device, --adversarial sets the
-    random state, and SGD reads the momentum of a one-cycle schedule on the host. With --debug
-    none is recorded, since an error in a replay has no traceback; nor of several processes, which meet on the host.
+    random state, and SGD reads the momentum of a one-cycle schedule on the host. Nor are steps of several processes
+    recorded, which meet on the host, nor any with --debug: an error in a replay has no traceback.
     """
     return (options.device.type == "cuda" and processes.size == 1 and isinstance(data, Crops) and not options.debug
             and not any(getattr(options, name, 0) for name in ("cutoffs", "adversarial"))
