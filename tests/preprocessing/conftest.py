@@ -1,7 +1,12 @@
-"""NLTK's data for the tests of preprocessing."""
+"""NLTK's data for the tests of preprocessing, and the script run on it."""
 
+import sys
+
+import nltk
 import pytest
 from punkt import install_punkt
+
+import preprocess_data
 
 
 @pytest.fixture(scope="module")
@@ -10,3 +15,14 @@ def punkt_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("nltk_data")
     install_punkt(folder)
     return folder
+
+
+@pytest.fixture
+def preprocess(punkt_folder, monkeypatch):
+    """Run the script's main() in this process."""
+    monkeypatch.setattr(nltk.data, "path", [str(punkt_folder)])
+
+    def run(*options):
+        monkeypatch.setattr(sys, "argv", ["preprocess_data.py", "--workers", "2", *map(str, options)])
+        preprocess_data.main()
+    return run
