@@ -41,7 +41,7 @@ class _Signs(dict):
         if unicodedata.category(character) == "Cc" and not character.isspace():
             self[code] = " "
         elif kind in self.SAME and not letters.startswith("0020"):              # a lone accent is a space and an accent
-            self[code] = unicodedata.normalize("NFKC", character)
+            self[code] = unicodedata.normalize("NFKC", character).translate(self)       # some are drawn of signs
         else:
             self[code] = character
         return self[code]

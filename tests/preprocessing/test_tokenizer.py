@@ -60,6 +60,12 @@ def test_a_clean_text_stays_as_it_is(text):
     assert clean(clean(text)) == clean(text)
 
 
+@pytest.mark.parametrize("drawn, signs", [("\u0149", "'n"), ("\u2034", "'''"), ("\u2037", "'''"), ("\u2057", "''''"),
+                                          ("\ufe58", "--"), ("\ufb01", "fi")])
+def test_what_is_drawn_of_several_signs_is_read_as_these(drawn, signs):
+    assert clean(drawn) == signs
+
+
 def test_reviews_prompts_and_own_texts_are_read_alike(punkt_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(nltk.data, "path", [str(punkt_folder)])
     tokens = ["it", "is", "n't", "``", "great", "''", "."]
