@@ -65,9 +65,10 @@ class Committee:
         """Logits of the labelled test reviews or the unlabelled training reviews, read whole or in crops of a length.
 
         Returns:
-            (found, reviews): dict of (reviews,) logits by member, and their mean as "model"; the Reviews.
+            (found, reviews): dict of (reviews,) logits, those of each member by its folder, their mean as "model", and
+            the mean without the members' n-grams, if one has some, as "networks"; the Reviews.
         """
-        found = {}
+        logits = {}
         for folder, member in self.members.items():
             reviews = member.read_reviews(split)
             unlabelled = reviews.labels.isnan().cpu().numpy()
@@ -76,8 +77,15 @@ class Committee:
             with fixed_seed(self.options):              # the crops that the member's own test takes
                 data = member.whole(reviews) if length is None else member.crops(
                     reviews, min(length, int(reviews.host_lengths.max())))
-                found[folder] = member.classify(data)["model"]
-        return {"model": sum(found.values()) / len(found)} | found, reviews
+                logits[folder] = member.classify(data)
+
+        def mean(name):
+            return sum(of.get(name, of["model"]) for of in logits.values()) / len(logits)
+
+        found = {"model": mean("model")}
+        if any("network" in of for of in logits.values()):
+            found["networks"] = mean("network")
+        return found | {folder: of["model"] for folder, of in logits.items()}, reviews
 
     def test(self):
         """Write test_table.csv and predictions.csv, and compare with each member."""
@@ -90,10 +98,10 @@ class Committee:
                                      **{"sequence length": length or "whole"}))
         save_table(self.options.output / "test_table.csv", rows)
         write_predictions(self, reviews, found)
-        together, *alone = (Predictions((reviews.labels > 0.5).cpu().numpy(), logits.cpu().numpy())
-                            for logits in found.values())
-        for folder, member in zip(self.members, alone):
-            better, worse, p = mcnemar(together, member)
+        said = {name: Predictions((reviews.labels > 0.5).cpu().numpy(), logits.cpu().numpy())
+                for name, logits in found.items()}
+        for folder in self.members:
+            better, worse, p = mcnemar(said["model"], said[folder])
             print(f"{better} reviews that {folder} has wrong are right, {worse} the other way round, p = {p:.2g}")
 
     def write_pseudo_labels(self):

@@ -4,7 +4,8 @@ import shutil
 
 import numpy as np
 import pytest
-from parts import TEST_SCRIPTS
+from parts import TEST_SCRIPTS, TRAINING_SCRIPTS
+from tiny import OPTIONS, TINY
 
 from common.results.records import read_table
 
@@ -53,6 +54,19 @@ def test_its_predictions_are_the_mean_of_its_members(committee, alone):
         expected = [line["test accuracy"] for line in read_table(member / "test_table.csv")]
         assert [line[f"{member} alone"] for line in lines] == expected
         assert f"reviews that {member} has wrong are right" in printed
+
+
+def test_its_networks_are_asked_without_their_ngrams_too(committee, alone, run_here, data, tmp_path):
+    with_ngrams, without = tmp_path / "with n-grams", alone("1b")
+    for script in TRAINING_SCRIPTS["1a"], TEST_SCRIPTS["1a"]:
+        training = [*TINY, *OPTIONS["1a"], "--ngrams", 2] if script == TRAINING_SCRIPTS["1a"] else []
+        status, _, stderr = run_here(script, "--data", data, "--output", with_ngrams, *training)
+        assert status == 0, stderr
+    _, folder = committee(with_ngrams, without)
+    for some, other, row in zip(*map(predictions, (with_ngrams, without, folder)), strict=True):
+        expected = (float(some["network logit"]) + float(other["logit"])) / 2
+        assert float(row["networks logit"]) == pytest.approx(expected, abs=1e-4)
+        assert float(row["logit"]) == pytest.approx((float(some["logit"]) + float(other["logit"])) / 2, abs=1e-4)
 
 
 def test_with_a_bag_of_words_among_its_members_it_reads_whole_reviews_alone(committee, alone):
