@@ -16,7 +16,7 @@ from common.errors import UserError
 from common.files import file_checksum, replace_file
 from common.parts import ROOT
 
-FORMAT = 4
+FORMAT = 5
 
 
 def checksum(*tensors):

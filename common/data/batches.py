@@ -70,9 +70,7 @@ class ReviewData(abc.ABC):
         """NGramIds of the whole reviews at indices (batch,); None without a table."""
         if self.table is None:
             return None
-        ids, _, _ = self.index.row(indices)
-        lengths = self.index.lengths[self.reviews.on_device(indices)]
-        rows = torch.arange(len(lengths), device=ids.device).repeat_interleave(lengths, output_size=len(ids))
+        ids, _, _, rows = self.index.row(indices)
         return NGramIds(ids, rows)
 
     def batches(self, batch_size):
@@ -181,7 +179,7 @@ class BagsOfWords(ReviewData):
         self.distinct, self.weights = reviews.distinct()
 
     def batch(self, indices):
-        token_ids, offsets, positions = self.distinct.row(indices)
+        token_ids, offsets, positions, _ = self.distinct.row(indices)
         bag = Bag(token_ids, offsets.int(), self.weights.index_select(0, positions))
         return Batch(bag, self.reviews.labels[self.reviews.on_device(indices)], ngrams=self.ngrams_of_whole(indices))
 
@@ -199,7 +197,7 @@ class MeanVectors(ReviewData):
         super().__init__(reviews, table)
         rows = map(reviews.row, torch.arange(len(reviews)).split(batch_size))
         self.means = torch.cat([F.embedding_bag(token_ids, vectors, offsets.int(), mode="mean", padding_idx=0)
-                                for token_ids, offsets, _ in rows])             # reviews, features
+                                for token_ids, offsets, _, _ in rows])             # reviews, features
 
     def batch(self, indices):
         on_device = self.reviews.on_device(indices)

@@ -1,10 +1,7 @@
 """The n-grams of reviews: a table of those that are known, and their ids in batches and in whole reviews."""
 
-import dataclasses
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -13,7 +10,6 @@ from common.data.reviews import sort
 
 LEAST = 2           # occurrences in the training reviews: an n-gram seen once tells a review, not a sentiment
 WORDS = 1 << 24     # above all token ids
-CHUNK = 1 << 17     # numbers that are looked up in order at a time, and stay in a CPU's cache
 
 
 class NGramIds(NamedTuple):
@@ -26,38 +22,50 @@ class NGramIds(NamedTuple):
 class NGramTable(nn.Module):
     """The n-grams that occur at least LEAST times in the training reviews, each with an id of its own.
 
-    An n-gram is known by its first n - 1 words, which are a known n-gram too, and its last word. So the table of each
-    length holds the numbers `id of the first words * WORDS + last word`, sorted, and an id is the place among them:
+    An n-gram is known by its first n - 1 words, which are a known n-gram too, and its last word. So the table holds the
+    numbers `id of the first words * WORDS + last word`, and an id is the place among them:
 
-        1 word      film            5
-        2 words     film was        5 * WORDS + was          ->   place 7
-        3 words     film was great  7 * WORDS + great
+        film            5                           ->   id 5, the token id
+        film was        5 * WORDS + was             ->   id 30,007
+        film was great  30,007 * WORDS + great
 
     Args:
-        sizes: number of entries for each length, from one word on. The first entry of each, -1, matches nothing; so
-            id 0 is no n-gram. N-grams with the unknown token in them are not known.
+        size: number of entries. Those of single words come first, each at its token id, and -1, which matches nothing,
+            where a word is not known; so id 0 is no n-gram. Those of longer ones follow, sorted. N-grams with the
+            unknown token in them are not known.
+        longest: words of the longest n-grams.
     """
 
     keys: torch.Tensor
 
-    def __init__(self, sizes):
+    def __init__(self, size, longest):
         super().__init__()
-        self.sizes = list(sizes)
-        self.register_buffer("keys", torch.full((sum(self.sizes),), -1))
+        self.longest = longest
+        self.register_buffer("keys", torch.full((size,), -1))
 
     @classmethod
     def of(cls, reviews, longest):
         """The table of the n-grams of up to `longest` words in Reviews."""
-        tokens = with_gaps(reviews, torch.arange(len(reviews)))                 # tokens, one 0 behind each review
-        known, keys, levels = tokens > 0, tokens, []
-        for _ in range(longest):
-            distinct, counts = sort(keys[known]).unique_consecutive(return_counts=True)
-            levels.append(F.pad(distinct[counts >= LEAST], (1, 0), value=-1))
-            if len(levels) < longest:
-                prefix = F.pad(places(levels[-1], keys)[:-1], (1, 0))
-                keys, known = prefix * WORDS + tokens, (prefix > 0) & (tokens > 0)
-        table = cls(map(len, levels)).to(tokens.device)
-        table.keys.copy_(torch.cat(levels))
+        counts = reviews.row(torch.arange(len(reviews)))[0].bincount()
+        words = torch.arange(len(counts), device=counts.device)
+        table = cls(len(counts), 1).to(counts.device)
+        table.keys.copy_(words.masked_fill((counts < LEAST) | (words == 0), -1))
+        for _ in range(longest - 1):
+            table = table.with_longer(reviews)
+        return table
+
+    def with_longer(self, reviews):
+        """This table with the n-grams of one word more in Reviews."""
+        def keys_of(indices):
+            tokens = with_gaps(reviews, indices)
+            prefix = F.pad(self.ids(tokens)[:-1, -1], (1, 0))
+            return (prefix * WORDS + tokens)[(prefix > 0) & (tokens > 0)]
+
+        keys = sort(torch.cat([*reviews.by_chunks(keys_of)]))
+        distinct, counts = keys.unique_consecutive(return_counts=True)
+        keys = torch.cat([self.keys, distinct[counts >= LEAST]])
+        table = NGramTable(len(keys), self.longest + 1).to(keys.device)
+        table.keys.copy_(keys)
         return table
 
     def ids(self, token_ids):
@@ -69,11 +77,11 @@ class NGramTable(nn.Module):
         Returns:
             (..., time, longest) int64, at n - 1 those of n words; 0 where there is no such n-gram.
         """
-        prefix, offset, found = torch.zeros_like(token_ids), 0, []
-        for keys in self.keys.split(self.sizes):
-            place = places(keys, prefix * WORDS + token_ids)
-            found.append(place + offset * (place > 0))
-            prefix, offset = F.pad(place[..., :-1], (1, 0)), offset + len(keys)
+        place = token_ids.clamp(max=len(self.keys) - 1)
+        found = [place * (self.keys[place] == token_ids)]
+        while len(found) < self.longest:
+            prefix = F.pad(found[-1][..., :-1], (1, 0))
+            found.append(places(self.keys, prefix * WORDS + token_ids) * (prefix > 0))
         return torch.stack(found, dim=-1)
 
     def of_batch(self, token_ids):
@@ -82,54 +90,35 @@ class NGramTable(nn.Module):
         rows = torch.arange(len(ids), device=ids.device).repeat_interleave(ids.shape[1], output_size=ids.numel())
         return NGramIds((ids * first_occurrences(ids)).flatten(), rows)
 
-    def index(self, reviews, chunk=1000):
+    def index(self, reviews):
         """The distinct n-grams of each of Reviews, as Reviews whose token ids are n-gram ids."""
-        found, lengths = [], []
-        for indices in torch.arange(len(reviews)).split(chunk):
-            tokens = with_gaps(reviews, indices)
-            ids = self.ids(tokens)                                              # tokens, longest
-            review = torch.arange(len(indices), device=ids.device).repeat_interleave(
-                reviews.lengths[reviews.on_device(indices)] + 1)
-            keys = sort(((review << 32)[:, None] + ids)[ids > 0]).unique_consecutive()
-            found.append((keys & 0xFFFFFFFF).int())
-            lengths.append((keys >> 32).bincount(minlength=len(indices)))
-        lengths = torch.cat(lengths)
-        return dataclasses.replace(reviews, token_ids=torch.cat(found), lengths=lengths,
-                                   starts=lengths.cumsum(0) - lengths)
+        def keys_of(indices):
+            ids = self.ids(with_gaps(reviews, indices))                         # tokens, longest
+            review = torch.repeat_interleave(reviews.lengths[reviews.on_device(indices)] + 1)
+            return ((review << 32)[:, None] + ids)[ids > 0]
+        return reviews.distinct_ids(keys_of)[0]
 
 
 def with_gaps(reviews, indices):
     """The tokens of the reviews at indices in a row with a 0 behind each review: (tokens,) int64."""
-    token_ids, _, _ = reviews.row(indices)
-    lengths = reviews.lengths[reviews.on_device(indices)]
-    review = torch.arange(len(indices), device=lengths.device).repeat_interleave(lengths)
-    tokens = torch.zeros(len(token_ids) + len(indices), dtype=torch.long, device=lengths.device)
-    tokens[torch.arange(len(token_ids), device=lengths.device) + review] = token_ids.long()
+    token_ids, _, _, rows = reviews.row(indices)
+    tokens = torch.zeros(len(token_ids) + len(indices), dtype=torch.long, device=rows.device)
+    tokens[torch.arange(len(token_ids), device=rows.device) + rows] = token_ids.long()
     return tokens
 
 
 def places(keys, wanted):
     """Where each of the numbers wanted stands among the sorted keys, 0 where it does not: the shape of wanted."""
-    if not keys.is_cuda:
-        return places_in_order(keys.numpy(), wanted)
-    place = torch.searchsorted(keys, wanted).clamp_(max=len(keys) - 1)
-    return place * (keys[place] == wanted)
-
-
-def places_in_order(keys, wanted):
-    """places() on a CPU, which finds sorted numbers several times as fast: the next lies near the last in memory."""
-    flat = wanted.flatten().numpy()
-    place = np.empty_like(flat)
-
-    def look_up(start):
-        order = flat[start:start + CHUNK].argsort()
-        some = flat[start + order]
-        found = keys.searchsorted(some).clip(max=len(keys) - 1)
-        place[start + order] = found * (keys[found] == some)
-
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:       # NumPy leaves Python's lock to others meanwhile
-        list(pool.map(look_up, range(0, len(flat), CHUNK)))
-    return torch.from_numpy(place).view(wanted.shape)
+    if keys.is_cuda:
+        place = torch.searchsorted(keys, wanted).clamp_(max=len(keys) - 1)
+        return place * (keys[place] == wanted)
+    keys, flat = keys.numpy(), wanted.flatten().numpy()
+    order = flat.argsort()      # sorted numbers are found several times as fast: the next is near the last in memory
+    some = flat[order]
+    found = keys.searchsorted(some).clip(max=len(keys) - 1)
+    place = torch.empty_like(wanted)
+    place.view(-1).numpy()[order] = found * (keys[found] == some)
+    return place
 
 
 def first_occurrences(ids):

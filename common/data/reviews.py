@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,10 @@ import torch
 from common.checkpoints import checksum
 from common.data.token_files import LABELS, load_array, read_dictionary, read_review_rows, read_token_ids
 from common.errors import UserError
+
+CHUNK = 500         # reviews that a thread reads at a time
+MANY = 1 << 20      # numbers, which take longer to sort than threads to start
+
 
 @dataclasses.dataclass(eq=False)
 class Reviews:
@@ -91,34 +96,65 @@ class Reviews:
         """Whole reviews in a row.
 
         Returns:
-            (token_ids, offsets, positions): (tokens,) int32, (batch,) int64 where each review starts among them,
-            and (tokens,) int64, where each token lies in self.token_ids.
+            (token_ids, offsets, positions, rows): (tokens,) int32; (batch,) int64, where each review starts among them;
+            (tokens,) int64, where each token lies in self.token_ids; and (tokens,) int64, which review it is of.
         """
         count = int(self.host_lengths[indices].sum())
         indices = self.on_device(indices)
         lengths = self.lengths[indices]
         offsets = lengths.cumsum(0) - lengths                                   # batch
-        shift = (self.starts[indices] - offsets).repeat_interleave(lengths, output_size=count)
-        positions = torch.arange(count, device=shift.device).add_(shift)        # tokens
+        rows = torch.repeat_interleave(lengths, output_size=count)              # tokens
         # On a CPU index_select is faster than an index.
-        return self.token_ids.index_select(0, positions), offsets, positions
+        positions = (self.starts[indices] - offsets).index_select(0, rows).add_(
+            torch.arange(count, device=rows.device))
+        return self.token_ids.index_select(0, positions), offsets, positions, rows
 
     def distinct(self):
         """Each word of a review once -> (Reviews, (tokens,) float32: which share of its review each word is)."""
-        words = int(self.token_ids.max()) + 1
-        token_ids, _, _ = self.row(torch.arange(len(self)))
-        review = torch.arange(len(self), device=self.starts.device).repeat_interleave(self.lengths)
-        keys, counts = sort(review * words + token_ids).unique_consecutive(return_counts=True)
-        review = keys // words                                                  # distinct words of all reviews
-        lengths = review.bincount(minlength=len(self))
-        distinct = dataclasses.replace(self, token_ids=(keys % words).int(), starts=lengths.cumsum(0) - lengths,
-                                       lengths=lengths)
-        return distinct, counts / self.lengths[review]
+        def keys_of(indices):
+            token_ids, _, _, rows = self.row(indices)
+            return (rows << 32) + token_ids
+        distinct, counts = self.distinct_ids(keys_of)
+        return distinct, counts / self.lengths.repeat_interleave(distinct.lengths)
+
+    def distinct_ids(self, keys_of):
+        """Each id of a review once.
+
+        Args:
+            keys_of: indices (batch,) -> (n,) int64, the place of a review among the indices << 32 | an id in it.
+
+        Returns:
+            (Reviews whose token ids are these ids, (ids,) int64: how often each stands in its review).
+        """
+        def distinct(indices):
+            keys, counts = sort(keys_of(indices)).unique_consecutive(return_counts=True)
+            return (keys & 0xFFFFFFFF).int(), (keys >> 32).bincount(minlength=len(indices)), counts
+
+        ids, lengths, counts = map(torch.cat, zip(*self.by_chunks(distinct)))
+        return dataclasses.replace(self, token_ids=ids, starts=lengths.cumsum(0) - lengths, lengths=lengths), counts
+
+    def by_chunks(self, function):
+        """What function(indices) returns of the first CHUNK reviews, of the next ones, and so on."""
+        chunks = torch.arange(len(self)).split(CHUNK)
+        return map(function, chunks) if self.labels.is_cuda else in_threads(function, chunks)
+
+
+def in_threads(function, items):
+    """[function(item) for item in items], by as many threads as torch has."""
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:       # NumPy and torch leave Python's lock to others
+        return list(pool.map(function, items))
 
 
 def sort(numbers):
-    """Sorted (n,) int64; on a CPU NumPy sorts several times as fast as torch."""
-    return torch.from_numpy(np.sort(numbers.numpy())) if numbers.device.type == "cpu" else numbers.sort().values
+    """Sorted (n,) int64; on a CPU by NumPy, which is faster than torch, and many numbers in several threads."""
+    if numbers.is_cuda:
+        return numbers.sort().values
+    numbers = numbers.numpy().copy()
+    parts = torch.get_num_threads() if len(numbers) > MANY else 1
+    cuts = np.arange(1, parts) * len(numbers) // parts
+    numbers.partition(cuts)
+    in_threads(np.ndarray.sort, np.split(numbers, cuts))
+    return torch.from_numpy(numbers)
 
 
 def read_reviews(folder, split, words="imdb", vocab_size=None, device="cpu", texts=False):

@@ -52,10 +52,10 @@ class NGrams(nn.Module):
         Args:
             index: the n-grams of the training reviews, from NGramTable.index; labels: (reviews,) float, 0 or 1.
         """
-        positive = labels.long().repeat_interleave(index.lengths)
         size = len(self.ratio)
+        positive = (labels.int() * size).repeat_interleave(index.lengths)
         # Whole numbers, and then float64, where no sum is rounded: the ratios are the same on every device.
-        counts = torch.bincount(positive * size + index.token_ids, minlength=2 * size).view(2, -1).double()
+        counts = torch.bincount(positive.add_(index.token_ids), minlength=2 * size).view(2, -1).double()
         shares = (counts + SMOOTHING) / (counts + SMOOTHING).sum(dim=1, keepdim=True)
         self.ratio.copy_((shares[1] / shares[0]).log() * (counts.sum(dim=0) > 0) * SCALE)
 
@@ -101,7 +101,7 @@ class Ensemble(nn.Module):
 
     def arguments(self):
         """What it takes to build the ensemble around its network again, in plain values; see rebuild()."""
-        return {"sizes": self.ngrams.table.sizes, "weight": self.weight}
+        return {"size": len(self.ngrams.weight), "longest": self.ngrams.table.longest, "weight": self.weight}
 
 
 def ensemble_with_ngrams(network, data, options):
@@ -125,7 +125,7 @@ def ensemble_with_ngrams(network, data, options):
 def rebuild(network, checkpoint):
     """The trained model of a checkpoint in evaluation mode: a network of its arguments, or an Ensemble around it."""
     if ensemble := checkpoint["ensemble"]:
-        network = Ensemble(network, NGrams(NGramTable(ensemble["sizes"])), ensemble["weight"])
+        network = Ensemble(network, NGrams(NGramTable(ensemble["size"], ensemble["longest"])), ensemble["weight"])
     network.load_state_dict(checkpoint["model"])
     return network.eval()
 

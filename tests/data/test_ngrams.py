@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from common.data import ngrams
 from common.data.batches import BagsOfWords, Crops, WholeReviews
-from common.data.ngrams import LEAST, NGramTable
+from common.data.ngrams import LEAST, NGramTable, places
 from common.data.reviews import build_reviews
 
 REVIEWS = [[3, 1, 3, 1, 2], [2, 0, 3, 1], [4], [0, 0], [3, 1, 2, 5, 6, 5]]
@@ -57,9 +56,9 @@ def test_an_ngram_ends_where_its_review_ends():
     assert id_of(NGramTable.of(make_reviews(reviews), 2), (2, 3)) == 0
 
 
-def test_a_table_is_rebuilt_from_its_sizes_and_state():
+def test_a_table_is_rebuilt_from_its_size_and_state():
     table = NGramTable.of(make_reviews(), 3)
-    other = NGramTable(table.sizes)
+    other = NGramTable(len(table.keys), table.longest)
     other.load_state_dict(table.state_dict())
     tokens = torch.tensor(REVIEWS[0])
     assert torch.equal(other.ids(tokens), table.ids(tokens))
@@ -70,11 +69,10 @@ def test_reviews_without_any_known_ngram_have_an_empty_table():
     assert not table.ids(torch.tensor([1, 2, 3])).any()
 
 
-def test_numbers_are_found_in_any_number_of_chunks_as_torch_finds_them(monkeypatch):
-    monkeypatch.setattr(ngrams, "CHUNK", 4)
-    keys, wanted = torch.tensor([-1, 2, 3, 7, 9]), torch.randint(-1, 12, (3, 7))
-    place = torch.searchsorted(keys, wanted).clamp(max=4)
-    assert torch.equal(ngrams.places(keys, wanted), place * (keys[place] == wanted))
+def test_numbers_are_found_in_any_order(device):
+    keys = torch.tensor([-1, 2, 3, 7, 9], device=device)
+    wanted = torch.tensor([[9, 1, 3], [4, 2, 12]], device=device)
+    assert places(keys, wanted).tolist() == [[4, 0, 2], [0, 1, 0]]
 
 
 def ids_by_review(ngrams, count):
@@ -95,10 +93,11 @@ def test_a_batch_carries_each_known_ngram_of_its_reviews_once(longest, kind, dev
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 1000])
-def test_the_index_of_whole_reviews_does_not_depend_on_its_chunks(chunk):
+def test_table_and_index_do_not_depend_on_how_many_reviews_are_read_at_a_time(chunk, monkeypatch):
+    monkeypatch.setattr("common.data.reviews.CHUNK", chunk)
     reviews = make_reviews()
     table = NGramTable.of(reviews, 3)
-    assert [row.tolist() for row in table.index(reviews, chunk).rows()] == [
+    assert [row.tolist() for row in table.index(reviews).rows()] == [
         sorted({id_of(table, gram) for gram in ngrams_of(review, 3)} - {0}) for review in REVIEWS]
 
 

@@ -198,7 +198,7 @@ def test_the_option_ngrams_wraps_a_network_in_an_ensemble_that_has_counted_the_t
     counted = NGrams(data.table)
     counted.count(data.index, reviews.labels)
     assert ensemble.network is network and ensemble.weight == 0.6
-    assert len(ensemble.ngrams.table.sizes) == 1 and torch.equal(ensemble.ngrams.ratio, counted.ratio)
+    assert ensemble.ngrams.table.longest == 1 and torch.equal(ensemble.ngrams.ratio, counted.ratio)
     assert counted.ratio.any() and test.table is data.table is ensemble.ngrams.table
 
 
