@@ -47,7 +47,7 @@ def build_training(argv=None, logger=None):
     from common.data.splits import read_splits, refuse_other_holdout
     from common.devices import set_up
     from common.layers.ngram_ensemble import ensemble_with_ngrams
-    from common.training.adversarial import adversarial_score
+    from common.training.adversarial import AdversarialScore
     from common.training.loop import Training, sentiment_score
     from common.training.schedules import build_optimizer
     from RNN_model import RNN_model
@@ -77,8 +77,8 @@ def build_training(argv=None, logger=None):
     rates = [options.learning_rate * options.layer_decay ** depth for depth in reversed(range(len(layers)))]
     groups = [{"params": layer.parameters(), "lr": rate} for layer, rate in zip(layers, rates)]
     optimizer = build_optimizer(groups, options)
-    return Training("3c", model, arguments, optimizer, adversarial_score(network, sentiment_score, options), data,
-                    vocabulary, options, logger=logger)
+    score = AdversarialScore(network, options.adversarial, sentiment_score) if options.adversarial else sentiment_score
+    return Training("3c", model, arguments, optimizer, score, data, vocabulary, options, logger=logger)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ an evaluation reads once and a training step with Adam seven times, or of the fi
 script's start is Python's own.
 """
 
-import functools
 import importlib
 import json
 import math
@@ -48,9 +47,6 @@ WORDS = 20_000
 TRAINED = [part for part, some in PARTS.items() if some.model]
 SCRIPTS = ["preprocess_data.py", *(script for part in PARTS.values() for script in (part.train, part.test) if script)]
 LENGTH_OF_GENERATED = 150
-
-
-# Inputs
 
 
 def write_data(folder, train=4000, test=2000):
@@ -91,9 +87,6 @@ def language_model(data, device, sizes):
     training = build_training("3a", ["--data", str(data), "--device", device, "--output", str(folder), *sizes])
     training.folder.save_model(training.checkpoint(), training.curves, finished=True)
     return folder / "language.model"
-
-
-# Measuring
 
 
 def row(part, what, ours_s, limit_s):
@@ -197,14 +190,10 @@ def measure_reading(folder, repeats):
 
 def measure_start(repeats):
     """How long each script takes to show its help."""
-    def start_s(*command):
-        return median_s(functools.partial(
-            subprocess.run, [sys.executable, *command], check=True, stdout=subprocess.DEVNULL), repeats)
+    def start_s(*argv):
+        return median_s(lambda: subprocess.run([sys.executable, *argv], check=True, stdout=subprocess.DEVNULL), repeats)
     python_s = start_s("-c", "")
     return [row("", f"{script} --help", start_s(ROOT / script, "--help"), python_s) for script in SCRIPTS]
-
-
-# The report
 
 
 def print_rows(rows):

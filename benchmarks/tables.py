@@ -63,10 +63,10 @@ def runs(folder, name):
     return [row for row in read_table(RESULTS / folder / "results.csv") if row["folder"].startswith(name)]
 
 
-def accuracies(some, length):
-    """Test accuracies in percent at a length; none unless every run has one."""
-    values = [row.get(f"test accuracy at {length}") for row in some]
-    return [float(value) for value in values] if all(values) else []
+def accuracies(some):
+    """Test accuracies in percent by length, {length: list}, at those lengths where every run has one."""
+    return {length: [float(row[f"test accuracy at {length}"]) for row in some] for length in LENGTHS
+            if all(row.get(f"test accuracy at {length}") for row in some)}
 
 
 def networks_alone(folder, name):
@@ -86,11 +86,6 @@ def table(names, rows):
     return markdown_table([{name: row.get(name, "") for name in names} for row in rows])
 
 
-def by_length(some):
-    """Test accuracies of runs by length, as text."""
-    return {length: mean(values) for length in LENGTHS if (values := accuracies(some, length))}
-
-
 def minutes(some):
     """Of one training: the median, since some were halted by other jobs; results.csv leaves out what times nothing."""
     median = statistics.median(float(row["seconds"]) for row in some if row["seconds"]) / 60
@@ -106,9 +101,9 @@ def parts_table():
             row |= minutes(runs(*SHOWN[part]["best recipe"]))
         if part in HEADLINE:
             length, shown = HEADLINE[part], SHOWN[part]
-            figures = {"same settings": accuracies(runs(*shown["same settings"]), length),
+            figures = {"same settings": accuracies(runs(*shown["same settings"])).get(length),
                        "best recipe, network alone": networks_alone(*shown["best recipe"]).get(length),
-                       "best recipe, with n-grams": accuracies(runs(*shown["best recipe"]), length)}
+                       "best recipe, with n-grams": accuracies(runs(*shown["best recipe"])).get(length)}
             row |= {name: f"{statistics.mean(some):.2f}" for name, some in figures.items() if some}
             row |= {"words read": length.replace("whole", "all"),
                     "assignment's text": assignment(part, length).replace("-", " to ")}
@@ -131,7 +126,7 @@ def lengths_table():
                 rows.append(row | {"settings": f"{title}, network alone"}
                             | {length: mean(values) for length, values in alone.items()})
             rows.append(row | {"settings": f"{title}, with n-grams" if alone else title}
-                        | by_length(some) | minutes(some))
+                        | {length: mean(values) for length, values in accuracies(some).items()} | minutes(some))
     return table(["part", "settings", "runs", *LENGTHS, "minutes"], rows)
 
 
@@ -153,8 +148,7 @@ def draw(path):
     """Test accuracy of the best recipes by sequence length, beside the assignment's."""
     found, expected = {}, {}
     for part in "2a", "2b", "3c":
-        some = runs(*SHOWN[part]["best recipe"])
-        found[f"{part}, best recipe"] = {length: values for length in LENGTHS if (values := accuracies(some, length))}
+        found[f"{part}, best recipe"] = accuracies(runs(*SHOWN[part]["best recipe"]))
         expected[f"{part}, assignment"] = PARTS[part].accuracy
     save_lengths_figure(path, "Random crops of the test reviews", found, expected)
 

@@ -123,12 +123,6 @@ def autocast(options):
     return torch.autocast(options.device.type, torch.bfloat16, enabled=options.precision == "bfloat16")
 
 
-def compute_dtype(x):
-    """The type that matrix multiplications of x are computed in: autocast's, where it is on."""
-    device = x.device.type
-    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
-
-
 def describe_run(options):
     """One line that says where and how a run computes."""
     if options.device.type == "cuda":

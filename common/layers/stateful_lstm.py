@@ -5,8 +5,6 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from common.devices import compute_dtype
-
 MULTIPLE = 8        # a GPU's tensor cores load 16 bytes at a time, eight numbers in bfloat16
 
 
@@ -43,9 +41,10 @@ class StatefulLSTM(nn.Module):
         Returns:
             (batch, out_size); or (batch, time, out_size).
         """
-        dtype = compute_dtype(x)
+        device = x.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
         # Under autocast CUDA would run the LSTM in float16 whatever was asked for.
-        with torch.autocast(x.device.type, enabled=False):
+        with torch.autocast(device, enabled=False):
             if positions is not None:
                 return self.read_words(x.to(dtype), positions)
             sequence = (x if x.dim() == 3 else x.unsqueeze(1)).to(dtype)            # batch, time, in_size

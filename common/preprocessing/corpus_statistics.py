@@ -30,19 +30,12 @@ def corpus_statistics(lengths, words, counts):
     ends = [f"-{next_bin - 1}" for next_bin in COUNT_BINS[1:]] + [" and up"]
     histogram, _ = np.histogram(counts, bins=[*COUNT_BINS, np.inf])
     return {
-        "tokens": total,
-        "distinct_tokens": len(words),
-        "tokens_per_review": {
-            "minimum": int(lengths.min()),
-            "maximum": int(lengths.max()),
-            "mean": float(lengths.mean()),
-            "standard_deviation": float(lengths.std()),
-        },
-        "token_count_histogram": {
-            f"{start}{end}": int(n) for start, end, n in zip(COUNT_BINS, ends, histogram)},
+        "tokens": total, "distinct_tokens": len(words),
+        "tokens_per_review": {"minimum": int(lengths.min()), "maximum": int(lengths.max()),
+                              "mean": float(lengths.mean()), "standard_deviation": float(lengths.std())},
+        "token_count_histogram": {f"{start}{end}": int(n) for start, end, n in zip(COUNT_BINS, ends, histogram)},
         "most_frequent": [[word, int(count)] for word, count in zip(words[:10], counts)],
-        "coverage": {str(size): float(counts[:size].sum() / total) for size in COVERAGE_SIZES},
-    }
+        "coverage": {str(size): float(counts[:size].sum() / total) for size in COVERAGE_SIZES}}
 
 
 def print_statistics(statistics):

@@ -118,7 +118,7 @@ class PartTest(abc.ABC):
         without_label = train.labels.isnan().cpu().numpy()
         reviews = train.select(without_label)
         check_count(reviews, "unlabelled training", self.options.data)
-        found = self.classify_whole(reviews)["model"].sigmoid()
+        found = self.classify(self.whole(reviews))["model"].sigmoid()
         probabilities = np.full(len(train), np.nan, dtype=np.float32)
         probabilities[without_label] = found.cpu().numpy()
         path = self.options.output / "pseudo_labels.npz"
@@ -138,10 +138,6 @@ class PartTest(abc.ABC):
                     logits = found.setdefault(name, torch.empty_like(data.reviews.labels))
                     logits[indices.to(logits.device)] = logit.float()      # bfloat16 of a plain nn.Linear
         return found
-
-    def classify_whole(self, reviews):
-        """Logits of whole reviews, as from classify()."""
-        return self.classify(self.whole(reviews))
 
     def row(self, data, **first):
         """A row of the table, printed, of what the model says of a ReviewData.
@@ -167,7 +163,7 @@ class PartTest(abc.ABC):
         lengths = np.array([len(row) for row in rows])
         unknown, films = [float("nan")] * len(rows), [""] * len(rows)
         reviews = build_reviews(np.concatenate(rows, dtype=np.int32), lengths, unknown, films, self.options.device)
-        return self.classify_whole(reviews)["model"].cpu().numpy()
+        return self.classify(self.whole(reviews))["model"].cpu().numpy()
 
 
 class BagTest(PartTest):

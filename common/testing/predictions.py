@@ -126,7 +126,7 @@ def write_explanations(run, reviews, logits):
 
 def show_mistakes(run, reviews):
     """Print the --mistakes N reviews that a model is most wrong about, and write them to explanation.html."""
-    found = run.classify_whole(reviews)
+    found = run.classify(run.whole(reviews))
     write_predictions(run, reviews, found)
     worst, mistakes = worst_mistakes(reviews, found["model"].cpu(), run.options.mistakes)
     print(f"{mistakes} mistakes on {len(reviews):,} test reviews")

@@ -10,18 +10,26 @@ from common.processes import processes
 HINT = 1e-6
 
 
-class WordInputs:
-    """The word vectors of training batches, on their way to a network's first LSTM layer.
+class AdversarialScore:
+    """Scores a training batch twice: as it is, and with its word vectors moved to where its loss grows fastest.
+
+    With one logit the loss of a review grows along the gradient of its logit, one way or the other.
+
+    Batch normalisation must have fixed statistics: with those of the batch, the words of a review that the network is
+    sure of would move by the losses of other reviews.
 
     Args:
         network: with `layers`, as those of 2a, 2b and 3c have them.
+        size: length of the move, as a share of the length of the review's word vectors, all in one vector.
+        score: of Training, which scores the second read, and evaluations.
 
     Attributes:
-        read: (batch, time, features), what the layer read last, without `moved`.
-        moved: (batch, time, features) that is added to what the layer reads, or None.
+        read: (batch, time, features), the word vectors that the first layer read last, without `moved`.
+        moved: (batch, time, features) that is added to what the first layer reads, or None.
     """
 
-    def __init__(self, network):
+    def __init__(self, network, size, score):
+        self.size, self.score = size, score
         self.read = self.moved = None
         network.layers[0][0].register_forward_pre_hook(self.pass_on)
 
@@ -34,24 +42,6 @@ class WordInputs:
         self.read = x if x.requires_grad else x.detach().requires_grad_()
         return self.read if self.moved is None else self.read + self.moved
 
-
-class AdversarialScore:
-    """Scores a training batch twice: as it is, and with its word vectors moved to where its loss grows fastest.
-
-    With one logit the loss of a review grows along the gradient of its logit, one way or the other.
-
-    Batch normalisation must have fixed statistics: with those of the batch, the words of a review that the network is
-    sure of would move by the losses of other reviews.
-
-    Args:
-        words: WordInputs of the network.
-        size: length of the move, as a share of the length of the review's word vectors, all in one vector.
-        score: of Training, which scores the second read, and evaluations.
-    """
-
-    def __init__(self, words, size, score):
-        self.words, self.size, self.score = words, size, score
-
     def __call__(self, model, batch):
         """Score a batch, and add the gradients of the first read to those of the weights.
 
@@ -62,29 +52,20 @@ class AdversarialScore:
             return self.score(model, batch)
         random = random_states(batch.labels.device)
         first, logit = model(batch.x, batch.labels, **batch.arguments())
-        read = self.words.read
+        read = self.read
         read.retain_grad()
         towards = 1 - 2 * batch.labels                  # the other sentiment
         steps = first * len(logit) + HINT * (towards * logit).sum()
         count = len(logit) if processes.size == 1 else processes.count(len(logit))
         (steps * processes.size / count).backward()                             # of the mean, as in the loop
-        self.words.moved = move(read.detach(), read.grad, self.size)
+        self.moved = move(read.detach(), read.grad, self.size)
         set_random_states(random, batch.labels.device)  # the same dropout in both reads
         try:
             second, _, own = self.score(model, batch)
         finally:
-            self.words.moved = None
+            self.moved = None
         correct = ((logit.detach() >= 0) == (batch.labels > 0.5)).sum()
         return second + first.detach() * len(logit), correct, own
-
-
-def adversarial_score(network, score, options):
-    """The scoring function of training that the options ask for, around that of evaluations.
-
-    Args:
-        network: as of WordInputs; score: of Training.
-    """
-    return AdversarialScore(WordInputs(network), options.adversarial, score) if options.adversarial else score
 
 
 def move(x, direction, size):

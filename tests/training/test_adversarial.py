@@ -13,7 +13,7 @@ from common.data.ngrams import NGramTable
 from common.data.reviews import build_reviews
 from common.layers.batch_norm import fix_statistics
 from common.layers.ngram_ensemble import Ensemble, NGrams
-from common.training.adversarial import AdversarialScore, WordInputs, move
+from common.training.adversarial import AdversarialScore, move
 from common.training.loop import sentiment_score
 
 BATCH, TIME, WORDS, HIDDEN, SIZE = 6, 9, 30, 12, 0.05
@@ -50,7 +50,7 @@ def losses(model, words, batch, moved):
     return F.binary_cross_entropy_with_logits(logit, batch.labels, reduction="none").detach()
 
 
-class Watched(WordInputs):
+class Watched(AdversarialScore):
     """Keeps what was read, and what it was moved by."""
 
     def __init__(self, *args):
@@ -65,8 +65,8 @@ class Watched(WordInputs):
 @PARTS
 def test_the_move_raises_the_loss_of_every_review_far_more_than_noise_of_its_size(part):
     model, batch = network(part), reviews()
-    words = Watched(model)
-    AdversarialScore(words, SIZE, sentiment_score)(model, batch)
+    words = Watched(model, SIZE, sentiment_score)
+    words(model, batch)
     first, moved = words.moves
     assert first is None
     still = losses(model, words, batch, None)
@@ -78,8 +78,8 @@ def test_the_move_raises_the_loss_of_every_review_far_more_than_noise_of_its_siz
 @PARTS
 def test_the_move_is_along_the_gradient_of_the_reviews_own_logit(part):
     model, batch = network(part), reviews()
-    words = Watched(model)
-    AdversarialScore(words, SIZE, sentiment_score)(model, batch)
+    words = Watched(model, SIZE, sentiment_score)
+    words(model, batch)
     moved = words.moves[1]
     for k in range(BATCH):
         alone = Batch(batch.x[k:k + 1], batch.labels[k:k + 1], batch.lengths[k:k + 1])
@@ -92,8 +92,8 @@ def test_the_move_is_along_the_gradient_of_the_reviews_own_logit(part):
 
 def test_in_an_ensemble_the_words_move_as_in_the_network_alone():
     model, batch = network("3c"), reviews()
-    words = Watched(model)
-    AdversarialScore(words, SIZE, sentiment_score)(model, batch)
+    words = Watched(model, SIZE, sentiment_score)
+    words(model, batch)
     pairs = build_reviews(batch.x.int().repeat(2, 1).flatten().numpy(), np.full(2 * BATCH, TIME), [1.0] * 2 * BATCH,
                           [""] * 2 * BATCH, "cpu")
     table = NGramTable.of(pairs, 2)
@@ -101,14 +101,14 @@ def test_in_an_ensemble_the_words_move_as_in_the_network_alone():
     with torch.no_grad():
         ensemble.ngrams.weight.normal_()
         ensemble.ngrams.ratio.normal_()
-    AdversarialScore(words, SIZE, sentiment_score)(ensemble, dataclasses.replace(batch, ngrams=table.of_batch(batch.x)))
+    words(ensemble, dataclasses.replace(batch, ngrams=table.of_batch(batch.x)))
     torch.testing.assert_close(words.moves[3], words.moves[1])
 
 
 def test_each_review_moves_by_its_share_of_the_length_of_its_word_vectors_and_not_on_padding():
     model, batch = network("3c"), reviews()
-    words = Watched(model)
-    AdversarialScore(words, SIZE, sentiment_score)(model, batch)
+    words = Watched(model, SIZE, sentiment_score)
+    words(model, batch)
     inside = torch.arange(TIME) < batch.lengths[:, None]
     moved = words.moves[1]
     assert not moved[~inside].any()
@@ -117,8 +117,8 @@ def test_each_review_moves_by_its_share_of_the_length_of_its_word_vectors_and_no
 
 def test_the_gradients_are_those_of_both_losses():
     model, batch = network("3c"), reviews()
-    words = Watched(model)
-    loss, correct, count = AdversarialScore(words, SIZE, sentiment_score)(model, batch)
+    words = Watched(model, SIZE, sentiment_score)
+    loss, correct, count = words(model, batch)
     (loss / count).backward()                                                   # as the loop does
     expected = 0
     for moved in words.moves[:2]:
@@ -134,15 +134,14 @@ def test_reviews_that_the_network_is_sure_of_move_too():
     model, batch = network("3c"), reviews()
     with torch.no_grad():
         model.fc_output.bias.fill_(15)
-    words = Watched(model)
-    AdversarialScore(words, SIZE, sentiment_score)(model, batch)
+    words = Watched(model, SIZE, sentiment_score)
+    words(model, batch)
     torch.testing.assert_close(words.moves[1].flatten(1).norm(dim=1), SIZE * words.read.detach().flatten(1).norm(dim=1))
 
 
 def test_both_reads_have_the_same_dropout_and_the_next_batch_another():
     model, batch = network("3c", dropout=0.5), reviews()
-    words, masks = WordInputs(model), []
-    score = AdversarialScore(words, 1e-30, sentiment_score)         # a move that is none
+    score, masks = AdversarialScore(model, 1e-30, sentiment_score), []          # a move that is none
     model.layers[-1][2].register_forward_hook(lambda layer, _, h: masks.append(h.detach()))
     score(model, batch)
     score(model, batch)
@@ -152,8 +151,8 @@ def test_both_reads_have_the_same_dropout_and_the_next_batch_another():
 def test_an_evaluation_reads_once_and_nothing_is_moved():
     model, batch = network("3c").eval(), reviews()
     expected = sentiment_score(model, batch)
-    words = Watched(model)
-    assert AdversarialScore(words, SIZE, sentiment_score)(model, batch) == expected
+    words = Watched(model, SIZE, sentiment_score)
+    assert words(model, batch) == expected
     assert words.moves == [None]
 
 
