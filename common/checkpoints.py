@@ -16,7 +16,7 @@ from common.errors import UserError
 from common.files import file_checksum, replace_file
 from common.parts import ROOT
 
-FORMAT = 5
+FORMAT = 4
 
 
 def checksum(*tensors):

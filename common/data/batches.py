@@ -197,7 +197,7 @@ class MeanVectors(ReviewData):
         super().__init__(reviews, table)
         rows = map(reviews.row, torch.arange(len(reviews)).split(batch_size))
         self.means = torch.cat([F.embedding_bag(token_ids, vectors, offsets.int(), mode="mean", padding_idx=0)
-                                for token_ids, offsets, _, _ in rows])             # reviews, features
+                                for token_ids, offsets, _, _ in rows])          # reviews, features
 
     def batch(self, indices):
         on_device = self.reviews.on_device(indices)

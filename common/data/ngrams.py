@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -27,12 +28,12 @@ class NGramTable(nn.Module):
 
         film            5                           ->   id 5, the token id
         film was        5 * WORDS + was             ->   id 30,007
-        film was great  30,007 * WORDS + great
+        film was great  30,007 * WORDS + great      ->   id 812,345
 
     Args:
-        size: number of entries. Those of single words come first, each at its token id, and -1, which matches nothing,
-            where a word is not known; so id 0 is no n-gram. Those of longer ones follow, sorted. N-grams with the
-            unknown token in them are not known.
+        size: number of entries. Single words come first, each at its token id, with -1, which matches nothing, for a
+            word that is not known; so id 0 is no n-gram. Longer n-grams follow, sorted. Those with the unknown token in
+            them are not known.
         longest: words of the longest n-grams.
     """
 
@@ -46,10 +47,10 @@ class NGramTable(nn.Module):
     @classmethod
     def of(cls, reviews, longest):
         """The table of the n-grams of up to `longest` words in Reviews."""
-        counts = reviews.row(torch.arange(len(reviews)))[0].bincount()
+        counts = reviews.row(torch.arange(len(reviews)))[0].bincount(minlength=1)
         words = torch.arange(len(counts), device=counts.device)
-        table = cls(len(counts), 1).to(counts.device)
-        table.keys.copy_(words.masked_fill((counts < LEAST) | (words == 0), -1))
+        table = cls(len(words), 1)
+        table.keys = words.masked_fill((counts < LEAST) | (words == 0), -1)
         for _ in range(longest - 1):
             table = table.with_longer(reviews)
         return table
@@ -61,11 +62,10 @@ class NGramTable(nn.Module):
             prefix = F.pad(self.ids(tokens)[:-1, -1], (1, 0))
             return (prefix * WORDS + tokens)[(prefix > 0) & (tokens > 0)]
 
-        keys = sort(torch.cat([*reviews.by_chunks(keys_of)]))
-        distinct, counts = keys.unique_consecutive(return_counts=True)
+        distinct, counts = sort(torch.cat(reviews.by_chunks(keys_of))).unique_consecutive(return_counts=True)
         keys = torch.cat([self.keys, distinct[counts >= LEAST]])
-        table = NGramTable(len(keys), self.longest + 1).to(keys.device)
-        table.keys.copy_(keys)
+        table = NGramTable(len(keys), self.longest + 1)
+        table.keys = keys
         return table
 
     def ids(self, token_ids):
@@ -81,6 +81,7 @@ class NGramTable(nn.Module):
         found = [place * (self.keys[place] == token_ids)]
         while len(found) < self.longest:
             prefix = F.pad(found[-1][..., :-1], (1, 0))
+            # Single words, -1 among them, are below all numbers that are looked up.
             found.append(places(self.keys, prefix * WORDS + token_ids) * (prefix > 0))
         return torch.stack(found, dim=-1)
 
@@ -108,7 +109,7 @@ def with_gaps(reviews, indices):
 
 
 def places(keys, wanted):
-    """Where each of the numbers wanted stands among the sorted keys, 0 where it does not: the shape of wanted."""
+    """Where each of the numbers wanted stands among the ascending keys, 0 where it does not: the shape of wanted."""
     if keys.is_cuda:
         place = torch.searchsorted(keys, wanted).clamp_(max=len(keys) - 1)
         return place * (keys[place] == wanted)
@@ -116,9 +117,9 @@ def places(keys, wanted):
     order = flat.argsort()      # sorted numbers are found several times as fast: the next is near the last in memory
     some = flat[order]
     found = keys.searchsorted(some).clip(max=len(keys) - 1)
-    place = torch.empty_like(wanted)
-    place.view(-1).numpy()[order] = found * (keys[found] == some)
-    return place
+    place = np.empty_like(flat)
+    place[order] = found * (keys[found] == some)
+    return torch.from_numpy(place).view(wanted.shape)
 
 
 def first_occurrences(ids):

@@ -53,9 +53,9 @@ class NGrams(nn.Module):
             index: the n-grams of the training reviews, from NGramTable.index; labels: (reviews,) float, 0 or 1.
         """
         size = len(self.ratio)
-        positive = (labels.int() * size).repeat_interleave(index.lengths)
         # Whole numbers, and then float64, where no sum is rounded: the ratios are the same on every device.
-        counts = torch.bincount(positive.add_(index.token_ids), minlength=2 * size).view(2, -1).double()
+        places = (labels.int() * size).repeat_interleave(index.lengths).add_(index.token_ids)
+        counts = places.bincount(minlength=2 * size).view(2, -1).double()
         shares = (counts + SMOOTHING) / (counts + SMOOTHING).sum(dim=1, keepdim=True)
         self.ratio.copy_((shares[1] / shares[0]).log() * (counts.sum(dim=0) > 0) * SCALE)
 

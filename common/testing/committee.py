@@ -4,8 +4,9 @@
 
 Reads the trained models in the folders, of any parts but of the same preprocessed reviews, which it reads from --data.
 Writes test_table.csv, of crops of the --lengths and of whole reviews (of those alone where a bag of words is among the
-members), and predictions.csv to --output, and prints McNemar's test of the committee against each member. With
---unlabelled it writes pseudo_labels.npz instead, labels of the unlabelled reviews.
+members), and predictions.csv to --output, both with what the networks say without their n-grams too, and prints
+McNemar's test of the committee against each member. With --unlabelled it writes pseudo_labels.npz instead, labels of
+the unlabelled reviews.
 """
 
 import time
@@ -44,6 +45,8 @@ class Committee:
         self.options = options
         if len(set(options.members)) < 2:
             raise UserError("--members: a committee has two or more; name their folders")
+        if taken := {"model", "networks"} & set(options.members):       # names of what the committee says
+            raise UserError(f"--members: write ./{taken.pop()}")
         self.members = {folder: load_test(folder, "--data", options.data, "--device", options.device.type,
                                           "--precision", options.precision, "--batch-size", options.batch_size)
                         for folder in options.members}
@@ -65,8 +68,8 @@ class Committee:
         """Logits of the labelled test reviews or the unlabelled training reviews, read whole or in crops of a length.
 
         Returns:
-            (found, reviews): dict of (reviews,) logits, those of each member by its folder, their mean as "model", and
-            the mean without the members' n-grams, if one has some, as "networks"; the Reviews.
+            (found, reviews): dict of (reviews,) logits: the mean as "model"; where members have n-grams, the mean of
+            their networks without them as "networks"; and those of each member by its folder. The Reviews.
         """
         logits = {}
         for folder, member in self.members.items():
@@ -80,12 +83,12 @@ class Committee:
                 logits[folder] = member.classify(data)
 
         def mean(name):
-            return sum(of.get(name, of["model"]) for of in logits.values()) / len(logits)
+            return sum(found.get(name, found["model"]) for found in logits.values()) / len(logits)
 
-        found = {"model": mean("model")}
-        if any("network" in of for of in logits.values()):
-            found["networks"] = mean("network")
-        return found | {folder: of["model"] for folder, of in logits.items()}, reviews
+        means = {"model": mean("model")}
+        if any("network" in found for found in logits.values()):
+            means["networks"] = mean("network")
+        return means | {folder: found["model"] for folder, found in logits.items()}, reviews
 
     def test(self):
         """Write test_table.csv and predictions.csv, and compare with each member."""
@@ -98,10 +101,10 @@ class Committee:
                                      **{"sequence length": length or "whole"}))
         save_table(self.options.output / "test_table.csv", rows)
         write_predictions(self, reviews, found)
-        said = {name: Predictions((reviews.labels > 0.5).cpu().numpy(), logits.cpu().numpy())
-                for name, logits in found.items()}
-        for folder in self.members:
-            better, worse, p = mcnemar(said["model"], said[folder])
+        positive = (reviews.labels > 0.5).cpu().numpy()
+        together, *alone = (Predictions(positive, found[name].cpu().numpy()) for name in ["model", *self.members])
+        for folder, member in zip(self.members, alone):
+            better, worse, p = mcnemar(together, member)
             print(f"{better} reviews that {folder} has wrong are right, {worse} the other way round, p = {p:.2g}")
 
     def write_pseudo_labels(self):

@@ -43,7 +43,7 @@ def load_model(checkpoint, path, table):
         network = getattr(module, name)(**checkpoint["arguments"])
         network.table = table
         return rebuild(network, checkpoint)
-    except (OSError, ValueError, AttributeError, TypeError, RuntimeError) as error:
+    except (OSError, ValueError, LookupError, AttributeError, TypeError, RuntimeError) as error:
         raise UserError(f"{path}: a model of {name} in {file or 'a notebook'}, which is not there or was changed; "
                         "put it there as it was, or train again") from error
 

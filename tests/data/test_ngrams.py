@@ -64,15 +64,21 @@ def test_a_table_is_rebuilt_from_its_size_and_state():
     assert torch.equal(other.ids(tokens), table.ids(tokens))
 
 
-def test_reviews_without_any_known_ngram_have_an_empty_table():
-    table = NGramTable.of(make_reviews([[1], [2, 3]]), 2)
+@pytest.mark.parametrize("token_ids", [[[1], [2, 3]], [[], []], [[0, 0], [0]]])
+def test_reviews_without_any_known_ngram_have_an_empty_table(token_ids):
+    table = NGramTable.of(make_reviews(token_ids), 2)
     assert not table.ids(torch.tensor([1, 2, 3])).any()
 
 
-def test_numbers_are_found_in_any_order(device):
-    keys = torch.tensor([-1, 2, 3, 7, 9], device=device)
-    wanted = torch.tensor([[9, 1, 3], [4, 2, 12]], device=device)
-    assert places(keys, wanted).tolist() == [[4, 0, 2], [0, 1, 0]]
+def test_words_beyond_the_table_are_not_known():
+    table = NGramTable.of(make_reviews([[1, 2], [1, 2]]), 2)
+    assert table.ids(torch.tensor([1, 2, 9])).tolist() == [[1, 0], [2, 3], [0, 0]]
+
+
+def test_numbers_above_the_single_words_are_found_in_any_order(device):
+    keys = torch.tensor([-1, 1, -1, 3, 17, 19, 25], device=device)
+    wanted = torch.tensor([[25, 18, 19], [16, 17, 32]], device=device)
+    assert places(keys, wanted).tolist() == [[6, 0, 5], [0, 4, 0]]
 
 
 def ids_by_review(ngrams, count):
@@ -93,9 +99,9 @@ def test_a_batch_carries_each_known_ngram_of_its_reviews_once(longest, kind, dev
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 1000])
-def test_table_and_index_do_not_depend_on_how_many_reviews_are_read_at_a_time(chunk, monkeypatch):
+def test_table_and_index_do_not_depend_on_how_many_reviews_are_read_at_a_time(chunk, device, monkeypatch):
     monkeypatch.setattr("common.data.reviews.CHUNK", chunk)
-    reviews = make_reviews()
+    reviews = make_reviews(device=device)
     table = NGramTable.of(reviews, 3)
     assert [row.tolist() for row in table.index(reviews).rows()] == [
         sorted({id_of(table, gram) for gram in ngrams_of(review, 3)} - {0}) for review in REVIEWS]

@@ -8,7 +8,7 @@ import torch
 from small_reviews import WORDS, make_reviews, rows, write_folder
 from torch import nn
 
-from common.data.reviews import read_glove_embeddings, read_reviews, read_vectors_of, sort, start_from
+from common.data.reviews import read_glove_embeddings, read_reviews, read_vectors_of, start_from
 from common.errors import UserError
 
 
@@ -97,11 +97,11 @@ def test_a_selection_has_its_own_reviews_alone():
 
 def test_reviews_in_a_row_have_no_padding(device):
     reviews = make_reviews([[7, 8], [1, 2, 3], [9]], device=device)
-    token_ids, offsets, positions, of = reviews.row(torch.tensor([1, 2, 0]))
+    token_ids, offsets, positions, of_review = reviews.row(torch.tensor([1, 2, 0]))
     assert token_ids.tolist() == [1, 2, 3, 9, 7, 8]
     assert offsets.tolist() == [0, 3, 4]
     assert torch.equal(reviews.token_ids[positions], token_ids)
-    assert of.tolist() == [0, 0, 0, 1, 2, 2]
+    assert of_review.tolist() == [0, 0, 0, 1, 2, 2]
 
 
 def test_each_word_of_a_review_stands_once_among_its_distinct_words_with_its_share(device):
@@ -116,13 +116,24 @@ def test_the_distinct_words_of_a_selection_are_those_of_its_reviews():
     assert shares.tolist() == [3 / 4, 1 / 4, 1]
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3])
-def test_numbers_are_sorted_by_any_number_of_threads(threads, monkeypatch):
-    monkeypatch.setattr("common.data.reviews.MANY", 1)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
-    numbers = torch.tensor([5, 1 << 40, 3, -1, 5, 0, 2])
-    assert sort(numbers).tolist() == sorted(numbers.tolist())
-    assert numbers[0] == 5 and not len(sort(numbers[:0]))       # its argument is as it was
+@pytest.mark.parametrize("chunk", [1, 2, 3])
+def test_distinct_words_do_not_depend_on_how_many_reviews_are_read_at_a_time(chunk, device, monkeypatch):
+    monkeypatch.setattr("common.data.reviews.CHUNK", chunk)
+    reviews = make_reviews([[7, 8, 8], [], [1, 2, 1, 1], [9]], device=device).reversed().select(np.arange(4) != 3)
+    distinct, shares = reviews.distinct()
+    assert rows(distinct) == [[7, 8], [], [1, 2]]
+    torch.testing.assert_close(shares.tolist(), [1 / 3, 2 / 3, 3 / 4, 1 / 4])
+
+
+def test_each_of_the_threads_that_read_chunks_computes_alone(monkeypatch):
+    monkeypatch.setattr("common.data.reviews.CHUNK", 1)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        found = make_reviews([[1], [2], [3], [4]]).by_chunks(lambda indices: (indices.item(), torch.get_num_threads()))
+        assert found == [(0, 1), (1, 1), (2, 1), (3, 1)] and torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_the_checksum_changes_with_tokens_labels_and_the_reviews_selected():

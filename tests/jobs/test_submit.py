@@ -25,6 +25,7 @@ echo "$id;cluster"
 """
 SQUEUE = """#!/bin/sh
 [ -z "$NO_ANSWER" ] || { echo "slurm_load_jobs error: Socket timed out" >&2; exit 1; }
+case " $* " in *" --me "*) echo "squeue: unrecognized option '--me'" >&2; exit 1 ;; esac        # before 20.02
 [ -z "$SQUEUE_FORMAT$SQUEUE_STATES" ] || { echo "nothing that was asked for"; exit; }
 cat "$QUEUE"
 """

@@ -46,7 +46,7 @@ def test_its_predictions_are_the_mean_of_its_members(committee, alone):
         assert row["file name"] == rows[0]["file name"]
         assert float(row["logit"]) == pytest.approx(np.mean([float(some["logit"]) for some in rows]), abs=1e-4)
     lines = read_table(folder / "test_table.csv")
-    assert [line["sequence length"] for line in lines] == ["20", "whole"]
+    assert [line["sequence length"] for line in lines] == ["20", "whole"] and "networks alone" not in lines[0]
     correct = [(float(row["logit"]) >= 0) == (row["label"] == "pos") for row in together]
     assert float(lines[-1]["test accuracy"]) == pytest.approx(100 * np.mean(correct), abs=0.01)
     for member in members:
@@ -58,15 +58,24 @@ def test_its_predictions_are_the_mean_of_its_members(committee, alone):
 
 def test_its_networks_are_asked_without_their_ngrams_too(committee, alone, run_here, data, tmp_path):
     with_ngrams, without = tmp_path / "with n-grams", alone("1b")
-    for script in TRAINING_SCRIPTS["1a"], TEST_SCRIPTS["1a"]:
-        training = [*TINY, *OPTIONS["1a"], "--ngrams", 2] if script == TRAINING_SCRIPTS["1a"] else []
-        status, _, stderr = run_here(script, "--data", data, "--output", with_ngrams, *training)
+    training = [*TINY, *OPTIONS["1a"], "--ngrams", 2]
+    for script, options in (TRAINING_SCRIPTS["1a"], training), (TEST_SCRIPTS["1a"], []):
+        status, _, stderr = run_here(script, "--data", data, "--output", with_ngrams, *options)
         assert status == 0, stderr
     _, folder = committee(with_ngrams, without)
-    for some, other, row in zip(*map(predictions, (with_ngrams, without, folder)), strict=True):
+    rows = predictions(folder)
+    for some, other, row in zip(predictions(with_ngrams), predictions(without), rows, strict=True):
         expected = (float(some["network logit"]) + float(other["logit"])) / 2
         assert float(row["networks logit"]) == pytest.approx(expected, abs=1e-4)
         assert float(row["logit"]) == pytest.approx((float(some["logit"]) + float(other["logit"])) / 2, abs=1e-4)
+    correct = [(float(row["networks logit"]) >= 0) == (row["label"] == "pos") for row in rows]
+    [line] = read_table(folder / "test_table.csv")
+    assert float(line["networks alone"]) == pytest.approx(100 * np.mean(correct), abs=0.01)
+
+
+def test_a_member_does_not_take_the_name_of_what_the_committee_says(committee):
+    error, _ = committee("networks", "1a", status=2)
+    assert "--members: write ./networks" in error
 
 
 def test_with_a_bag_of_words_among_its_members_it_reads_whole_reviews_alone(committee, alone):
