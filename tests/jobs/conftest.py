@@ -1,4 +1,4 @@
-"""A real Slurm on this machine: the daemons run from a temporary folder, and only for these tests."""
+"""A real Slurm on this machine, whose daemons run from a temporary folder, and jobs/submit without one."""
 
 import contextlib
 import getpass
@@ -11,6 +11,7 @@ import sys
 import time
 
 import pytest
+from fake_slurm import Submit
 from parts import ROOT
 
 CONFIGURATION = """
@@ -179,3 +180,9 @@ def start_slurm():
 def cluster(start_slurm, tmp_path_factory):
     with start_slurm(tmp_path_factory.mktemp("slurm")) as cluster:
         yield cluster
+
+
+@pytest.fixture
+def submit(environment, tmp_path):
+    """jobs/submit without a Slurm, in a folder of the test's own."""
+    return Submit(tmp_path, environment)
