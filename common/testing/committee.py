@@ -100,6 +100,7 @@ class Committee:
             rows.append(accuracy_row(found, reviews.labels, self.checkpoint["weights"], started,
                                      **{"sequence length": length or "whole"}))
         save_table(self.options.output / "test_table.csv", rows)
+        print(f"wrote {self.options.output / 'test_table.csv'}")
         write_predictions(self, reviews, found)
         positive = (reviews.labels > 0.5).cpu().numpy()
         together, *alone = (Predictions(positive, found[name].cpu().numpy()) for name in ["model", *self.members])
