@@ -48,7 +48,7 @@ def build_training(argv=None, logger=None):
     arguments = dict(no_of_hidden_units=options.hidden_units, hidden_layers=options.hidden_layers,
                      dropout=options.dropout, in_size=glove.shape[1])
     model = ensemble_with_ngrams(BOW_model(**arguments).to(options.device), data, options)
-    optimizer = build_optimizer(model.parameters(), options)
+    optimizer = build_optimizer(model, options)
     return Training("1b", model, arguments, optimizer, sentiment_score, data, vocabulary, options, glove, logger)
 
 

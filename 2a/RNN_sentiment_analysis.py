@@ -49,7 +49,7 @@ def build_training(argv=None, logger=None):
     arguments = dict(vocab_size=len(vocabulary) + 1, no_of_hidden_units=options.hidden_units,
                      lstm_layers=options.lstm_layers, dropout=options.dropout, pooling=options.pooling)
     model = ensemble_with_ngrams(RNN_model(**arguments).to(options.device), data, options)
-    optimizer = build_optimizer(model.parameters(), options)
+    optimizer = build_optimizer(model, options)
     return Training("2a", model, arguments, optimizer, sentiment_score, data, vocabulary, options, logger=logger)
 
 

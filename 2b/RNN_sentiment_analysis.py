@@ -52,7 +52,7 @@ def build_training(argv=None, logger=None):
     network = RNN_model(**arguments).to(options.device)
     network.table = glove
     model = ensemble_with_ngrams(network, data, options)
-    optimizer = build_optimizer(model.parameters(), options)
+    optimizer = build_optimizer(model, options)
     return Training("2b", model, arguments, optimizer, sentiment_score, data, vocabulary, options, glove, logger)
 
 

@@ -63,7 +63,7 @@ def build_training(argv=None, logger=None):
         vectors = read_vectors_of(options.data, vocabulary)
         start_from(model.embedding, vectors)
     model.to(options.device)
-    optimizer = build_optimizer(model.parameters(), options)
+    optimizer = build_optimizer(model, options)
     return Training("3a", model, arguments, optimizer, next_word_score, data, vocabulary, options, vectors, logger)
 
 

@@ -71,12 +71,10 @@ def build_training(argv=None, logger=None):
     network.to(options.device).requires_grad_(False)
     layers = [layer.requires_grad_() for layer in network.layers_to_train(options.fine_tune)]
     model = ensemble_with_ngrams(network, data, options)
-    if model is not network:
-        layers[-1].append(model.ngrams)
     # Learning rates fall from layer to layer downwards (Howard and Ruder 2018).
     rates = [options.learning_rate * options.layer_decay ** depth for depth in reversed(range(len(layers)))]
     groups = [{"params": layer.parameters(), "lr": rate} for layer, rate in zip(layers, rates)]
-    optimizer = build_optimizer(groups, options)
+    optimizer = build_optimizer(model, options, groups)
     score = AdversarialScore(network, options.adversarial, sentiment_score) if options.adversarial else sentiment_score
     return Training("3c", model, arguments, optimizer, score, data, vocabulary, options, logger=logger)
 

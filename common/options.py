@@ -64,7 +64,9 @@ GROUPS = {
         "ngrams": dict(type=number(int, 0, 5), metavar="N",
                        help="ensemble the network with a classifier of n-grams of up to N words; 0 for none"),
         "ngram_weight": dict(type=number(float, 0, 1), metavar="W",
-                             help="weight of the n-grams in the ensemble logit")},
+                             help="weight of the n-grams in the ensemble logit"),
+        "ngram_learning_rate": dict(type=number(float, 0, open_low=True), metavar="RATE",
+                                    help="initial learning rate of the n-grams; by default that of the network")},
     "data": {
         "vocab_size": dict(type=positive_int, metavar="N",
                            help="known words, the most frequent ones; the others are the unknown token"),
@@ -103,7 +105,8 @@ TRAINING_DEFAULTS = dict(
     drop_duplicates=False, validation=0.0, save_minutes=10.0, restart=False)
 
 # What those of the classifiers have in common.
-CLASSIFIER_DEFAULTS = TRAINING_DEFAULTS | dict(dropout=0.5, pseudo_labels=None, ngrams=0, ngram_weight=0.75)
+CLASSIFIER_DEFAULTS = TRAINING_DEFAULTS | dict(dropout=0.5, pseudo_labels=None, ngrams=0,
+                                               ngram_weight=0.75, ngram_learning_rate=None)
 
 # What the test scripts have in common.
 TEST_DEFAULTS = dict(review=[], reviews=None, text=None, explain=False, mistakes=0, unlabelled=False)
@@ -205,6 +208,9 @@ def refuse(options, recipe):
              f"--step-epochs {get('step_epochs')}: has no effect without --schedule step; add that, or leave it out"),
             ("ngram_weight" in changed and not get("ngrams"),
              f"--ngram-weight {get('ngram_weight')}: has no effect without --ngrams; add that, or leave it out"),
+            ("ngram_learning_rate" in changed and not get("ngrams"),
+             f"--ngram-learning-rate {get('ngram_learning_rate')}: has no effect without --ngrams; add that, or leave "
+             "it out"),
             ("layer_decay" in changed and get("fine_tune") == "last",
              f"--layer-decay {get('layer_decay')}: has no effect without --fine-tune lstm or all; leave it out"),
             (get("patience") and not get("validation"),

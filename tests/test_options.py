@@ -20,8 +20,8 @@ DEFAULTS = dict(
     clip_norm=0.0, validation=0.0, patience=0, test_every=1, save_minutes=10.0, restart=False,
     language_model=ROOT / "3a" / "language.model", review=[], reviews=None, text=None, explain=False,
     recipe="assignment", drop_duplicates=False, lengths=[50, 100], pseudo_labels=None, unlabelled=False,
-    mistakes=0, precise_batch_norm=False, ngrams=0, ngram_weight=0.75, fixed_batch_norm=False,
-    adversarial=0.0, reversed=False)
+    mistakes=0, precise_batch_norm=False, ngrams=0, ngram_weight=0.75, ngram_learning_rate=None,
+    fixed_batch_norm=False, adversarial=0.0, reversed=False)
 
 @pytest.fixture(autouse=True)
 def cpu_without_bfloat16(monkeypatch):
@@ -162,6 +162,7 @@ def test_what_works_together_is_taken():
 @pytest.mark.parametrize("argv, message", [
     ("--step-epochs 9", "--step-epochs 9: has no effect without --schedule step; "),
     ("--ngram-weight 0.5", "--ngram-weight 0.5: has no effect without --ngrams; "),
+    ("--ngram-learning-rate 0.5", "--ngram-learning-rate 0.5: has no effect without --ngrams; "),
     ("--layer-decay 0.5", "--layer-decay 0.5: has no effect without --fine-tune lstm or all; ")])
 def test_an_option_that_has_no_effect_is_refused(argv, message):
     with pytest.raises(UserError, match=message):
@@ -178,7 +179,8 @@ def test_an_option_that_has_no_effect_may_be_as_the_script_or_the_recipe_has_it(
 
 def parse_dependent(*argv):
     presets = {"recipe": {"assignment": {}, "best": dict(
-        schedule="step", step_epochs=2, ngrams=3, ngram_weight=0.9, fine_tune="all", layer_decay=0.6)}}
+        schedule="step", step_epochs=2, ngrams=3, ngram_weight=0.9, ngram_learning_rate=0.1,
+        fine_tune="all", layer_decay=0.6)}}
     own = dict(fine_tune=Option("training", "last"), layer_decay=Option("training", 1.0, type=float))
     return parse_options("", __file__, argv, presets=presets, **DEFAULTS, **own)
 

@@ -63,7 +63,7 @@ def build_training(argv=None, logger=None):
         if getattr(options, name) is not None}                  # what the network does not have is None
     network = {"SentimentRNN": SentimentRNN, "SentimentClassifier": SentimentClassifier}[options.model](**arguments)
     model = ensemble_with_ngrams(network.to(options.device), data, options)
-    optimizer = build_optimizer(model.parameters(), options)
+    optimizer = build_optimizer(model, options)
     return Training("2a", model, arguments, optimizer, sentiment_score, data, vocabulary, options, logger=logger)
 
 

@@ -2,15 +2,13 @@
 
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from common.data.reviews import sort
-
 LEAST = 2           # occurrences in the training reviews: an n-gram seen once tells a review, not a sentiment
 WORDS = 1 << 24     # above all token ids
+PARTS = 64          # of the numbers that are sorted
 
 
 class NGramIds(NamedTuple):
@@ -60,10 +58,19 @@ class NGramTable(nn.Module):
         def keys_of(indices):
             tokens = with_gaps(reviews, indices)
             prefix = F.pad(self.ids(tokens)[:-1, -1], (1, 0))
-            return (prefix * WORDS + tokens)[(prefix > 0) & (tokens > 0)]
+            return (prefix * WORDS + tokens)[(prefix > 0) & (tokens > 0)].sort().values
 
-        distinct, counts = sort(torch.cat(reviews.by_chunks(keys_of))).unique_consecutive(return_counts=True)
-        keys = torch.cat([self.keys, distinct[counts >= LEAST]])
+        chunks = reviews.by_chunks(keys_of)
+        # Sorted in parts that fit into a processor's cache, each from one of these numbers to the next.
+        longest = max(chunks, key=len)
+        bounds = longest[::len(longest) // PARTS + 1][1:].unique()
+        splits = [chunk.tensor_split(torch.searchsorted(chunk, bounds).cpu()) for chunk in chunks]
+
+        def frequent(parts):
+            distinct, counts = torch.cat(parts).sort().values.unique_consecutive(return_counts=True)
+            return distinct[counts >= LEAST]
+
+        keys = torch.cat([self.keys, *reviews.in_threads(frequent, zip(*splits))])
         table = NGramTable(len(keys), self.longest + 1)
         table.keys = keys
         return table
@@ -110,16 +117,15 @@ def with_gaps(reviews, indices):
 
 def places(keys, wanted):
     """Where each of the numbers wanted stands among the ascending keys, 0 where it does not: the shape of wanted."""
-    if keys.is_cuda:
-        place = torch.searchsorted(keys, wanted).clamp_(max=len(keys) - 1)
-        return place * (keys[place] == wanted)
-    keys, flat = keys.numpy(), wanted.flatten().numpy()
-    order = flat.argsort()      # sorted numbers are found several times as fast: the next is near the last in memory
-    some = flat[order]
-    found = keys.searchsorted(some).clip(max=len(keys) - 1)
-    place = np.empty_like(flat)
-    place[order] = found * (keys[found] == some)
-    return torch.from_numpy(place).view(wanted.shape)
+    distinct, order = wanted.flatten(), None
+    if not keys.is_cuda:        # sorted numbers are found several times as fast: the next is near the last in memory
+        ordered, order = distinct.sort()
+        distinct, inverse = ordered.unique_consecutive(return_inverse=True)
+    place = torch.searchsorted(keys, distinct).clamp_(max=len(keys) - 1)
+    place *= keys.index_select(0, place) == distinct
+    if order is not None:
+        place = torch.empty_like(ordered).index_copy_(0, order, place.index_select(0, inverse))
+    return place.view(wanted.shape)
 
 
 def first_occurrences(ids):

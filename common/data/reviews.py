@@ -123,30 +123,29 @@ class Reviews:
             keys_of: function of indices (batch,) that returns (n,) int64, k << 32 | id for each id in the k-th review.
 
         Returns:
-            (Reviews whose token ids are these ids, (ids,) int64: how often each stands in its review).
+            (Reviews whose token ids are these ids, (ids,) int32: how often each stands in its review).
         """
         def distinct(indices):
-            keys, counts = sort(keys_of(indices)).unique_consecutive(return_counts=True)
-            return (keys & 0xFFFFFFFF).int(), (keys >> 32).bincount(minlength=len(indices)), counts
+            keys, counts = keys_of(indices).sort().values.unique_consecutive(return_counts=True)
+            return (keys & 0xFFFFFFFF).int(), (keys >> 32).bincount(minlength=len(indices)), counts.int()
 
         ids, lengths, counts = map(torch.cat, zip(*self.by_chunks(distinct)))
         return dataclasses.replace(self, token_ids=ids, starts=lengths.cumsum(0) - lengths, lengths=lengths), counts
 
     def by_chunks(self, function):
         """The results of function(indices) for the first CHUNK reviews, the next ones, and so on."""
-        chunks, threads = torch.arange(len(self)).split(CHUNK), torch.get_num_threads()
+        return self.in_threads(function, torch.arange(len(self)).split(CHUNK))
+
+    def in_threads(self, function, items):
+        """The results of function(item) for each item, on a CPU by as many threads as torch has."""
+        threads = torch.get_num_threads()
         if self.labels.is_cuda:
-            return list(map(function, chunks))
-        try:        # NumPy and torch release Python's lock; each thread computes without threads of its own
+            return list(map(function, items))
+        try:        # torch releases Python's lock; each thread computes without threads of its own
             with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-                return list(pool.map(function, chunks))
+                return list(pool.map(function, items))
         finally:
             torch.set_num_threads(threads)
-
-
-def sort(numbers):
-    """Sorted (n,) int64; on Intel's CPUs NumPy sorts several times as fast as torch."""
-    return torch.from_numpy(np.sort(numbers.numpy())) if numbers.device.type == "cpu" else numbers.sort().values
 
 
 def read_reviews(folder, split, words="imdb", vocab_size=None, device="cpu", texts=False):

@@ -6,14 +6,24 @@ import torch
 from torch.optim import lr_scheduler
 
 from common.errors import UserError
+from common.layers.ngram_ensemble import Ensemble
 
 
-def build_optimizer(parameters, options):
-    """Adam, or SGD with momentum 0.9; parameters as torch.optim takes them."""
+def build_optimizer(model, options, groups=None):
+    """Adam, or SGD with momentum 0.9.
+
+    Args:
+        model: a network or an Ensemble, whose n-grams have a learning rate of their own where the options say so.
+        groups: of the network's parameters that learn, as torch.optim takes them; None for all at one learning rate.
+    """
+    network, ngrams = (model.network, model.ngrams) if isinstance(model, Ensemble) else (model, None)
+    groups = groups or [{"params": network.parameters()}]
+    if ngrams:
+        groups.append({"params": ngrams.parameters(), "lr": options.ngram_learning_rate or options.learning_rate})
     # fused: one kernel for all parameters, in place of several for each.
     if options.optimizer == "adam":
-        return torch.optim.Adam(parameters, lr=options.learning_rate, fused=True)
-    return torch.optim.SGD(parameters, lr=options.learning_rate, momentum=0.9, fused=True)
+        return torch.optim.Adam(groups, lr=options.learning_rate, fused=True)
+    return torch.optim.SGD(groups, lr=options.learning_rate, momentum=0.9, fused=True)
 
 
 def build_schedule(optimizer, options, steps):

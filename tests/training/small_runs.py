@@ -69,7 +69,7 @@ def points_training(output, *argv, model=None, data=POINTS, glove=None, logger=N
     """A linear model, or the one given, on points."""
     options = parse(output, *argv)
     model = model or Linear(3, 1)
-    optimizer = build_optimizer(model.parameters(), options)
+    optimizer = build_optimizer(model, options)
     return Training("1a", model, {"in_features": 3, "out_features": 1}, optimizer, sentiment_score, data, WORDS,
                     options, glove, logger)
 
@@ -117,7 +117,7 @@ def crops_training(output, *argv, stop_after=None, reviews=REVIEWS):
         return sentiment_score(model, batch)
 
     data = {split: Crops(some, 5) for split, some in reviews.items()}
-    return Training("2a", model, {}, build_optimizer(model.parameters(), options), score, data, WORDS,
+    return Training("2a", model, {}, build_optimizer(model, options), score, data, WORDS,
                     options)
 
 

@@ -81,7 +81,7 @@ def test_what_a_schedule_sets_reaches_the_steps_that_are_replayed(schedule, cuda
         torch.manual_seed(0)
         model = nn.Linear(3, 1).to(cuda)
         options = argparse.Namespace(optimizer="adam", learning_rate=0.1, schedule=schedule, step_epochs=1)
-        optimizer = build_optimizer(model.parameters(), options)
+        optimizer = build_optimizer(model, options)
         follow = build_schedule(optimizer, options, steps=12)
         x = torch.randn(20, 3).to(cuda)
 

@@ -3,9 +3,13 @@
 
 import pytest
 import torch
-from small_runs import parse, points_training
+from small_runs import DEFAULTS, parse, points_training
+from torch import nn
 
+from common.data.ngrams import NGramTable
 from common.errors import UserError
+from common.layers.ngram_ensemble import Ensemble, NGrams
+from common.options import CLASSIFIER_DEFAULTS
 from common.training.run import run
 from common.training.schedules import after_epoch, build_optimizer, build_schedule
 
@@ -14,15 +18,23 @@ from common.training.schedules import after_epoch, build_optimizer, build_schedu
     ("adam", torch.optim.Adam, {"lr": 0.01}), ("sgd", torch.optim.SGD, {"lr": 0.01, "momentum": 0.9})])
 def test_the_optimizer_is_the_one_asked_for(name, kind, defaults, tmp_path):
     options = parse(tmp_path, "--optimizer", name, "--learning-rate", "0.01")
-    optimizer = build_optimizer([torch.zeros(2, requires_grad=True)], options)
+    optimizer = build_optimizer(nn.Linear(2, 1), options)
     assert type(optimizer) is kind
     assert defaults.items() <= optimizer.defaults.items()
+
+
+@pytest.mark.parametrize("argv, rate", [([], 0.1), (["--ngram-learning-rate", 0.02], 0.02)], ids=str)
+def test_n_grams_have_the_learning_rate_asked_for_and_by_default_that_of_the_network(argv, rate):
+    ensemble = Ensemble(nn.Linear(2, 1), NGrams(NGramTable(4, 1)), weight=0.5)
+    optimizer = build_optimizer(ensemble, parse("unused", "--ngrams", 1, *argv, **CLASSIFIER_DEFAULTS | DEFAULTS))
+    rates = {parameter: group["lr"] for group in optimizer.param_groups for parameter in group["params"]}
+    assert rates == {ensemble.network.weight: 0.1, ensemble.network.bias: 0.1, ensemble.ngrams.weight: rate}
 
 
 def rates_after_epochs(epochs, *argv):
     """Learning rate after each of so many epochs."""
     options = parse("unused", *argv)
-    optimizer = build_optimizer([torch.zeros(1, requires_grad=True)], options)
+    optimizer = build_optimizer(nn.Linear(2, 1), options)
     schedule, rates = build_schedule(optimizer, options, steps=100), []
     for _ in range(epochs):
         optimizer.step()
@@ -56,9 +68,10 @@ def test_one_cycle_is_refused_where_there_is_one_step(tmp_path):
 
 
 def test_one_cycle_keeps_the_ratio_of_the_learning_rates_of_two_groups():
-    groups = [{"params": [torch.zeros(1, requires_grad=True)], "lr": rate} for rate in (0.1, 0.02)]
+    network = nn.Linear(2, 1)
+    groups = [{"params": [network.weight], "lr": 0.1}, {"params": [network.bias], "lr": 0.02}]
     options = parse("unused", "--schedule", "one-cycle")
-    optimizer = build_optimizer(groups, options)
+    optimizer = build_optimizer(network, options, groups)
     schedule = build_schedule(optimizer, options, steps=10)
     for _ in range(9):
         optimizer.step()
