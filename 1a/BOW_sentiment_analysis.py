@@ -20,9 +20,10 @@ RECIPES = {
     "overfit": dict(hidden_layers=3, dropout=0.0, epochs=20),
     "underfit": dict(vocab_size=100, hidden_units=10),
     # Labels the unlabelled reviews for the best recipes of all parts.
-    "teacher": dict(ngrams=3, drop_duplicates=True, vocab_size=30_000, hidden_units=100, epochs=2, learning_rate=0.002),
-    "best": dict(ngrams=3, ngram_weight=0.9, drop_duplicates=True, vocab_size=30_000, hidden_units=100, epochs=2,
-                 learning_rate=0.002, pseudo_labels=PSEUDO_LABELS),
+    "teacher": dict(ngrams=3, ngram_weight=0.9, ngram_learning_rate=0.008, drop_duplicates=True, vocab_size=30_000,
+                    hidden_units=100, epochs=1, schedule="one-cycle", learning_rate=0.016),
+    "best": dict(ngrams=3, ngram_weight=0.9, ngram_learning_rate=0.003, drop_duplicates=True, vocab_size=30_000,
+                 hidden_units=100, epochs=1, schedule="one-cycle", learning_rate=0.012, pseudo_labels=PSEUDO_LABELS),
 }
 
 

@@ -19,8 +19,8 @@ RECIPES = {
     "assignment": {},
     "overfit": dict(hidden_layers=3, dropout=0.0, epochs=60),
     "underfit": dict(hidden_units=2, epochs=3),
-    "best": dict(ngrams=3, ngram_weight=0.7, drop_duplicates=True, pseudo_labels=PSEUDO_LABELS, epochs=2,
-                 learning_rate=0.002),
+    "best": dict(ngrams=3, ngram_weight=0.9, ngram_learning_rate=0.003, drop_duplicates=True,
+                 pseudo_labels=PSEUDO_LABELS, epochs=1, schedule="one-cycle", learning_rate=0.01),
 }
 
 
