@@ -117,15 +117,17 @@ def with_gaps(reviews, indices):
 
 def places(keys, wanted):
     """Where each of the numbers wanted stands among the ascending keys, 0 where it does not: the shape of wanted."""
-    distinct, order = wanted.flatten(), None
-    if not keys.is_cuda:        # sorted numbers are found several times as fast: the next is near the last in memory
-        ordered, order = distinct.sort()
-        distinct, inverse = ordered.unique_consecutive(return_inverse=True)
-    place = torch.searchsorted(keys, distinct).clamp_(max=len(keys) - 1)
-    place *= keys.index_select(0, place) == distinct
-    if order is not None:
-        place = torch.empty_like(ordered).index_copy_(0, order, place.index_select(0, inverse))
-    return place.view(wanted.shape)
+    def search(numbers):
+        place = torch.searchsorted(keys, numbers).clamp_(max=len(keys) - 1)
+        return place * (keys[place] == numbers)
+
+    if keys.is_cuda:
+        return search(wanted)
+    # Sorted numbers are found several times as fast: the next one is near the last in memory.
+    ordered, order = wanted.flatten().sort()
+    distinct, inverse = ordered.unique_consecutive(return_inverse=True)
+    place = search(distinct)[inverse]
+    return torch.empty_like(place).index_copy_(0, order, place).view(wanted.shape)
 
 
 def first_occurrences(ids):
