@@ -20,9 +20,9 @@ RECIPES = {
     "assignment": {},
     "overfit": dict(dropout=[0.0], epochs=40),
     "underfit": dict(sequence_length=10, hidden_units=10, epochs=6),
-    "best": dict(ngrams=3, ngram_weight=0.75, drop_duplicates=True, pseudo_labels=PSEUDO_LABELS, vocab_size=20_000,
-                 hidden_units=100, sequence_length=200, epochs=2, pooling="concat", precise_batch_norm=True,
-                 schedule="one-cycle", learning_rate=0.003),
+    "best": dict(ngrams=3, ngram_weight=0.75, ngram_learning_rate=0.0015, drop_duplicates=True,
+                 pseudo_labels=PSEUDO_LABELS, vocab_size=20_000, hidden_units=100, sequence_length=200, epochs=4,
+                 pooling="concat", precise_batch_norm=True, schedule="one-cycle", learning_rate=0.003),
 }
 
 
