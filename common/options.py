@@ -66,7 +66,7 @@ GROUPS = {
         "ngram_weight": dict(type=number(float, 0, 1), metavar="W",
                              help="weight of the n-grams in the ensemble logit"),
         "ngram_learning_rate": dict(type=number(float, 0, open_low=True), metavar="RATE",
-                                    help="initial learning rate of the n-grams; by default that of the network")},
+                                    help="initial learning rate of the n-grams; by default --learning-rate")},
     "data": {
         "vocab_size": dict(type=positive_int, metavar="N",
                            help="known words, the most frequent ones; the others are the unknown token"),

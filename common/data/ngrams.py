@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 LEAST = 2           # occurrences in the training reviews: an n-gram seen once tells a review, not a sentiment
 WORDS = 1 << 24     # above all token ids
-PARTS = 64          # of the numbers that are sorted
+SORTS = 64          # that the n-grams of all reviews are sorted in
 
 
 class NGramIds(NamedTuple):
@@ -61,16 +61,16 @@ class NGramTable(nn.Module):
             return (prefix * WORDS + tokens)[(prefix > 0) & (tokens > 0)].sort().values
 
         chunks = reviews.by_chunks(keys_of)
-        # Sorted in parts that fit into a processor's cache, each from one of these numbers to the next.
-        longest = max(chunks, key=len)
-        bounds = longest[::len(longest) // PARTS + 1][1:].unique()
-        splits = [chunk.tensor_split(torch.searchsorted(chunk, bounds).cpu()) for chunk in chunks]
+        # Of all chunks the numbers from one bound to the next are sorted at a time, few enough for a processor's cache.
+        largest = max(chunks, key=len)
+        bounds = largest[::len(largest) // SORTS + 1][1:].unique_consecutive()
+        slices = [chunk.tensor_split(torch.searchsorted(chunk, bounds).cpu()) for chunk in chunks]
 
-        def frequent(parts):
-            distinct, counts = torch.cat(parts).sort().values.unique_consecutive(return_counts=True)
+        def frequent(some):
+            distinct, counts = torch.cat(some).unique(return_counts=True)
             return distinct[counts >= LEAST]
 
-        keys = torch.cat([self.keys, *reviews.in_threads(frequent, zip(*splits))])
+        keys = torch.cat([self.keys, *reviews.in_threads(frequent, zip(*slices))])
         table = NGramTable(len(keys), self.longest + 1)
         table.keys = keys
         return table
@@ -123,11 +123,9 @@ def places(keys, wanted):
 
     if keys.is_cuda:
         return search(wanted)
-    # Sorted numbers are found several times as fast: the next one is near the last in memory.
-    ordered, order = wanted.flatten().sort()
-    distinct, inverse = ordered.unique_consecutive(return_inverse=True)
-    place = search(distinct)[inverse]
-    return torch.empty_like(place).index_copy_(0, order, place).view(wanted.shape)
+    # Sorted, distinct numbers are found twice as fast: the next one is near the last in memory.
+    distinct, inverse = wanted.unique(return_inverse=True)
+    return search(distinct)[inverse]
 
 
 def first_occurrences(ids):

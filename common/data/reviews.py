@@ -114,7 +114,7 @@ class Reviews:
             token_ids, _, _, rows = self.row(indices)
             return (rows << 32) + token_ids
         distinct, counts = self.distinct_ids(keys_of)
-        return distinct, torch.cat(counts) / self.lengths.repeat_interleave(distinct.lengths)
+        return distinct, counts / self.lengths.repeat_interleave(distinct.lengths)
 
     def distinct_ids(self, keys_of):
         """Each id of a review once.
@@ -123,16 +123,14 @@ class Reviews:
             keys_of: function of indices (batch,) that returns (n,) int64, k << 32 | id for each id in the k-th review.
 
         Returns:
-            (Reviews whose token ids are these ids, list of (some ids,) int32: how often each stands in its review).
+            (Reviews whose token ids are these ids, (ids,) int32: how often each stands in its review).
         """
         def distinct(indices):
             keys, counts = keys_of(indices).sort().values.unique_consecutive(return_counts=True)
             return (keys & 0xFFFFFFFF).int(), (keys >> 32).bincount(minlength=len(indices)), counts.int()
 
-        ids, lengths, counts = zip(*self.by_chunks(distinct))
-        lengths = torch.cat(lengths)
-        starts = lengths.cumsum(0) - lengths
-        return dataclasses.replace(self, token_ids=torch.cat(ids), starts=starts, lengths=lengths), counts
+        ids, lengths, counts = map(torch.cat, zip(*self.by_chunks(distinct)))
+        return dataclasses.replace(self, token_ids=ids, starts=lengths.cumsum(0) - lengths, lengths=lengths), counts
 
     def by_chunks(self, function):
         """The results of function(indices) for the first CHUNK reviews, the next ones, and so on."""

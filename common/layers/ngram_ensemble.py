@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from common.data.ngrams import NGramTable, first_occurrences
 
 SMOOTHING = 10     # what the counts of n-grams begin at, so that rare ones weigh little
-SCALE = 3          # of the ratios, so that a network's learning rates suit the n-grams too
+SCALE = 3          # of the ratios, so that the default learning rates suit the n-grams too
 
 
 class NGrams(nn.Module):

@@ -16,10 +16,11 @@ def build_optimizer(model, options, groups=None):
         model: a network or an Ensemble, whose n-grams have a learning rate of their own where the options say so.
         groups: of the network's parameters that learn, as torch.optim takes them; None for all at one learning rate.
     """
-    network, ngrams = (model.network, model.ngrams) if isinstance(model, Ensemble) else (model, None)
-    groups = groups or [{"params": network.parameters()}]
-    if ngrams:
-        groups.append({"params": ngrams.parameters(), "lr": options.ngram_learning_rate or options.learning_rate})
+    ensemble = isinstance(model, Ensemble)
+    groups = groups or [{"params": (model.network if ensemble else model).parameters()}]
+    if ensemble:        # the n-grams first: the last group's learning rate is shown
+        ngrams = {"params": model.ngrams.parameters(), "lr": options.ngram_learning_rate or options.learning_rate}
+        groups = [ngrams, *groups]
     # fused: one kernel for all parameters, in place of several for each.
     if options.optimizer == "adam":
         return torch.optim.Adam(groups, lr=options.learning_rate, fused=True)

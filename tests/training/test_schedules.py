@@ -29,6 +29,7 @@ def test_n_grams_have_the_learning_rate_asked_for_and_by_default_that_of_the_net
     optimizer = build_optimizer(ensemble, parse("unused", "--ngrams", 1, *argv, **CLASSIFIER_DEFAULTS | DEFAULTS))
     rates = {parameter: group["lr"] for group in optimizer.param_groups for parameter in group["params"]}
     assert rates == {ensemble.network.weight: 0.1, ensemble.network.bias: 0.1, ensemble.ngrams.weight: rate}
+    assert optimizer.param_groups[-1]["lr"] == 0.1      # which is shown
 
 
 def rates_after_epochs(epochs, *argv):
