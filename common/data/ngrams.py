@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 LEAST = 2           # occurrences in the training reviews: an n-gram seen once tells a review, not a sentiment
 WORDS = 1 << 24     # above all token ids
-SORTS = 64          # that the n-grams of all reviews are sorted in
+SLICES = 64         # of all n-grams, each sorted by itself
 
 
 class NGramIds(NamedTuple):
@@ -61,9 +61,9 @@ class NGramTable(nn.Module):
             return (prefix * WORDS + tokens)[(prefix > 0) & (tokens > 0)].sort().values
 
         chunks = reviews.by_chunks(keys_of)
-        # Of all chunks the numbers from one bound to the next are sorted at a time, few enough for a processor's cache.
+        # The numbers of all chunks from one bound to the next are few enough to be sorted in a processor's cache.
         largest = max(chunks, key=len)
-        bounds = largest[::len(largest) // SORTS + 1][1:].unique_consecutive()
+        bounds = largest[::len(largest) // SLICES + 1][1:].unique_consecutive()
         slices = [chunk.tensor_split(torch.searchsorted(chunk, bounds).cpu()) for chunk in chunks]
 
         def frequent(some):
