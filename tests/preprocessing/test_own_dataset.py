@@ -5,9 +5,12 @@ import random
 import re
 import shlex
 
+import pytest
 from parts import ROOT
 
 from common.data.token_files import read_label_names
+from common.preprocessing.csv_tables import read_tables
+from common.preprocessing.raw_reviews import read_reviews
 from common.preprocessing.tokenizer import learn_punkt
 
 SMALL = ["--epochs", "2", "--hidden-units", "8", "--batch-size", "8", "--device", "cpu"]
@@ -21,6 +24,19 @@ def write_table(path, size):
         for number in range(size):
             word, label = (("great", "pos"), ("dull", "neg"))[number % 2]
             table.writerow([label, " ".join(rng.choices(["the", "film", "was", "a", "plot", word], k=15)) + "."])
+
+
+@pytest.mark.parametrize("delimiter, encoding", [(",", "utf-8"), (";", "utf-8-sig"), ("\t", "utf-8")])
+def test_the_folders_that_the_page_makes_of_the_tables_are_the_same_dataset(delimiter, encoding, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in "train.csv", "test.csv":
+        with open(name, "w", newline="", encoding=encoding) as file:
+            csv.writer(file, delimiter=delimiter).writerows(
+                [["label", "text"], ["neg", "bad,\nso bad"], ["pos", "caf\u00e9"]])
+    exec(re.search(r"```python\n(.*?)```", (ROOT / "docs" / "data.md").read_text(), re.DOTALL)[1])
+    tables, _ = read_tables(tmp_path / "train.csv", tmp_path / "test.csv", "text", "label")
+    assert [(review.split, review.label, review.text) for review in read_reviews("mine")] == [
+        (review.split, review.label, review.text) for review in tables]
 
 
 def test_everything_from_preprocessing_to_the_report_works_on_it(tmp_path, monkeypatch, run_here):
