@@ -67,7 +67,7 @@ class NGramTable(nn.Module):
         slices = [chunk.tensor_split(torch.searchsorted(chunk, bounds).cpu()) for chunk in chunks]
 
         def frequent(some):
-            distinct, counts = torch.cat(some).unique(return_counts=True)
+            distinct, counts = torch.cat(some).sort().values.unique_consecutive(return_counts=True)
             return distinct[counts >= LEAST]
 
         keys = torch.cat([self.keys, *reviews.in_threads(frequent, zip(*slices))])
