@@ -190,10 +190,12 @@ def test_a_trial_may_have_quotes(sweep):
     assert quoted.endswith('/1 --pseudo-labels my "own" labels.npz') and file.endswith("/2 @mine.txt")
 
 
-@pytest.mark.parametrize("content", ["--epochs 1\n--reviews 'a\n", "--epochs 1\n".encode("utf-16")])
-def test_a_file_that_holds_no_options_is_refused(submit, tmp_path, content):
-    (tmp_path / "trials.txt").write_bytes(content if isinstance(content, bytes) else content.encode())
-    submit.refused("sweep", "2a", str(tmp_path / "trials.txt"))
+@pytest.mark.parametrize("content, error", [
+    (b"--epochs 1\n--reviews 'a\n", "trials.txt=--reviews 'a: No closing quotation"),
+    ("--epochs 1\n".encode("utf-16"), "'utf-8' codec can't decode byte 0xff")])
+def test_a_file_that_holds_no_options_is_refused(submit, tmp_path, content, error):
+    (tmp_path / "trials.txt").write_bytes(content)
+    assert error in submit.refused("sweep", "2a", str(tmp_path / "trials.txt"))
 
 
 # What preprocessing reads
