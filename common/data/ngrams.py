@@ -1,5 +1,6 @@
 """The n-grams of reviews: a table of those that are known, and their ids in batches and in whole reviews."""
 
+import functools
 from typing import NamedTuple
 
 import torch
@@ -9,6 +10,7 @@ from torch.nn import functional as F
 LEAST = 2           # occurrences in the training reviews: an n-gram seen once tells a review, not a sentiment
 WORDS = 1 << 24     # above all token ids
 SLICES = 64         # of all n-grams, each sorted by itself
+FIBONACCI = -7046029254386353131        # 2 ** 64 over the golden ratio, as an int64: spreads consecutive numbers
 
 
 class NGramIds(NamedTuple):
@@ -45,7 +47,7 @@ class NGramTable(nn.Module):
     @classmethod
     def of(cls, reviews, longest):
         """The table of the n-grams of up to `longest` words in Reviews."""
-        counts = reviews.row(torch.arange(len(reviews)))[0].bincount(minlength=1)
+        counts = reviews.counts()
         words = torch.arange(len(counts), device=counts.device)
         table = cls(len(words), 1)
         table.keys = words.masked_fill((counts < LEAST) | (words == 0), -1)
@@ -75,6 +77,12 @@ class NGramTable(nn.Module):
         table.keys = keys
         return table
 
+    @functools.cached_property
+    def places(self):
+        """A function from numbers, of any shape, to their places among the keys, 0 where they are none."""
+        # Hashing looks until all are found, and would have to wait for a GPU.
+        return functools.partial(search, self.keys) if self.keys.is_cuda else Places(self.keys)
+
     def ids(self, token_ids):
         """The ids of the n-grams that end at each token.
 
@@ -88,8 +96,7 @@ class NGramTable(nn.Module):
         found = [place * (self.keys[place] == token_ids)]
         while len(found) < self.longest:
             prefix = F.pad(found[-1][..., :-1], (1, 0))
-            # Single words, -1 among them, are below all numbers that are looked up.
-            found.append(places(self.keys, prefix * WORDS + token_ids) * (prefix > 0))
+            found.append(self.places(prefix * WORDS + token_ids) * (prefix > 0))
         return torch.stack(found, dim=-1)
 
     def of_batch(self, token_ids):
@@ -115,17 +122,48 @@ def with_gaps(reviews, indices):
     return tokens
 
 
-def places(keys, wanted):
-    """Where each of the numbers wanted stands among the ascending keys, 0 where it does not: the shape of wanted."""
-    def search(numbers):
-        place = torch.searchsorted(keys, numbers).clamp_(max=len(keys) - 1)
-        return place * (keys[place] == numbers)
+class Places:
+    """Where numbers stand among distinct, ascending keys: on a CPU by hashing with linear probing (Knuth 1998, 6.4).
 
-    if keys.is_cuda:
-        return search(wanted)
-    # Sorted, distinct numbers are found twice as fast: the next one is near the last in memory.
-    distinct, inverse = wanted.unique(return_inverse=True)
-    return search(distinct)[inverse]
+    A binary search waits for memory at each of some twenty steps, hashing mostly at two.
+
+    Args:
+        keys: (keys,) int64; those below WORDS are not found.
+    """
+
+    def __init__(self, keys):
+        self.keys = keys
+        left = (keys >= WORDS).nonzero()[:, 0]          # places without a slot yet
+        bits = (4 * len(left)).bit_length()             # so that most slots stay free
+        self.shift, self.last = 64 - bits, (1 << bits) - 1
+        self.slots = torch.zeros(1 << bits, dtype=torch.int32)                  # of a place each, 0 where it is free
+        slot = self.first_slots(keys[left])
+        while len(left):
+            free = self.slots[slot] == 0
+            self.slots[slot[free]] = left[free].int()
+            lost = self.slots[slot] != left             # to another place, where they had the same slot
+            left, slot = left[lost], (slot[lost] + 1) & self.last
+
+    def first_slots(self, numbers):
+        return (numbers * FIBONACCI >> self.shift) & self.last
+
+    def __call__(self, wanted):
+        """The places of the numbers wanted, 0 where they are no keys: the shape of wanted, int64."""
+        numbers = wanted.flatten()
+        places, left, slot = torch.zeros_like(numbers), torch.arange(len(numbers)), self.first_slots(numbers)
+        while len(left):
+            found = self.slots.index_select(0, slot)
+            other = self.keys.index_select(0, found) != numbers
+            places.index_copy_(0, left, found.long().masked_fill_(other, 0))
+            more = (other & (found > 0)).nonzero()[:, 0]
+            left, slot, numbers = left[more], (slot[more] + 1) & self.last, numbers[more]
+        return places.view_as(wanted)
+
+
+def search(keys, wanted):
+    """What Places finds, by a binary search."""
+    places = torch.searchsorted(keys, wanted).clamp_(max=len(keys) - 1)
+    return places * (keys[places] == wanted)
 
 
 def first_occurrences(ids):

@@ -114,7 +114,7 @@ class Reviews:
             token_ids, _, _, rows = self.row(indices)
             return (rows << 32) + token_ids
         distinct, counts = self.distinct_ids(keys_of)
-        return distinct, counts / self.lengths.repeat_interleave(distinct.lengths)
+        return distinct, torch.cat(counts) / self.lengths.repeat_interleave(distinct.lengths)
 
     def distinct_ids(self, keys_of):
         """Each id of a review once.
@@ -123,14 +123,20 @@ class Reviews:
             keys_of: function of indices (batch,) that returns (n,) int64, k << 32 | id for each id in the k-th review.
 
         Returns:
-            (Reviews whose token ids are these ids, (ids,) int32: how often each stands in its review).
+            (Reviews whose token ids are these ids, list of int32 tensors of CHUNK reviews each: how often an id stands
+            in its review).
         """
         def distinct(indices):
             keys, counts = keys_of(indices).sort().values.unique_consecutive(return_counts=True)
             return (keys & 0xFFFFFFFF).int(), (keys >> 32).bincount(minlength=len(indices)), counts.int()
 
-        ids, lengths, counts = map(torch.cat, zip(*self.by_chunks(distinct)))
+        *found, counts = zip(*self.by_chunks(distinct))
+        ids, lengths = map(torch.cat, found)
         return dataclasses.replace(self, token_ids=ids, starts=lengths.cumsum(0) - lengths, lengths=lengths), counts
+
+    def counts(self, size=1):
+        """How often each token id stands in the reviews: (largest id + 1,) int64, or (size,) where that is more."""
+        return torch.cat(self.by_chunks(lambda indices: self.row(indices)[0])).bincount(minlength=size)
 
     def by_chunks(self, function):
         """The results of function(indices) for the first CHUNK reviews, the next ones, and so on."""
@@ -178,7 +184,8 @@ def read_reviews(folder, split, words="imdb", vocab_size=None, device="cpu", tex
     if texts:       # in the ids of the IMDB dictionary, which has every word, and before the options leave any out
         ids, counts = (token_ids, lengths) if words == "imdb" else read_token_ids(
             folder / f"imdb_{split}.txt", len(read_dictionary(folder, "imdb")))
-        numbers = np.array([hash(row.tobytes()) for row in np.split(ids, counts.cumsum()[:-1])])
+        ends = counts.cumsum().tolist()
+        numbers = np.array([hash(ids[start:end].tobytes()) for start, end in zip([0, *ends], ends)])
     if vocab_size is not None:
         vocabulary = vocabulary[:vocab_size]
         token_ids[token_ids > vocab_size] = 0

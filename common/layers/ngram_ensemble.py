@@ -52,10 +52,9 @@ class NGrams(nn.Module):
         Args:
             index: the n-grams of the training reviews, from NGramTable.index; labels: (reviews,) float, 0 or 1.
         """
-        size = len(self.ratio)
         # Whole numbers, and then float64, where no sum is rounded: the ratios are the same on every device.
-        places = (labels.int() * size).repeat_interleave(index.lengths).add_(index.token_ids)
-        counts = places.bincount(minlength=2 * size).view(2, -1).double()
+        counts = torch.stack([index.select((labels == label).cpu().numpy()).counts(len(self.ratio))
+                              for label in (0, 1)]).double()
         shares = (counts + SMOOTHING) / (counts + SMOOTHING).sum(dim=1, keepdim=True)
         self.ratio.copy_((shares[1] / shares[0]).log() * (counts.sum(dim=0) > 0) * SCALE)
 

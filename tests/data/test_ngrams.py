@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from common.data.batches import BagsOfWords, Crops, WholeReviews
-from common.data.ngrams import LEAST, NGramTable, places
+from common.data.ngrams import LEAST, WORDS, NGramTable
 from common.data.reviews import build_reviews
 
 REVIEWS = [[3, 1, 3, 1, 2], [2, 0, 3, 1], [4], [0, 0], [3, 1, 2, 5, 6, 5]]
@@ -75,10 +75,24 @@ def test_words_beyond_the_table_are_not_known():
     assert table.ids(torch.tensor([1, 2, 9])).tolist() == [[1, 0], [2, 3], [0, 0]]
 
 
+def table_of(keys):
+    table = NGramTable(len(keys), 2)
+    table.keys = keys
+    return table
+
+
 def test_numbers_above_the_single_words_are_found_in_any_order(device):
-    keys = torch.tensor([-1, 1, -1, 3, 17, 19, 25], device=device)
-    wanted = torch.tensor([[25, 18, 19], [16, 17, 32]], device=device)
-    assert places(keys, wanted).tolist() == [[6, 0, 5], [0, 4, 0]]
+    table = table_of(torch.tensor([-1, 1, -1, 3, WORDS + 7, WORDS + 9, 5 * WORDS], device=device))
+    wanted = torch.tensor([[5 * WORDS, WORDS + 8, WORDS + 9], [WORDS + 6, WORDS + 7, 6 * WORDS]], device=device)
+    assert table.places(wanted).tolist() == [[6, 0, 5], [0, 4, 0]]
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 3, 1000])
+def test_every_key_has_a_place_and_no_other_number_has_one(number, device):
+    numbers = WORDS + torch.randperm(3 * number, generator=torch.Generator().manual_seed(0))
+    table = table_of(torch.cat([torch.tensor([-1]), numbers[:number].sort().values]).to(device))
+    assert table.places(table.keys)[1:].tolist() == list(range(1, number + 1))
+    assert not table.places(numbers[number:].to(device)).any()
 
 
 def ids_by_review(ngrams, count):
