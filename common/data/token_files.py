@@ -1,6 +1,7 @@
 """Preprocessed files, written and read: token ids as text, arrays, and the table of what each line is."""
 
 import contextlib
+import functools
 import json
 import zipfile
 from pathlib import Path
@@ -164,7 +165,15 @@ def read_label_names(folder):
 
 def read_dictionary(folder, words):
     """Words of the imdb or glove dictionary, a list of str; word k - 1 has id k."""
-    return load_array(Path(folder) / f"{words}_dictionary.npy", "U").tolist()
+    path = Path(folder) / f"{words}_dictionary.npy"
+    with reading(path) as checksum:
+        return list(parse_dictionary(path, checksum))
+
+
+@functools.lru_cache(maxsize=2)
+def parse_dictionary(path, checksum):
+    """The words of a dictionary with this checksum, a list of str; the last two are remembered."""
+    return load_array(path, "U").tolist()
 
 
 def load_array(path, kind):

@@ -111,7 +111,7 @@ def telling_words(run, reviews, words_of):
         reviews, in how many it stands; examples, two excerpts.
     """
     rows = reviews.rows()
-    counts = np.bincount(np.concatenate([np.unique(row) for row in rows]))      # reviews that have each word
+    counts = reviews.distinct()[0].counts().cpu().numpy()                       # reviews that have each word
     common = [k for k in np.flatnonzero(counts >= max(3, len(rows) / 200)).tolist()
               if k > 0 and not is_punctuation(run.vocabulary[k - 1])]
     if not common:
