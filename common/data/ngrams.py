@@ -60,7 +60,7 @@ class NGramTable(nn.Module):
         def keys_of(indices):
             tokens = with_gaps(reviews, indices)
             prefix = F.pad(self.ids(tokens)[:-1, -1], (1, 0))
-            return (prefix * WORDS + tokens)[(prefix > 0) & (tokens > 0)].sort().values
+            return (prefix * WORDS + tokens).masked_select((prefix > 0) & (tokens > 0)).sort().values
 
         chunks = reviews.by_chunks(keys_of)
         # The numbers of all chunks from one bound to the next are few enough to be sorted in a processor's cache.
@@ -110,7 +110,7 @@ class NGramTable(nn.Module):
         def keys_of(indices):
             ids = self.ids(with_gaps(reviews, indices))                         # tokens, longest
             review = torch.repeat_interleave(reviews.lengths[reviews.on_device(indices)] + 1)
-            return ((review << 32)[:, None] + ids)[ids > 0]
+            return ((review << 32)[:, None] + ids).masked_select(ids > 0)       # faster than an index
         return reviews.distinct_ids(keys_of)[0]
 
 
@@ -147,17 +147,23 @@ class Places:
     def first_slots(self, numbers):
         return (numbers * FIBONACCI >> self.shift) & self.last
 
+    def held_by_others(self, places, numbers):
+        """Where, in the slots with these places, stand other keys than the numbers."""
+        return ((places > 0) & (self.keys.index_select(0, places) != numbers)).nonzero()[:, 0]
+
     def __call__(self, wanted):
         """The places of the numbers wanted, 0 where they are no keys: the shape of wanted, int64."""
         numbers = wanted.flatten()
-        places, left, slot = torch.zeros_like(numbers), torch.arange(len(numbers)), self.first_slots(numbers)
+        slot = self.first_slots(numbers)
+        places = self.slots.index_select(0, slot)
+        left = more = self.held_by_others(places, numbers)
         while len(left):
+            slot, numbers = (slot[more] + 1) & self.last, numbers[more]
             found = self.slots.index_select(0, slot)
-            other = self.keys.index_select(0, found) != numbers
-            places.index_copy_(0, left, found.long().masked_fill_(other, 0))
-            more = (other & (found > 0)).nonzero()[:, 0]
-            left, slot, numbers = left[more], (slot[more] + 1) & self.last, numbers[more]
-        return places.view_as(wanted)
+            places.index_copy_(0, left, found)
+            more = self.held_by_others(found, numbers)
+            left = left[more]
+        return places.long().view_as(wanted)
 
 
 def search(keys, wanted):
