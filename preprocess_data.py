@@ -22,9 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))        # PYTHONSAFEPATH
 from common.arguments import Parser, number, path, positive_int
 from common.errors import run_script
 from common.files import claim_folder, file_checksum, find_temporary_folder
+from common.parts import ROOT
 from common.preprocessing.text_cleaning import argument_text
-
-ROOT = Path(__file__).resolve().parent
 
 
 def vectors(text):

@@ -24,8 +24,7 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from common.options import spin_briefly
 
@@ -40,7 +39,7 @@ from common.data.token_files import cache_path, read_token_ids, write_array, wri
 from common.devices import autocast, choose_device, choose_precision, describe_machine, keep_freed_memory
 from common.errors import run_script
 from common.files import replace_file
-from common.parts import PARTS
+from common.parts import PARTS, ROOT
 from common.training.evaluation import evaluate
 
 WORDS = 20_000

@@ -8,16 +8,15 @@ two streams; of a bare nn.LSTM forward and backward, in float16 and bfloat16, wi
 kernels of recorded steps that take the most time. --small tries all of it at sizes that take no time.
 """
 
-import importlib
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "3a")]
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import torch
+from bench import ROOT, build_training
 from torch import nn
 from torch.profiler import profile
 
@@ -52,8 +51,8 @@ def kernels(function, shown):
 def language_model(options, *argv):
     """A training of 3a -> functions that take a step: as it does, and launched."""
     sizes = ["--hidden-units", "8", "--batch-size", "20", "--sequence-length", "10"] if options.small else []
-    training = importlib.import_module("train_language_model").build_training(
-        ["--data", str(options.data), "--device", "cuda", "--output", tempfile.mkdtemp(), *argv, *sizes])
+    training = build_training(
+        "3a", ["--data", str(options.data), "--device", "cuda", "--output", tempfile.mkdtemp(), *argv, *sizes])
     training.parallel.train()
     indices = torch.arange(training.options.batch_size)
     return lambda: training.step(indices), lambda: training.launch_step(indices.to("cuda"))

@@ -20,7 +20,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, description, epilog=None):
         super().__init__(description=description, usage="%(prog)s [OPTION ...]", epilog=epilog,
-                         formatter_class=_HelpFormatter, allow_abbrev=False)
+                         formatter_class=lambda prog: _HelpFormatter(prog, max_help_position=32), allow_abbrev=False)
         self.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
     def error(self, message):
@@ -31,9 +31,6 @@ class Parser(argparse.ArgumentParser):
 
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
-    def __init__(self, prog):
-        super().__init__(prog, max_help_position=32)
-
     def _get_help_string(self, action):
         if action.default is None or action.default is False or action.default == []:
             return action.help

@@ -33,8 +33,7 @@ def set_up(options, several_processes=False):
         if not several_processes:
             raise UserError("torchrun: this script runs in one process; start it with python")
         processes.join(options.device)
-    if not gc.get_freeze_count():
-        # Half a second of garbage collection less: it need not look through all that torch has made when imported.
+    if not gc.get_freeze_count():       # else the collector looks through all of torch, again and again, for half a second
         gc.collect()
         gc.freeze()
     # Gradients that vanish over many timesteps become denormal numbers, which take a CPU seven times as long.
@@ -78,8 +77,13 @@ def choose_device(device):
 
 def choose_precision(precision, device):
     """Resolve "auto", and set torch's matrix multiplications to it, or raise UserError where the device has none."""
-    has_bfloat16 = (torch.cuda.is_bf16_supported(including_emulation=False) if device.type == "cuda" else
-                    faster_in_bfloat16())
+    amx, amd = torch.cpu._is_amx_tile_supported(), "AuthenticAMD" in cpu_info()
+    if device.type == "cuda":
+        has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        # Known of the hardware rather than timed, so that every start on a machine takes the same. AMX and AMD's
+        # AVX-512 are faster in it; a Xeon's AVX-512 alone, as where a virtual machine hides its AMX, is slower.
+        has_bfloat16 = amx or (amd and torch.cpu._is_avx512_bf16_supported())
     if precision == "auto":
         precision = "bfloat16" if has_bfloat16 else "float32"
     if precision == "tf32" and device.type == "cpu":            # bfloat16 a CPU at least emulates
@@ -88,31 +92,17 @@ def choose_precision(precision, device):
         raise UserError(f"--precision {precision}: this GPU has none; use --precision float32")
     # cuDNN leaves the tensor cores altogether where tf32 is forbidden, bfloat16 included.
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision != "float32"
-    if device.type == "cpu" and made_by_amd() and not torch.cpu._is_amx_tile_supported():
+    if device.type == "cpu" and amd and not amx:
         # MKL leaves AMD's AVX-512 unused. This lets torch call oneDNN, twice as fast, which would round to bfloat16
         # with AMX and without it computes in float32.
         torch.backends.mkldnn.matmul.fp32_precision = "bf16"      # type: ignore[attr-defined]
     return precision
 
 
-def faster_in_bfloat16():
-    """Whether this CPU multiplies faster in bfloat16 than in float32.
-
-    Known of the hardware rather than timed, so that every start on a machine takes the same. AMX and AMD's AVX-512 are
-    faster; a Xeon's AVX-512 alone, as where a virtual machine hides its AMX, is slower, and others only emulate it.
-    """
-    return torch.cpu._is_amx_tile_supported() or (torch.cpu._is_avx512_bf16_supported() and made_by_amd())
-
-
 def cpu_info():
     """What the system tells of the CPU."""
     cpuinfo = Path("/proc/cpuinfo")
     return cpuinfo.read_text(encoding="utf-8") if cpuinfo.exists() else platform.processor()
-
-
-def made_by_amd():
-    """Whether AMD made this machine's CPU."""
-    return "AuthenticAMD" in cpu_info()
 
 
 def describe_machine(device):
@@ -148,15 +138,3 @@ def fixed_seed(options):
     with torch.random.fork_rng([options.device] if options.device.type == "cuda" else []):
         torch.manual_seed(options.seed)
         yield
-
-
-def random_states(device):
-    """States of the random number generators that a run on the device draws from."""
-    return {"cpu": torch.get_rng_state()} | (
-        {"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
-
-
-def set_random_states(states, device):
-    torch.set_rng_state(states["cpu"].cpu())
-    if device.type == "cuda":
-        torch.cuda.set_rng_state(states["cuda"].cpu(), device)

@@ -11,8 +11,7 @@ def main():
     parser.add_argument("imdb", type=path, help="aclImdb_v1.tar.gz, or an unpacked aclImdb folder")
     imdb = parser.parse_args().imdb
     load_punkt()
-    if not imdb.exists():
-        download(IMDB_URLS, imdb, IMDB_SHA256, "--imdb")
+    download(IMDB_URLS, imdb, IMDB_SHA256, "--imdb")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def settings():
 def give_cpu(monkeypatch):
     """Makes the CPU one of a maker and with the instructions for bfloat16 that are named."""
     def give_cpu(maker, *instructions):
-        monkeypatch.setattr(devices, "made_by_amd", lambda: maker == "AMD")
+        monkeypatch.setattr(devices, "cpu_info", lambda: {"AMD": "AuthenticAMD", "Intel": "GenuineIntel"}[maker])
         for kind in AMX, AVX512:
             monkeypatch.setattr(torch.cpu, kind, lambda kind=kind: kind in instructions)
     return give_cpu

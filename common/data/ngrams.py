@@ -31,7 +31,7 @@ class NGramTable(nn.Module):
         film was great  30,007 * WORDS + great      ->   id 812,345
 
     Args:
-        size: number of entries. Single words come first, each at its token id, with -1, which matches nothing, for a
+        keys: (entries,) int64. Single words come first, each at its token id, with -1, which matches nothing, for a
             word that is not known; so id 0 is no n-gram. Longer n-grams follow, sorted. Those with the unknown token in
             them are not known.
         longest: words of the longest n-grams.
@@ -39,18 +39,17 @@ class NGramTable(nn.Module):
 
     keys: torch.Tensor
 
-    def __init__(self, size, longest):
+    def __init__(self, keys, longest):
         super().__init__()
         self.longest = longest
-        self.register_buffer("keys", torch.full((size,), -1))
+        self.register_buffer("keys", keys)
 
     @classmethod
     def of(cls, reviews, longest):
         """The table of the n-grams of up to `longest` words in Reviews."""
         counts = reviews.counts()
-        words = torch.arange(len(counts), device=counts.device)
-        table = cls(len(words), 1)
-        table.keys = words.masked_fill((counts < LEAST) | (words == 0), -1)
+        counts[:1] = 0          # of the unknown token
+        table = cls(torch.arange(len(counts), device=counts.device).masked_fill_(counts < LEAST, -1), 1)
         for _ in range(longest - 1):
             table = table.with_longer(reviews)
         return table
@@ -72,10 +71,7 @@ class NGramTable(nn.Module):
             distinct, counts = torch.cat(some).sort().values.unique_consecutive(return_counts=True)
             return distinct[counts >= LEAST]
 
-        keys = torch.cat([self.keys, *reviews.in_threads(frequent, zip(*slices))])
-        table = NGramTable(len(keys), self.longest + 1)
-        table.keys = keys
-        return table
+        return NGramTable(torch.cat([self.keys, *reviews.in_threads(frequent, zip(*slices))]), self.longest + 1)
 
     @functools.cached_property
     def places(self):

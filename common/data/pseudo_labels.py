@@ -7,6 +7,7 @@ import zlib
 import numpy as np
 import torch
 
+from common.data.token_files import read_review_rows
 from common.errors import UserError
 from common.files import file_checksum, replace_file
 from common.options import HOLDOUT, SHAPES_NOTHING
@@ -16,13 +17,16 @@ MAKER = ("`1a/BOW_sentiment_analysis.py --recipe teacher --output DIR` and then 
          "DIR`, DIR being results/teacher")
 
 
-def write_pseudo_labels(path, probabilities, folder, part, options):
+def write_pseudo_labels(path, found, folder, part, options):
     """Write the probability that each training review without a label is positive, and what its teacher has seen.
 
     Args:
-        probabilities: (reviews,) float32, NaN where a review has a label.
+        found: (unlabelled,) float tensor, the probabilities.
         folder: of the preprocessed files; part: of the teacher; options: dict of those that it was trained with.
     """
+    unlabelled = [label == "unsup" for _, label, _, _ in read_review_rows(folder / REVIEWS)]
+    probabilities = np.full(len(unlabelled), np.nan, np.float32)
+    probabilities[unlabelled] = found.cpu().numpy()
     settings = sorted((name, value) for name, value in options.items() if name not in SHAPES_NOTHING)
     with replace_file(path, "wb") as file:
         np.savez(file, probabilities=probabilities, reviews=file_checksum(folder / REVIEWS),

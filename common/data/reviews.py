@@ -123,8 +123,7 @@ class Reviews:
             keys_of: function of indices (batch,) that returns (n,) int64, k << 32 | id for each id in the k-th review.
 
         Returns:
-            (Reviews whose token ids are these ids, list of int32 tensors of CHUNK reviews each: how often an id stands
-            in its review).
+            (Reviews whose token ids are these ids, int32 tensors: how often each stands in its review, by chunks).
         """
         def distinct(indices):
             keys, counts = keys_of(indices).sort().values.unique_consecutive(return_counts=True)

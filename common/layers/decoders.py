@@ -51,30 +51,24 @@ class _LinearCrossEntropy(torch.autograd.Function):
         return *(gradient * loss_gradient for gradient in ctx.saved_tensors), None, None, None
 
 
-def linear_cross_entropy(h, weight, bias, targets, counts=None):
-    """Cross entropy of a linear layer's logits, summed over the targets.
-
-    Args:
-        h: (targets, features) float; weight: (vocab, features); bias: (vocab,).
-        targets: (targets,) int64.
-        counts: (targets,) bool, which of them are scored; None scores all. A mask keeps the shapes, for which an
-            index would have to wait for the device.
-
-    Returns:
-        (loss, correct): summed cross entropy in nats, a float32 scalar that gradients flow through, and
-        the number of targets with the largest logit.
-    """
-    h, weight, bias = pad(h), pad(weight, dims=2), pad(bias, value=-torch.inf)
-    # Whether gradients are wanted can only be told out here: within, they always seem to be for weights that learn.
-    return _LinearCrossEntropy.apply(h, weight, bias, targets, counts, torch.is_grad_enabled())
-
-
 class LinearDecoder(nn.Linear):
     """A logit for every word: (..., features) -> (..., vocab)."""
 
     def score(self, h, targets, counts=None):
-        """linear_cross_entropy of the logits of h (targets, features); targets and counts as there."""
-        return linear_cross_entropy(h, self.weight, self.bias, targets, counts)
+        """Cross entropy of the logits, summed over the targets.
+
+        Args:
+            h: (targets, features) float; targets: (targets,) int64.
+            counts: (targets,) bool, which of them are scored; None scores all. A mask keeps the shapes, for which an
+                index would have to wait for the device.
+
+        Returns:
+            (loss, correct): summed cross entropy in nats, a float32 scalar that gradients flow through, and
+            the number of targets with the largest logit.
+        """
+        # Whether gradients are wanted can only be told out here: within, they always seem to be for weights that learn.
+        return _LinearCrossEntropy.apply(pad(h), pad(self.weight, dims=2), pad(self.bias, value=-torch.inf), targets,
+                                         counts, torch.is_grad_enabled())
 
 
 class Cluster(nn.Sequential):

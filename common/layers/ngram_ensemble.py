@@ -124,7 +124,8 @@ def ensemble_with_ngrams(network, data, options):
 def rebuild(network, checkpoint):
     """The trained model of a checkpoint in evaluation mode: a network of its arguments, or an Ensemble around it."""
     if ensemble := checkpoint["ensemble"]:
-        network = Ensemble(network, NGrams(NGramTable(ensemble["size"], ensemble["longest"])), ensemble["weight"])
+        table = NGramTable(torch.full((ensemble["size"],), -1), ensemble["longest"])
+        network = Ensemble(network, NGrams(table), ensemble["weight"])
     network.load_state_dict(checkpoint["model"])
     return network.eval()
 

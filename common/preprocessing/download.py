@@ -25,10 +25,10 @@ def download(urls, path, sha256, option):
     Raises:
         UserError: no connection, connection lost, no space, or a wrong digest.
     """
-    import torch.hub
-
     if path.exists():
         return
+    import torch.hub            # only now: it takes a second
+
     print(f"fetching {urls[0]}", flush=True)
     failures = []
     socket.setdefaulttimeout(60)            # torch.hub would wait for ever

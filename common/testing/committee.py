@@ -12,10 +12,7 @@ the unlabelled reviews.
 import time
 import zlib
 
-import numpy as np
-
 from common.data.pseudo_labels import write_pseudo_labels
-from common.data.splits import check_count
 from common.data.token_files import read_label_names
 from common.devices import fixed_seed, set_up
 from common.errors import UserError, run_script
@@ -74,9 +71,6 @@ class Committee:
         logits = {}
         for folder, member in self.members.items():
             reviews = member.read_reviews(split)
-            unlabelled = reviews.labels.isnan().cpu().numpy()
-            reviews = reviews.select(unlabelled if split == "train" else ~unlabelled)
-            check_count(reviews, "unlabelled training" if split == "train" else split, self.options.data)
             with fixed_seed(self.options):              # the crops that the member's own test takes
                 data = member.whole(reviews) if length is None else member.crops(
                     reviews, min(length, int(reviews.host_lengths.max())))
@@ -111,11 +105,8 @@ class Committee:
     def write_pseudo_labels(self):
         """Write pseudo_labels.npz: the probability that each training review without a label is positive."""
         found, _ = self.classify("train")
-        labels = next(iter(self.members.values())).read_reviews("train").labels.cpu().numpy()
-        probabilities = np.full(len(labels), np.nan, dtype=np.float32)
-        probabilities[np.isnan(labels)] = found["model"].sigmoid().cpu().numpy()
         path = self.options.output / "pseudo_labels.npz"
-        write_pseudo_labels(path, probabilities, self.options.data, self.checkpoint["weights"],
+        write_pseudo_labels(path, found["model"].sigmoid(), self.options.data, self.checkpoint["weights"],
                             self.checkpoint["options"])
         print(f"wrote {path}")
 

@@ -101,28 +101,25 @@ class PartTest(abc.ABC):
         check_folder(self.options.output)
         if self.options.unlabelled:
             return self.write_pseudo_labels()
-        reviews = self.read_reviews("test").labelled()
-        check_count(reviews, "test", self.options.data)
+        reviews = self.read_reviews("test")
         mark_other_reviews(self, reviews)
         if self.options.mistakes:
             return show_mistakes(self, reviews)
         self.test(reviews)
 
     def read_reviews(self, split):
+        """The labelled test Reviews, or the unlabelled training Reviews."""
         reviews, _ = read_reviews(self.options.data, split, self.words, len(self.vocabulary), self.options.device)
+        unlabelled = reviews.labels.isnan().cpu().numpy()
+        reviews = reviews.select(unlabelled if split == "train" else ~unlabelled)
+        check_count(reviews, "unlabelled training" if split == "train" else split, self.options.data)
         return reviews
 
     def write_pseudo_labels(self):
         """Write pseudo_labels.npz: the probability that each training review without a label is positive."""
-        train = self.read_reviews("train")
-        without_label = train.labels.isnan().cpu().numpy()
-        reviews = train.select(without_label)
-        check_count(reviews, "unlabelled training", self.options.data)
-        found = self.classify(self.whole(reviews))["model"].sigmoid()
-        probabilities = np.full(len(train), np.nan, dtype=np.float32)
-        probabilities[without_label] = found.cpu().numpy()
+        found = self.classify(self.whole(self.read_reviews("train")))["model"].sigmoid()
         path = self.options.output / "pseudo_labels.npz"
-        write_pseudo_labels(path, probabilities, self.options.data, self.part, self.checkpoint["options"])
+        write_pseudo_labels(path, found, self.options.data, self.part, self.checkpoint["options"])
         print(f"wrote {path}: {(found >= 0.5).sum():,} of {len(found):,} unlabelled reviews positive")
 
     def classify(self, data):

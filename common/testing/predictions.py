@@ -57,8 +57,7 @@ def write_predictions(run, reviews, texts, found):
     positive label, prediction, the checksum of the weights, and the review's first words.
 
     Args:
-        run: a PartTest or a Committee; reviews: all test Reviews; texts: Texts of them; found: their logits by name, as
-            from PartTest.classify.
+        run: a PartTest or a Committee; reviews: all test Reviews; texts: theirs; found: their logits, of classify().
     """
     lengths, probabilities = reviews.host_lengths.tolist(), found["model"].double().sigmoid().tolist()
     logits = {"logit" if name == "model" else f"{name} logit": logit.tolist() for name, logit in found.items()}
@@ -73,12 +72,9 @@ def write_predictions(run, reviews, texts, found):
 
 
 class Texts:
-    """The labelled test reviews as preprocess_data.py wrote them, words that a model does not know included.
+    """The labelled test reviews as they stand in the files, with the words that the model of a run does not know.
 
-    about: a dict for each review: its file name, film, label and rating; a rating of 0 is empty.
-
-    Args:
-        run: a PartTest or a Committee.
+    about: list of dicts: file name, film, label and rating, which is empty where it is 0.
     """
 
     def __init__(self, run):
@@ -116,8 +112,7 @@ def write_explanations(run, reviews, texts, logits):
     """Write explanations.json: some short reviews and the worst mistakes explained, and telling words.
 
     Args:
-        run: a PartTest; reviews: all test Reviews; texts: Texts of them; logits: (reviews,) float, the model's, on the
-            CPU.
+        run: a PartTest; reviews: all test Reviews; texts: theirs; logits: (reviews,) float, the model's, on the CPU.
     """
     about, lengths = texts.about, reviews.host_lengths.tolist()
     # In an order without pattern that the file names give, so that all parts explain the same.

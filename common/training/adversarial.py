@@ -1,8 +1,8 @@
 """Adversarial training on the word vectors (Miyato, Dai and Goodfellow 2017)."""
 
+import torch
 from torch.nn import functional as F
 
-from common.devices import random_states, set_random_states
 from common.processes import processes
 
 # The share of the logit's gradient in that of the first read: of a review that the network is quite sure of, the loss
@@ -50,8 +50,8 @@ class AdversarialScore:
         """
         if not model.training:
             return self.score(model, batch)
-        random = random_states(batch.labels.device)
-        first, logit = model(batch.x, batch.labels, **batch.arguments())
+        with torch.random.fork_rng([batch.labels.device] if batch.labels.is_cuda else []):  # both have the same dropout
+            first, logit = model(batch.x, batch.labels, **batch.arguments())
         read = self.read
         read.retain_grad()
         towards = 1 - 2 * batch.labels                  # the other sentiment
@@ -59,7 +59,6 @@ class AdversarialScore:
         count = len(logit) if processes.size == 1 else processes.count(len(logit))
         (steps * processes.size / count).backward()                             # of the mean, as in the loop
         self.moved = move(read.detach(), read.grad, self.size)
-        set_random_states(random, batch.labels.device)  # the same dropout in both reads
         try:
             second, _, own = self.score(model, batch)
         finally:

@@ -1,11 +1,14 @@
-"""Loss and accuracy of a model over many reviews."""
+"""Loss and accuracy of a model over many reviews, and refusals of a loss or a weight that is NaN or infinite."""
 
+import math
+import sys
 from typing import NamedTuple
 
 import torch
 
 from common.devices import autocast, fixed_seed
-from common.layers.batch_norm import fix_statistics, measure_statistics
+from common.errors import UserError
+from common.layers.batch_norm import measure_statistics
 from common.processes import processes
 
 MEASURED_BATCHES = 60
@@ -37,15 +40,32 @@ def measure_batch_norm(training):
         measure_statistics(training.model, map(data.batch, order), training.score)
 
 
-def fix_batch_norm(training):
-    """With --fixed-batch-norm let a Training normalise by statistics that are measured before its first step."""
-    if getattr(training.options, "fixed_batch_norm", False):
-        fix_statistics(training.model)
-        if training.epoch == 0 and training.order is None:
-            measure_batch_norm(training)
-
-
 def metrics(totals):
     """(summed loss, number correct, number of predictions) -> Metrics."""
     loss, correct, count = totals.tolist()
     return Metrics(loss / max(count, 1), correct / max(count, 1))
+
+
+def check_loss(training):
+    """Raise UserError where the summed training loss of the current epoch is not finite."""
+    if training.totals is not None and not training.totals[0].isfinite():
+        refuse(training, f"the training loss became {training.totals[0]:g} by step {training.batches_done}")
+
+
+def check_weights(training):
+    """check_loss(), and of the weights, which a gradient may make infinite before any loss is."""
+    check_loss(training)
+    if not all(torch.stack([weight.isfinite().all() for weight in training.model.parameters()]).tolist()):
+        refuse(training, f"a weight became infinite by step {training.batches_done}")
+
+
+def check_held_out(training, split, loss):
+    """Raise UserError where the loss on held-out reviews, or the perplexity, is not finite."""
+    if not math.isfinite(loss) or loss > math.log(sys.float_info.max):
+        refuse(training, f"the {split} loss became {loss}")
+
+
+def refuse(training, reason):
+    kept = [path for path in (training.folder.state_path, training.folder.model_path) if path.exists()]
+    raise UserError(f"--learning-rate {training.options.learning_rate:g}: {reason} in epoch {training.epoch + 1}; use "
+                    "a smaller one with --restart" + (f" ({kept[0]} holds the last good weights)" if kept else ""))

@@ -10,12 +10,13 @@ from torch import nn
 from common.checkpoints import checksum, describe_network, weights_checksum
 from common.data.batches import batches_of
 from common.data.corpus import describe_data, number_of
-from common.devices import autocast, fixed_seed, random_states, set_random_states
+from common.devices import autocast, fixed_seed
+from common.layers.batch_norm import fix_statistics
 from common.layers.ngram_ensemble import Ensemble
 from common.processes import processes
 from common.results.records import CURVES
-from common.training.evaluation import evaluate, fix_batch_norm, measure_batch_norm, metrics
-from common.training.finite import check_held_out, check_loss, check_weights
+from common.training.evaluation import (check_held_out, check_loss, check_weights, evaluate, measure_batch_norm,
+                                        metrics)
 from common.training.progress import describe, report, show_progress
 from common.training.recorded_steps import RecordedSteps, can_record
 from common.training.run import run
@@ -91,7 +92,10 @@ class Training:
     def train(self):
         """Train for the epochs that are left -> Metrics of the final weights on the test reviews."""
         options, last = self.options, False
-        fix_batch_norm(self)
+        if getattr(options, "fixed_batch_norm", False):
+            fix_statistics(self.model)
+            if self.epoch == 0 and self.order is None:      # before the first step
+                measure_batch_norm(self)
         while not last:
             started = time.perf_counter()
             train = self.train_epoch()
@@ -177,9 +181,12 @@ class Training:
         """Write all that a later run needs to resume from here."""
         check_weights(self)
         self.saved_at = time.monotonic()
+        random = {"cpu": torch.get_rng_state()}
+        if self.options.device.type == "cuda":
+            random["cuda"] = torch.cuda.get_rng_state(self.options.device)
         self.folder.save_state({name: getattr(self, name).state_dict() for name in STATEFUL} | {
             name: getattr(self, name) for name in PROGRESS} | {
-            "random": random_states(self.options.device), "seconds": self.saved_at - self.started_at})
+            "random": random, "seconds": self.saved_at - self.started_at})
 
     def load_state(self, state):
         """Go on from what save_state wrote."""
@@ -188,5 +195,7 @@ class Training:
         for name in PROGRESS:
             setattr(self, name, state[name])
         self.order = self.order and [indices.cpu() for indices in self.order]   # a state is loaded to the device
-        set_random_states(state["random"], self.options.device)
+        torch.set_rng_state(state["random"]["cpu"].cpu())
+        if self.options.device.type == "cuda":
+            torch.cuda.set_rng_state(state["random"]["cuda"].cpu(), self.options.device)
         self.started_at -= state["seconds"]

@@ -69,7 +69,8 @@ def test_another_language_model_is_other_data(folder, tmp_path):
 
 def test_labels_of_another_teacher_are_other_data_and_those_of_another_seed_are_not(folder, tmp_path):
     def described(part, **options):
-        write_pseudo_labels(tmp_path / "labels.npz", np.zeros(4), folder, part, TEACHER | options)
+        unlabelled = (folder / "imdb_train_reviews.tsv").read_text().count("\tunsup\t")
+        write_pseudo_labels(tmp_path / "labels.npz", torch.zeros(unlabelled), folder, part, TEACHER | options)
         return describe(folder, pseudo_labels=tmp_path / "labels.npz")
     assert described("1a") == described("1a", seed=1)
     assert described("1a") != described("3c")

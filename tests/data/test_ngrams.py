@@ -58,7 +58,7 @@ def test_an_ngram_ends_where_its_review_ends():
 
 def test_a_table_is_rebuilt_from_its_size_and_state():
     table = NGramTable.of(make_reviews(), 3)
-    other = NGramTable(len(table.keys), table.longest)
+    other = NGramTable(torch.full_like(table.keys, -1), table.longest)
     other.load_state_dict(table.state_dict())
     tokens = torch.tensor(REVIEWS[0])
     assert torch.equal(other.ids(tokens), table.ids(tokens))
@@ -75,14 +75,8 @@ def test_words_beyond_the_table_are_not_known():
     assert table.ids(torch.tensor([1, 2, 9])).tolist() == [[1, 0], [2, 3], [0, 0]]
 
 
-def table_of(keys):
-    table = NGramTable(len(keys), 2)
-    table.keys = keys
-    return table
-
-
 def test_numbers_above_the_single_words_are_found_in_any_order(device):
-    table = table_of(torch.tensor([-1, 1, -1, 3, WORDS + 7, WORDS + 9, 5 * WORDS], device=device))
+    table = NGramTable(torch.tensor([-1, 1, -1, 3, WORDS + 7, WORDS + 9, 5 * WORDS], device=device), 2)
     wanted = torch.tensor([[5 * WORDS, WORDS + 8, WORDS + 9], [WORDS + 6, WORDS + 7, 6 * WORDS]], device=device)
     assert table.places(wanted).tolist() == [[6, 0, 5], [0, 4, 0]]
 
@@ -90,7 +84,7 @@ def test_numbers_above_the_single_words_are_found_in_any_order(device):
 @pytest.mark.parametrize("number", [0, 1, 2, 3, 1000])
 def test_every_key_has_a_place_and_no_other_number_has_one(number, device):
     numbers = WORDS + torch.randperm(3 * number, generator=torch.Generator().manual_seed(0))
-    table = table_of(torch.cat([torch.tensor([-1]), numbers[:number].sort().values]).to(device))
+    table = NGramTable(torch.cat([torch.tensor([-1]), numbers[:number].sort().values]).to(device), 2)
     assert table.places(table.keys)[1:].tolist() == list(range(1, number + 1))
     assert not table.places(numbers[number:].to(device)).any()
 

@@ -4,6 +4,7 @@ from math import nan
 
 import numpy as np
 import pytest
+import torch
 from small_reviews import TRAIN, rows, splits, write_folder
 
 from common.data.pseudo_labels import write_pseudo_labels
@@ -17,7 +18,9 @@ WORDS = {f"{k}_9.txt\t{'unsup' if k % 2 else 'pos'}\t9\ttt{k}": str(k) for k in 
 
 def labels(folder, *probabilities, **teacher):
     """Options that name a file of these probabilities."""
-    write_pseudo_labels(folder / "labels.npz", np.array(probabilities, np.float32), folder, "1a", TEACHER | teacher)
+    unlabelled = (folder / "imdb_train_reviews.tsv").read_text().count("\tunsup\t")
+    write_pseudo_labels(folder / "labels.npz", torch.zeros(unlabelled), folder, "1a", TEACHER | teacher)
+    change(folder / "labels.npz", probabilities=np.array(probabilities, np.float32))
     return "--pseudo-labels", str(folder / "labels.npz")
 
 

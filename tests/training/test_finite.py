@@ -8,7 +8,7 @@ from torch import nn
 from common.checkpoints import load_checkpoint
 from common.data.batches import nearly_equal
 from common.errors import UserError
-from common.training.finite import check_held_out
+from common.training.evaluation import check_held_out
 from common.training.run import run
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])

@@ -25,7 +25,7 @@ def test_the_optimizer_is_the_one_asked_for(name, kind, defaults, tmp_path):
 
 @pytest.mark.parametrize("argv, rate", [([], 0.1), (["--ngram-learning-rate", 0.02], 0.02)], ids=str)
 def test_n_grams_have_the_learning_rate_asked_for_and_by_default_that_of_the_network(argv, rate):
-    ensemble = Ensemble(nn.Linear(2, 1), NGrams(NGramTable(4, 1)), weight=0.5)
+    ensemble = Ensemble(nn.Linear(2, 1), NGrams(NGramTable(torch.arange(4), 1)), weight=0.5)
     optimizer = build_optimizer(ensemble, parse("unused", "--ngrams", 1, *argv, **CLASSIFIER_DEFAULTS | DEFAULTS))
     rates = {parameter: group["lr"] for group in optimizer.param_groups for parameter in group["params"]}
     assert rates == {ensemble.network.weight: 0.1, ensemble.network.bias: 0.1, ensemble.ngrams.weight: rate}
