@@ -22,8 +22,9 @@ RECIPES = {
     # Labels the unlabelled reviews for the best recipes of all parts.
     "teacher": dict(ngrams=3, ngram_weight=0.9, ngram_learning_rate=0.008, drop_duplicates=True, vocab_size=30_000,
                     hidden_units=100, epochs=1, schedule="one-cycle", learning_rate=0.016),
-    "best": dict(ngrams=3, ngram_weight=0.9, ngram_learning_rate=0.003, drop_duplicates=True, vocab_size=30_000,
-                 hidden_units=100, epochs=1, schedule="one-cycle", learning_rate=0.012, pseudo_labels=PSEUDO_LABELS),
+    "best": dict(ngrams=3, ngram_weight=0.9, ngram_learning_rate=0.004, drop_duplicates=True, vocab_size=30_000,
+                 hidden_units=100, epochs=1, batch_size=400, schedule="one-cycle", learning_rate=0.017,
+                 pseudo_labels=PSEUDO_LABELS),
 }
 
 
