@@ -33,7 +33,7 @@ def set_up(options, several_processes=False):
         if not several_processes:
             raise UserError("torchrun: this script runs in one process; start it with python")
         processes.join(options.device)
-    if not gc.get_freeze_count():       # else the collector looks through all of torch, again and again, for half a second
+    if not gc.get_freeze_count():       # else it looks through all of torch again and again, for half a second
         gc.collect()
         gc.freeze()
     # Gradients that vanish over many timesteps become denormal numbers, which take a CPU seven times as long.
