@@ -34,7 +34,6 @@ def set_up(options, several_processes=False):
             raise UserError("torchrun: this script runs in one process; start it with python")
         processes.join(options.device)
     if not gc.get_freeze_count():       # else it looks through all of torch again and again, for half a second
-        gc.collect()
         gc.freeze()
     # Gradients that vanish over many timesteps become denormal numbers, which take a CPU seven times as long.
     for dtype in np.float32, np.float64:    # NumPy before 2.3 measures them once, and warns where they are flushed
