@@ -31,7 +31,7 @@ TABLE = re.compile(r"(?<=<!-- table: )([a-z ]+)( -->\n).*?(?=<!-- end of table -
 # folders begin.
 LOGS, BAGS = "from_logs_202611", "bags_cpu_202611"
 SHOWN = {
-    "1a": {"same settings": (BAGS, "1a/assignment-"), "best recipe": ("best_1a_1b_cpu_202611", "1a/best-")},
+    "1a": {"same settings": (BAGS, "1a/assignment-"), "best recipe": ("best_1a_cpu_202611", "1a/best-")},
     "1b": {"same settings": (BAGS, "1b/assignment-"), "best recipe": ("best_1a_1b_cpu_202611", "1b/best-")},
     "2a": {"same settings": (LOGS, "2a/assignment-"), "300 units, 12 epochs": (LOGS, "2a/300-units-"),
            "best recipe": ("best_2a_cpu_202611", "2a/best-")},
