@@ -37,29 +37,18 @@ class RNN_language_model(LSTMLayers):
 
         Args:
             x: (batch, time + 1) int64, token ids.
-            train: whether dropout is applied and, beside logits, the loss computed.
-            lengths: (batch,) int or None; without logits, targets from a review's length on are left out.
-            keep_logits: whether the logits are wanted; without them less memory is taken.
+            train: whether dropout is applied and the loss computed.
+            keep_logits: whether the logits are wanted; without them the call is score(x, lengths, train).
 
         Returns:
             (loss, logits) if train, else logits: mean cross entropy in nats over all targets,
             padding included as in the assignment; logits (batch, vocab, time).
-            Without logits (loss, correct, targets), scalar tensors: summed cross entropy in nats, number of words
-            predicted correctly and number of targets.
         """
+        if not keep_logits:
+            return self.score(x, lengths, train)
         self.reset_state()
-        if keep_logits:
-            logits = self.next_word_logits(x[:, :-1], train).transpose(1, 2)    # batch, vocab, time
-            return (self.loss(logits, x[:, 1:]), logits) if train else logits
-        h = self.hidden_units(x[:, :-1], train).flatten(0, 1)                   # targets, hidden units
-        targets = x[:, 1:].flatten()                                            # targets
-        if lengths is None:
-            counts, total = None, torch.full((), len(targets), device=x.device)
-        else:
-            counts = (torch.arange(1, x.shape[1], device=x.device) < lengths[:, None]).flatten()
-            total = counts.sum()
-        loss, correct = self.decoder.score(h, targets, counts)
-        return loss, correct, total
+        logits = self.next_word_logits(x[:, :-1], train).transpose(1, 2)        # batch, vocab, time
+        return (self.loss(logits, x[:, 1:]), logits) if train else logits
 
     def next_word_logits(self, x, train=False):
         """x (batch, time) -> logits (batch, time, vocab), going on from the state of the last call."""
@@ -73,3 +62,23 @@ class RNN_language_model(LSTMLayers):
             h = dropout(batch_norm(lstm(h, positions)), train=train)            # batch, time, hidden units
             positions = None
         return h
+
+    def score(self, x, lengths=None, train=True):
+        """Loss and accuracy on a batch, without keeping the logits.
+
+        Args:
+            x, train: of forward; lengths: (batch,) int or None; targets from a review's length on are left out.
+
+        Returns:
+            (loss, correct, targets), scalar tensors: summed cross entropy in nats, words predicted correctly, targets.
+        """
+        self.reset_state()
+        h = self.hidden_units(x[:, :-1], train).flatten(0, 1)                   # targets, hidden units
+        targets = x[:, 1:].flatten()                                            # targets
+        if lengths is None:
+            counts, total = None, torch.full((), len(targets), device=x.device)
+        else:
+            counts = (torch.arange(1, x.shape[1], device=x.device) < lengths[:, None]).flatten()
+            total = counts.sum()
+        loss, correct = self.decoder.score(h, targets, counts)
+        return loss, correct, total

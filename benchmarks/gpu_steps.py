@@ -15,8 +15,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from bench import ROOT, build_training  # before torch is imported
+
 import torch
-from bench import ROOT, build_training
 from torch import nn
 from torch.profiler import profile
 

@@ -15,6 +15,7 @@ import torch
 from common.errors import UserError
 from common.processes import processes
 
+gc.freeze()     # of what the imports have made: the garbage collector would look through all of torch again and again
 
 def set_up(options, several_processes=False):
     """Make ready to compute as the options ask: device, precision, the processes of torchrun, random numbers.
@@ -33,8 +34,6 @@ def set_up(options, several_processes=False):
         if not several_processes:
             raise UserError("torchrun: this script runs in one process; start it with python")
         processes.join(options.device)
-    if not gc.get_freeze_count():       # else it looks through all of torch again and again, for half a second
-        gc.freeze()
     # Gradients that vanish over many timesteps become denormal numbers, which take a CPU seven times as long.
     for dtype in np.float32, np.float64:    # NumPy before 2.3 measures them once, and warns where they are flushed
         np.finfo(dtype)

@@ -61,10 +61,10 @@ class NGramTable(nn.Module):
             prefix = F.pad(self.ids(tokens)[:-1, -1], (1, 0))
             return (prefix * WORDS + tokens).masked_select((prefix > 0) & (tokens > 0)).sort().values
 
+        _ = self.places         # made before several threads ask for it
         chunks = reviews.by_chunks(keys_of)
         # The numbers of all chunks from one bound to the next are few enough to be sorted in a processor's cache.
-        largest = max(chunks, key=len)
-        bounds = largest[::len(largest) // SLICES + 1][1:].unique_consecutive()
+        bounds = chunks[0][::len(chunks[0]) // SLICES + 1][1:].unique_consecutive()
         slices = [chunk.tensor_split(torch.searchsorted(chunk, bounds).cpu()) for chunk in chunks]
 
         def frequent(some):
@@ -75,8 +75,8 @@ class NGramTable(nn.Module):
 
     @functools.cached_property
     def places(self):
-        """A function from numbers, of any shape, to their places among the keys, 0 where they are none."""
-        # Hashing looks until all are found, and would have to wait for a GPU.
+        """Gives numbers of longer n-grams their places among the keys, which may not change any more; 0 to others."""
+        # Hashing takes two steps where a binary search takes twenty, but would wait for a GPU at each of them.
         return functools.partial(search, self.keys) if self.keys.is_cuda else Places(self.keys)
 
     def ids(self, token_ids):
@@ -106,7 +106,8 @@ class NGramTable(nn.Module):
         def keys_of(indices):
             ids = self.ids(with_gaps(reviews, indices))                         # tokens, longest
             review = torch.repeat_interleave(reviews.lengths[reviews.on_device(indices)] + 1)
-            return ((review << 32)[:, None] + ids).masked_select(ids > 0)       # faster than an index
+            return ((review << 32)[:, None] + ids).masked_select(ids > 0)       # on a CPU faster than an index
+        _ = self.places         # made before several threads ask for it
         return reviews.distinct_ids(keys_of)[0]
 
 
@@ -119,32 +120,30 @@ def with_gaps(reviews, indices):
 
 
 class Places:
-    """Where numbers stand among distinct, ascending keys: on a CPU by hashing with linear probing (Knuth 1998, 6.4).
-
-    A binary search waits for memory at each of some twenty steps, hashing mostly at two.
+    """Where numbers stand among the keys of an NGramTable, by hashing with linear probing (Knuth 1998, section 6.4).
 
     Args:
-        keys: (keys,) int64; those below WORDS are not found.
+        keys: (keys,) int64; those of single words, below WORDS, are not found.
     """
 
     def __init__(self, keys):
         self.keys = keys
-        left = (keys >= WORDS).nonzero()[:, 0]          # places without a slot yet
-        bits = (4 * len(left)).bit_length()             # so that most slots stay free
+        waiting = (keys >= WORDS).nonzero()[:, 0]       # places that have no slot yet
+        bits = (4 * len(waiting)).bit_length()          # so that most slots stay free
         self.shift, self.last = 64 - bits, (1 << bits) - 1
         self.slots = torch.zeros(1 << bits, dtype=torch.int32)                  # of a place each, 0 where it is free
-        slot = self.first_slots(keys[left])
-        while len(left):
+        slot = self.first_slots(keys[waiting])
+        while len(waiting):
             free = self.slots[slot] == 0
-            self.slots[slot[free]] = left[free].int()
-            lost = self.slots[slot] != left             # to another place, where they had the same slot
-            left, slot = left[lost], (slot[lost] + 1) & self.last
+            self.slots[slot[free]] = waiting[free].int()
+            lost = self.slots[slot] != waiting          # those whose slot another one has
+            waiting, slot = waiting[lost], (slot[lost] + 1) & self.last
 
     def first_slots(self, numbers):
         return (numbers * FIBONACCI >> self.shift) & self.last
 
     def held_by_others(self, places, numbers):
-        """Where, in the slots with these places, stand other keys than the numbers."""
+        """Indices of the numbers whose slot holds the place of another key."""
         return ((places > 0) & (self.keys.index_select(0, places) != numbers)).nonzero()[:, 0]
 
     def __call__(self, wanted):
@@ -163,7 +162,7 @@ class Places:
 
 
 def search(keys, wanted):
-    """What Places finds, by a binary search."""
+    """What Places finds by a binary search; numbers below WORDS may be found too."""
     places = torch.searchsorted(keys, wanted).clamp_(max=len(keys) - 1)
     return places * (keys[places] == wanted)
 

@@ -123,7 +123,7 @@ class Reviews:
             keys_of: function of indices (batch,) that returns (n,) int64, k << 32 | id for each id in the k-th review.
 
         Returns:
-            (Reviews whose token ids are these ids, int32 tensors: how often each stands in its review, by chunks).
+            (Reviews whose token ids are these ids, how often each stands in its review: an int32 tensor a chunk).
         """
         def distinct(indices):
             keys, counts = keys_of(indices).sort().values.unique_consecutive(return_counts=True)

@@ -22,7 +22,7 @@ from common.parts import ROOT
 from common.results.comparisons import Predictions, mcnemar
 from common.results.records import save_table
 from common.testing.part_test import SequenceTest, load_test
-from common.testing.predictions import Texts, accuracy_row, write_predictions
+from common.testing.predictions import accuracy_row, read_words, write_predictions
 
 MEMBERS = Option("evaluation", [], nargs="+", metavar="FOLDER", help="of two trained models or more")
 
@@ -52,7 +52,7 @@ class Committee:
             if len({checkpoint["options"][name] for checkpoint in checkpoints}) > 1:
                 raise UserError(f"--members: trained with different --{name.replace('_', '-')}, so that one has "
                                 "learned reviews that are held out of another; train them with the same")
-        # What Texts and write_predictions ask for.
+        # What read_words and write_predictions ask for.
         self.labels = read_label_names(options.data)
         weights = " ".join(checkpoint["weights"] for checkpoint in checkpoints)
         self.checkpoint = {"weights": f"crc-{zlib.crc32(weights.encode()):08x}", "options": checkpoints[0]["options"]}
@@ -95,7 +95,7 @@ class Committee:
                                      **{"sequence length": length or "whole"}))
         save_table(self.options.output / "test_table.csv", rows)
         print(f"wrote {self.options.output / 'test_table.csv'}")
-        write_predictions(self, reviews, Texts(self), found)
+        write_predictions(self, reviews, read_words(self), found)
         positive = (reviews.labels > 0.5).cpu().numpy()
         together, *alone = (Predictions(positive, found[name].cpu().numpy()) for name in ["model", *self.members])
         for folder, member in zip(self.members, alone):

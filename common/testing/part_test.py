@@ -23,8 +23,8 @@ from common.parts import PARTS, ROOT
 from common.results.records import read_run, save_table
 from common.testing.explanations import bag_contributions, word_contributions
 from common.testing.own_reviews import classify_own_reviews
-from common.testing.predictions import (Texts, accuracy_row, mark_other_reviews, show_mistakes, write_explanations,
-                                        write_predictions)
+from common.testing.predictions import (accuracy_row, mark_other_reviews, read_words, show_mistakes,
+                                        write_explanations, write_predictions)
 
 
 def load_model(checkpoint, path, table):
@@ -150,9 +150,9 @@ class PartTest(abc.ABC):
         """Test on Reviews, and write test_table.csv and, of whole reviews, predictions.csv and explanations.json."""
         rows = self.crop_rows(reviews)
         row, found = self.row(self.whole(reviews), **{"sequence length": "whole"} if rows else {})
-        texts = Texts(self)
-        write_predictions(self, reviews, texts, found)
-        write_explanations(self, reviews, texts, found["model"].cpu())
+        words_of = read_words(self)
+        write_predictions(self, reviews, words_of, found)
+        write_explanations(self, reviews, words_of, found["model"].cpu())
         save_table(self.options.output / "test_table.csv", [*rows, row])
         print(f"wrote {self.options.output / 'test_table.csv'}")
 

@@ -50,45 +50,40 @@ def mark_other_reviews(run, reviews):
         run.checkpoint["weights"] += " on other reviews"
 
 
-def write_predictions(run, reviews, texts, found):
+def write_predictions(run, reviews, words_of, found):
     """Write predictions.csv, a line a test review.
 
     Its columns: file name, film, label, rating, tokens, logit, those of an ensemble's members, probability of the
     positive label, prediction, the checksum of the weights, and the review's first words.
 
     Args:
-        run: a PartTest or a Committee; reviews: all test Reviews; texts: theirs; found: their logits, of classify().
+        run: a PartTest or a Committee; reviews: all test Reviews; words_of: of read_words; found: of run.classify().
     """
     lengths, probabilities = reviews.host_lengths.tolist(), found["model"].double().sigmoid().tolist()
     logits = {"logit" if name == "model" else f"{name} logit": logit.tolist() for name, logit in found.items()}
     rows = []
-    for k, row in enumerate(texts.about):
+    for k, row in enumerate(labelled_rows(run)):
         rows.append(row | {"label": in_files(row["label"]), "tokens": lengths[k]} | {
             column: f"{some[k]:.6g}" for column, some in logits.items()} | {
             "probability": f"{probabilities[k]:.4f}", "prediction": in_files(run.labels[logits["logit"][k] >= 0]),
-            "weights": run.checkpoint["weights"], "text": " ".join(texts.words(k, FIRST_WORDS))})
+            "weights": run.checkpoint["weights"], "text": " ".join(words_of(k, FIRST_WORDS))})
     save_table(run.options.output / "predictions.csv", rows)
     print(f"wrote {run.options.output / 'predictions.csv'}")
 
 
-class Texts:
-    """The labelled test reviews as they stand in the files, with the words that the model of a run does not know.
-
-    about: list of dicts: file name, film, label and rating, which is empty where it is 0.
-    """
-
-    def __init__(self, run):
-        labels = dict(zip(("neg", "pos"), run.labels))
-        self.about = [
-            {"file name": name, "film": film, "label": labels[label], "rating": "" if rating == "0" else rating}
+def labelled_rows(run):
+    """File name, film, label and rating of each test review that has a label, dicts; a rating of 0 is empty."""
+    labels = dict(zip(("neg", "pos"), run.labels))
+    return [{"file name": name, "film": film, "label": labels[label], "rating": "" if rating == "0" else rating}
             for name, label, rating, film in read_review_rows(run.options.data / "imdb_test_reviews.tsv")
             if label in labels]
-        reviews, dictionary = read_reviews(run.options.data, "test")
-        self.rows, self.dictionary = reviews.labelled().rows(), ["<unk>", *dictionary]  # in no training review
 
-    def words(self, index, count=None):
-        """The words of a review, or the first `count` of them."""
-        return [self.dictionary[k] for k in self.rows[index][:count].tolist()]
+
+def read_words(run):
+    """A function from the index of a labelled test review to its words, unknown ones too, or to the first `count`."""
+    reviews, dictionary = read_reviews(run.options.data, "test")
+    rows, dictionary = reviews.labelled().rows(), ["<unk>", *dictionary]        # <unk> stands in no training review
+    return lambda index, count=None: [dictionary[k] for k in rows[index][:count].tolist()]
 
 
 def worst_mistakes(reviews, logits, count):
@@ -99,45 +94,45 @@ def worst_mistakes(reviews, logits, count):
     return worst[:min(count, mistakes)].tolist(), mistakes
 
 
-def explain_tests(run, reviews, texts, indices):
+def explain_tests(run, reviews, words_of, indices):
     """Dicts as from explain() of test reviews, with their name, film, label and rating."""
-    about, rows = texts.about, reviews.rows()
-    entries = explain(run, [texts.words(index) for index in indices], [rows[index] for index in indices])
+    about, rows = labelled_rows(run), reviews.rows()
+    entries = explain(run, [words_of(index) for index in indices], [rows[index] for index in indices])
     # A positive and a negative review may have one file name.
     return [about[index] | {"name": f"{in_files(about[index]['label'])}/{about[index]['file name']}"} | entry
             for index, entry in zip(indices, entries)]
 
 
-def write_explanations(run, reviews, texts, logits):
+def write_explanations(run, reviews, words_of, logits):
     """Write explanations.json: some short reviews and the worst mistakes explained, and telling words.
 
     Args:
-        run: a PartTest; reviews: all test Reviews; texts: theirs; logits: (reviews,) float, the model's, on the CPU.
+        run: a PartTest; reviews: all test Reviews; words_of: of read_words; logits: (reviews,) float, on the CPU.
     """
-    about, lengths = texts.about, reviews.host_lengths.tolist()
+    about, lengths = labelled_rows(run), reviews.host_lengths.tolist()
     # In an order without pattern that the file names give, so that all parts explain the same.
     short = [k for k in sorted(range(len(about)), key=lambda k: zlib.crc32(about[k]["file name"].encode()))
              if lengths[k] <= SHORT]
     chosen = [k for label in reversed(run.labels)
               for k in [k for k in short if about[k]["label"] == label][:OF_A_LABEL]]
     worst, _ = worst_mistakes(reviews, logits.masked_fill(reviews.host_lengths > LONGEST, 0), MISTAKES)
-    entries = explain_tests(run, reviews, texts, [*chosen, *worst])
+    entries = explain_tests(run, reviews, words_of, [*chosen, *worst])
     with replace_file(run.options.output / FILE) as file:
         json.dump({"part": run.part, "weights": run.checkpoint["weights"], "how": run.how,
                    "reviews": entries[:len(chosen)], "mistakes": entries[len(chosen):],
-                   "telling_words": telling_words(run, reviews, texts.words)}, file)
+                   "telling_words": telling_words(run, reviews, words_of)}, file)
     print(f"wrote {run.options.output / FILE}")
 
 
 def show_mistakes(run, reviews):
     """Print the --mistakes N reviews that a model is most wrong about, and write them to explanation.html."""
-    found, texts = run.classify(run.whole(reviews)), Texts(run)
-    write_predictions(run, reviews, texts, found)
+    found, words_of = run.classify(run.whole(reviews)), read_words(run)
+    write_predictions(run, reviews, words_of, found)
     worst, mistakes = worst_mistakes(reviews, found["model"].cpu(), run.options.mistakes)
     print(f"{mistakes} mistakes on {len(reviews):,} test reviews")
     if not worst:
         return
-    entries = explain_tests(run, reviews, texts, worst)
+    entries = explain_tests(run, reviews, words_of, worst)
     headings = [f"labelled {entry['label']} | {probability_text(entry['logit'], run.labels)} | {entry['file name']}, "
                 f"rating {entry['rating'] or 'unknown'}, film {entry['film'] or 'unknown'}" for entry in entries]
     for heading, entry in zip(headings, entries):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from common.data.batches import BagsOfWords, Crops, WholeReviews
-from common.data.ngrams import LEAST, WORDS, NGramTable
+from common.data.ngrams import LEAST, WORDS, NGramTable, Places
 from common.data.reviews import build_reviews
 
 REVIEWS = [[3, 1, 3, 1, 2], [2, 0, 3, 1], [4], [0, 0], [3, 1, 2, 5, 6, 5]]
@@ -87,6 +87,18 @@ def test_every_key_has_a_place_and_no_other_number_has_one(number, device):
     table = NGramTable(torch.cat([torch.tensor([-1]), numbers[:number].sort().values]).to(device), 2)
     assert table.places(table.keys)[1:].tolist() == list(range(1, number + 1))
     assert not table.places(numbers[number:].to(device)).any()
+
+
+def test_keys_that_the_last_slot_has_no_room_for_are_found_in_the_first_ones():
+    numbers = WORDS + torch.tensor([2, 15, 23, 36, 57, 70])
+    places = Places(torch.cat([torch.tensor([-1]), numbers[:3]]))
+    assert (places.first_slots(numbers) == len(places.slots) - 1).all()
+    assert places(numbers).tolist() == [1, 2, 3, 0, 0, 0]
+
+
+def test_a_longer_ngram_is_no_single_word():
+    table = NGramTable(torch.tensor([-1, 1, 2, WORDS + 2]), 2)
+    assert table.ids(torch.tensor([2, 1, 2])).tolist() == [[2, 0], [1, 0], [2, 3]]
 
 
 def ids_by_review(ngrams, count):

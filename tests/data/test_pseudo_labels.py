@@ -17,10 +17,9 @@ WORDS = {f"{k}_9.txt\t{'unsup' if k % 2 else 'pos'}\t9\ttt{k}": str(k) for k in 
 
 
 def labels(folder, *probabilities, **teacher):
-    """Options that name a file of these probabilities."""
-    unlabelled = (folder / "imdb_train_reviews.tsv").read_text().count("\tunsup\t")
-    write_pseudo_labels(folder / "labels.npz", torch.zeros(unlabelled), folder, "1a", TEACHER | teacher)
-    change(folder / "labels.npz", probabilities=np.array(probabilities, np.float32))
+    """Options that name a file of these probabilities, nan for reviews with a label."""
+    found = torch.tensor([probability for probability in probabilities if probability == probability])
+    write_pseudo_labels(folder / "labels.npz", found, folder, "1a", TEACHER | teacher)
     return "--pseudo-labels", str(folder / "labels.npz")
 
 
@@ -78,8 +77,10 @@ def test_a_teacher_that_has_seen_the_validation_reviews_is_refused(tmp_path):
 @pytest.mark.parametrize("probabilities", [(nan, nan), (nan, 0.5, nan), (0.1, 0.2, 0.3)])
 def test_labels_that_do_not_fit_the_reviews_are_refused(probabilities, tmp_path):
     write_folder(tmp_path)
+    _, path = labels(tmp_path, nan, nan, 0.5)
+    change(path, probabilities=np.array(probabilities))
     with pytest.raises(UserError, match="labels.npz: holds the labels of other reviews than those in --data"):
-        splits(tmp_path, *labels(tmp_path, *probabilities))
+        splits(tmp_path, "--pseudo-labels", path)
 
 
 def test_labels_of_other_reviews_of_the_same_number_are_refused(tmp_path):

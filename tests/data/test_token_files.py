@@ -150,6 +150,13 @@ def test_an_array_of_another_kind_is_refused(tmp_path):
         read_dictionary(tmp_path, "imdb")
 
 
+def test_a_changed_dictionary_is_read_anew(tmp_path):
+    for words in ["the", "film"], ["a", "film"]:
+        np.save(tmp_path / "imdb_dictionary.npy", np.array(words))
+        read_dictionary(tmp_path, "imdb").clear()       # nor does who has read it change it for the next
+        assert read_dictionary(tmp_path, "imdb") == words
+
+
 NAMES = "imdb_train.txt", "imdb_train_reviews.tsv", "imdb_dictionary.npy", "glove_embeddings.npy"
 
 

@@ -70,8 +70,8 @@ def test_3a_score_leaves_out_what_lies_beyond_a_reviews_length():
     ours = pair(("3a", WORDS))[0].eval()
     (x,) = draw_inputs("3a", 0)
     lengths = torch.tensor([4, TIME, 2, 5, 1])
-    scores = ours(x, False, lengths, keep_logits=False)
-    alone = [ours(x[[i], :n], False, keep_logits=False) for i, n in enumerate(lengths[:4])]  # the last has no target
+    scores = ours.score(x, lengths, train=False)
+    alone = [ours.score(x[[i], :n], train=False) for i, n in enumerate(lengths[:4])]  # the last has no target
     assert scores[2] == (lengths - 1).sum()
     for score, parts in zip(scores, zip(*alone)):
         assert_close(score, sum(parts))
