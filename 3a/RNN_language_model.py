@@ -67,10 +67,13 @@ class RNN_language_model(LSTMLayers):
         """Loss and accuracy on a batch, without keeping the logits.
 
         Args:
-            x, train: of forward; lengths: (batch,) int or None; targets from a review's length on are left out.
+            x: (batch, time + 1) int64, token ids.
+            lengths: (batch,) int or None; targets from a review's length on are left out.
+            train: whether dropout is applied.
 
         Returns:
-            (loss, correct, targets), scalar tensors: summed cross entropy in nats, words predicted correctly, targets.
+            (loss, correct, targets): summed cross entropy in nats, number of words predicted
+            correctly and number of targets, each a scalar tensor.
         """
         self.reset_state()
         h = self.hidden_units(x[:, :-1], train).flatten(0, 1)                   # targets, hidden units

@@ -9,9 +9,8 @@ from common.preprocessing.tokenizer import load_punkt
 def main():
     parser = Parser(__doc__)
     parser.add_argument("imdb", type=path, help="aclImdb_v1.tar.gz, or an unpacked aclImdb folder")
-    imdb = parser.parse_args().imdb
+    download(IMDB_URLS, parser.parse_args().imdb, IMDB_SHA256, "--imdb")
     load_punkt()
-    download(IMDB_URLS, imdb, IMDB_SHA256, "--imdb")
 
 
 if __name__ == "__main__":

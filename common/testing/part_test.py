@@ -110,8 +110,7 @@ class PartTest(abc.ABC):
     def read_reviews(self, split):
         """The labelled test Reviews, or the unlabelled training Reviews."""
         reviews, _ = read_reviews(self.options.data, split, self.words, len(self.vocabulary), self.options.device)
-        unlabelled = reviews.labels.isnan().cpu().numpy()
-        reviews = reviews.select(unlabelled if split == "train" else ~unlabelled)
+        reviews = reviews.select(reviews.labels.isnan().cpu().numpy() == (split == "train"))
         check_count(reviews, "unlabelled training" if split == "train" else split, self.options.data)
         return reviews
 

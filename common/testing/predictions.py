@@ -61,12 +61,11 @@ def write_predictions(run, reviews, words_of, found):
     """
     lengths, probabilities = reviews.host_lengths.tolist(), found["model"].double().sigmoid().tolist()
     logits = {"logit" if name == "model" else f"{name} logit": logit.tolist() for name, logit in found.items()}
-    rows = []
-    for k, row in enumerate(labelled_rows(run)):
-        rows.append(row | {"label": in_files(row["label"]), "tokens": lengths[k]} | {
-            column: f"{some[k]:.6g}" for column, some in logits.items()} | {
-            "probability": f"{probabilities[k]:.4f}", "prediction": in_files(run.labels[logits["logit"][k] >= 0]),
-            "weights": run.checkpoint["weights"], "text": " ".join(words_of(k, FIRST_WORDS))})
+    rows = [row | {"label": in_files(row["label"]), "tokens": lengths[k]}
+            | {column: f"{some[k]:.6g}" for column, some in logits.items()}
+            | {"probability": f"{probabilities[k]:.4f}", "prediction": in_files(run.labels[logits["logit"][k] >= 0]),
+               "weights": run.checkpoint["weights"], "text": " ".join(words_of(k, FIRST_WORDS))}
+            for k, row in enumerate(labelled_rows(run))]
     save_table(run.options.output / "predictions.csv", rows)
     print(f"wrote {run.options.output / 'predictions.csv'}")
 
