@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import os
 import sys
 import textwrap
 
@@ -15,11 +14,9 @@ try:
     import matplotlib
 except OSError as error:
     raise UserError("matplotlib: needs a folder that it can write to; name one with MPLCONFIGDIR") from error
-except ValueError:      # MPLBACKEND is a notebook's that is not installed here, or matplotlibrc is no text
-    os.environ.update(MPLBACKEND="agg", MATPLOTLIBRC=os.devnull)
-    for name in [name for name in sys.modules if name.startswith("matplotlib.")]:       # half of it is imported
-        del sys.modules[name]
-    import matplotlib
+except ValueError as error:
+    raise UserError(f"matplotlib: cannot read MPLBACKEND or matplotlibrc ({error}); unset MPLBACKEND, or name another "
+                    "matplotlibrc with MATPLOTLIBRC") from error
 from matplotlib.figure import Figure            # without pyplot, and the display that it would look for
 
 DPI = 144        # half as many again as a page shows of it

@@ -50,7 +50,7 @@ class AdversarialScore:
         """
         if not model.training:
             return self.score(model, batch)
-        with torch.random.fork_rng([batch.labels.device] if batch.labels.is_cuda else []):  # for one dropout in both
+        with torch.random.fork_rng([batch.labels.device] if batch.labels.is_cuda else []):  # same dropout in both reads
             first, logit = model(batch.x, batch.labels, **batch.arguments())
         read = self.read
         read.retain_grad()

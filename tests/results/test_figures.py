@@ -120,9 +120,22 @@ def test_epochs_are_whole_numbers(drawn):
 
 
 @pytest.mark.parametrize("name, content", [("MPLBACKEND", "a_notebooks"), ("MATPLOTLIBRC", b"\xff\xfe\0")])
-def test_a_backend_or_style_that_matplotlib_cannot_read_costs_no_figure(name, content, tmp_path):
+def test_a_backend_or_style_that_matplotlib_cannot_read_is_refused_with_the_way_out(name, content, tmp_path):
     (tmp_path / "style").write_bytes(content if name == "MATPLOTLIBRC" else b"")
     value = str(tmp_path / "style") if name == "MATPLOTLIBRC" else content
-    code = f"import common.results.figures as f; f.save_figure({str(tmp_path / 'a.png')!r}, f.Figure())"
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=os.environ | {name: value}, check=True)
-    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    done = import_figures(**{name: value})
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    last_line = done.stderr.splitlines()[-1]
+    assert last_line.startswith("error: matplotlib: cannot read MPLBACKEND or matplotlibrc (") and name in last_line
+
+
+def test_the_backend_of_a_notebook_that_is_not_installed_costs_no_figure():
+    assert import_figures(MPLBACKEND="module://a_notebook.that_is_not_installed").returncode == 0
+
+
+def import_figures(**environment):
+    """Import what draws figures as a script does, and draw one."""
+    code = ("import io; from common.errors import run_script\n"
+            "def main():\n import common.results.figures as f; f.Figure().savefig(io.BytesIO())\nrun_script(main)")
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=os.environ | environment, capture_output=True,
+                          text=True)
